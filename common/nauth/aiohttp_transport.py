@@ -1,0 +1,345 @@
+"""The `Transport` over aiohttp: its own session per loop for token calls, or the client's session for the rest."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import threading
+import warnings
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import TypeAlias
+
+import aiohttp
+from aiohttp import ClientRequest, ClientResponse, ClientSession
+from aiohttp.client_middlewares import ClientHandlerType, ClientMiddlewareType
+from multidict import CIMultiDict
+
+from nauth.clock import Clock
+from nauth.errors import (
+    ClosedError,
+    ConfigurationError,
+    MalformedResponseError,
+    NauthError,
+    NotSentError,
+    OutcomeUnknownError,
+)
+from nauth.transport import Answer, Request, check_origin, place, request_id_of
+
+__all__ = ["AiohttpTransport"]
+
+_CONNECT = timedelta(seconds=5)
+_TOTAL = timedelta(seconds=15)
+_MAX_BODY = 1 << 20
+_CONNECTIONS = 8
+"""Token calls are rare; this bounds a burst of different credentials, not throughput."""
+
+_SAW_NOTHING = "The vendor has seen nothing of this request, so trying again is safe."
+_MAY_HAVE_ACTED = (
+    "The vendor may or may not have acted on the request: "
+    "send it again only where doing it twice does no harm, else look at the vendor's side first."
+)
+
+_Failure: TypeAlias = NauthError | asyncio.CancelledError
+
+
+class AiohttpTransport:
+    """Send requests with aiohttp, and tell "never sent" from "sent, answer lost".
+
+    Without `session` it makes one of its own for each running loop, when first used. That session has no
+    middlewares, so a token call cannot wait for the token it is to bring; it follows no redirects, which would carry
+    the client secret to another origin; and it never reuses a connection: a kept-alive one that the server has just
+    closed would leave it open whether the request was seen.
+
+    Args:
+        clock: stamps each attempt.
+        user_agent: sent unless the request, or the given session, names its own.
+        connect: deadline for DNS, TCP and TLS together.
+        total: deadline for everything, reading the answer included.
+        max_body: largest answer accepted, in bytes after decompression.
+        session: returns the client's own session. It is used as it is and never closed here; what was sent is then
+            decided by the type of aiohttp's error alone.
+        middlewares: used instead of the session's.
+
+    Raises:
+        ConfigurationError: a deadline or `max_body` is not positive.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        user_agent: str,
+        connect: timedelta = _CONNECT,
+        total: timedelta = _TOTAL,
+        max_body: int = _MAX_BODY,
+        session: Callable[[], ClientSession] | None = None,
+        middlewares: tuple[ClientMiddlewareType, ...] = (),
+    ) -> None:
+        # before anything can raise: __del__ runs for half-made objects too
+        self._sessions: dict[asyncio.AbstractEventLoop, ClientSession] = {}
+        if connect <= timedelta(0) or total <= timedelta(0) or max_body <= 0:
+            raise ConfigurationError("connect, total and max_body must be longer than zero")
+        self._clock = clock
+        self._user_agent = user_agent
+        self._connect = connect
+        self._total = total
+        self._max_body = max_body
+        self._given = session
+        self._middlewares = middlewares
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(sessions={len(self._sessions)})"
+
+    async def send(self, request: Request) -> Answer:
+        """Send `request` once; see `nauth.transport.Transport.send`.
+
+        Errors of middlewares that are nauth's own pass through as they are.
+
+        Raises:
+            ConfigurationError: the origin is unsafe or the request cannot be written; nothing was sent.
+            ClosedError: the given session is closed.
+            NotSentError: no connection was made.
+            OutcomeUnknownError: the connection broke, or the time ran out, after something may have been sent.
+            MalformedResponseError: the answer is too large or not HTTP.
+        """
+        check_origin(request.url)
+        outcome = await self._exchange(request)
+        if isinstance(outcome, Answer):
+            return outcome
+        try:
+            # here and not where it was caught: no __context__, and no frame of aiohttp's with headers and body in it
+            raise outcome
+        finally:
+            del outcome
+
+    async def aclose(self) -> None:
+        """Close the running loop's session, and forget those whose loop is closed. A later `send` opens a new one."""
+        with self._lock:
+            session = self._sessions.pop(asyncio.get_running_loop(), None)
+            self._sweep()
+        if session is not None:
+            await session.close()
+
+    def __del__(self) -> None:
+        left_open = False
+        for loop, session in self._sessions.items():
+            left_open = left_open or not loop.is_closed()
+            session.detach()
+        if left_open:
+            warnings.warn(
+                f"{type(self).__name__} was left open: await its aclose()",
+                ResourceWarning,
+                source=self,
+                stacklevel=2,
+            )
+
+    def _session(self) -> ClientSession:
+        if self._given is not None:
+            session = self._given()
+            if session.closed:
+                raise ClosedError(
+                    "nothing was sent: the session is closed. Make the request before closing it."
+                )
+            return session
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            if loop not in self._sessions:
+                self._sweep()
+                self._sessions[loop] = self._open()
+            return self._sessions[loop]
+
+    def _sweep(self) -> None:
+        # A session holds its loop, so weak keys would never let go. Reusing no connection, it has nothing to close.
+        for loop in [loop for loop in self._sessions if loop.is_closed()]:
+            self._sessions.pop(loop).detach()
+
+    def _open(self) -> ClientSession:
+        trace = aiohttp.TraceConfig()
+        trace.on_connection_create_end.append(_on_connected)
+        trace.on_request_headers_sent.append(_on_sent)
+        return ClientSession(
+            connector=aiohttp.TCPConnector(force_close=True, limit=_CONNECTIONS),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            middlewares=(),
+            trust_env=False,
+            trace_configs=[trace],
+        )
+
+    def _headers(self, request: Request, session: ClientSession) -> CIMultiDict[str]:
+        headers = CIMultiDict(request.headers)
+        if "User-Agent" not in headers and "User-Agent" not in session.headers:
+            headers["User-Agent"] = self._user_agent
+        return headers
+
+    async def _exchange(self, request: Request) -> Answer | _Failure:
+        attempt = _Attempt(request, self._clock, own=self._given is None, limits=(self._connect, self._total))
+        try:
+            session = self._session()
+            async with session.request(
+                request.method,
+                request.url,
+                headers=self._headers(request, session),
+                data=request.body,
+                skip_auto_headers=("Content-Type",),
+                allow_redirects=False,
+                raise_for_status=False,
+                auto_decompress=True,
+                timeout=aiohttp.ClientTimeout(
+                    total=self._total.total_seconds(), connect=self._connect.total_seconds()
+                ),
+                # ours last: the innermost runs once for each time the request is really sent
+                middlewares=(*self._middlewares, attempt),
+                trace_request_ctx=attempt if attempt.own else None,
+            ) as response:
+                attempt.answered(response)
+                body = await self._read(response)
+                if body is None:
+                    return attempt.too_large(self._max_body)
+                return Answer(
+                    status=response.status,
+                    headers=response.headers,
+                    body=body,
+                    sent_wall=attempt.wall,
+                    sent_mono=attempt.mono,
+                )
+        except NauthError as error:
+            return error.with_traceback(None)
+        except asyncio.CancelledError as error:
+            # the cause of a caller's TimeoutError, so its frames are as public as an error's
+            error.__context__ = None
+            return error.with_traceback(None)
+        except (aiohttp.ClientError, OSError) as error:
+            return attempt.failed(error)
+
+    async def _read(self, response: ClientResponse) -> bytes | None:
+        """Return the decompressed body, or None once it is known to exceed `max_body`."""
+        body = bytearray()
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) > self._max_body:
+                response.close()
+                return None
+        return bytes(body)
+
+
+class _Attempt:
+    """What is known of one request on its way. Also the innermost middleware, and the trace's context."""
+
+    def __init__(
+        self, request: Request, clock: Clock, *, own: bool, limits: tuple[timedelta, timedelta]
+    ) -> None:
+        self.own = own
+        self._clock = clock
+        self._place = place(request.url)
+        self._connect, self._total = limits
+        # without our trace nothing proves that nothing was sent
+        self.sent = not own
+        self._status: int | None = None
+        self._request_id: str | None = None
+        self.stamp()
+
+    def stamp(self) -> None:
+        """Read both clocks: the vendor's own clock for the token cannot have started earlier."""
+        self.wall, self.mono = self._clock.wall(), self._clock.monotonic()
+
+    def answered(self, response: ClientResponse) -> None:
+        """Note whose body is about to be read."""
+        self._status, self._request_id = response.status, request_id_of(response.headers)
+
+    async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        """Send, and keep aiohttp from sending a GET a second time on its own authority."""
+        self.stamp()
+        failure: NauthError
+        try:
+            return await handler(request)
+        except aiohttp.ClientError as error:
+            # on the client's session a reused connection may just have been closed: there, one repeat is right
+            if not self.own:
+                raise
+            failure = self.failed(error)
+        except ValueError:
+            failure = ConfigurationError(
+                f"nothing was sent to {self._place}: a header holds a line break or another character that HTTP "
+                "does not allow. Check the credential for a stray line end."
+            )
+        raise failure
+
+    def too_large(self, limit: int) -> MalformedResponseError:
+        """Describe an answer beyond `limit` bytes."""
+        return self._malformed(
+            f"the answer of {self._place} is larger than {limit} bytes and was not read to its end"
+        )
+
+    def failed(self, error: Exception) -> NauthError:
+        """Turn what aiohttp raised into our error. Takes names and numbers from it, never its text."""
+        name = type(error).__name__
+        cause = _before_sending(error)
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            cause = f"no connection within {self._connect.total_seconds():g} s"
+        if cause is not None:
+            return self._not_sent(f"{cause} ({name})")
+        if isinstance(error, aiohttp.ClientResponseError) or _badly_encoded(error):
+            return self._malformed(f"the answer of {self._place} is not well-formed HTTP ({name})")
+        what = "the connection broke"
+        if isinstance(error, TimeoutError):
+            what = f"no complete answer within {self._total.total_seconds():g} s"
+        if not self.sent:
+            return self._not_sent(f"{what}, before anything was sent ({name})")
+        phase = "waiting for the answer" if self._status is None else "reading the answer"
+        return OutcomeUnknownError(
+            f"the answer of {self._place} was lost: {what} while {phase} ({name}). {_MAY_HAVE_ACTED}",
+            status=self._status,
+            request_id=self._request_id,
+        )
+
+    def _not_sent(self, what: str) -> NotSentError:
+        return NotSentError(
+            f"nothing was sent to {self._place}: {what}. {_SAW_NOTHING} "
+            "If it keeps failing, check host name, network, firewall and certificates."
+        )
+
+    def _malformed(self, what: str) -> MalformedResponseError:
+        return MalformedResponseError(
+            f"{what}. The request was received, by the vendor or by something on the way that answers in its place. "
+            "Check the base URL and any proxy; if they are right, report it to the vendor.",
+            status=self._status,
+            request_id=self._request_id,
+        )
+
+
+async def _on_connected(_: ClientSession, context: SimpleNamespace, __: object) -> None:
+    attempt: _Attempt = context.trace_request_ctx
+    attempt.stamp()
+
+
+async def _on_sent(_: ClientSession, context: SimpleNamespace, __: object) -> None:
+    # called just before the bytes are handed to the socket: from here on they may have arrived
+    attempt: _Attempt = context.trace_request_ctx
+    attempt.sent = True
+
+
+def _before_sending(error: Exception) -> str | None:
+    """Say what kept the connection from being made; None if `error` does not show that it was never made."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            reason = getattr(error.certificate_error, "verify_message", "")
+            return f"TLS certificate not trusted: {reason}"
+        case aiohttp.ServerFingerprintMismatch():
+            return "TLS certificate not trusted: another fingerprint than the one pinned"
+        case aiohttp.ClientConnectorSSLError():
+            return f"TLS handshake failed: {error.reason}"
+        case aiohttp.ClientConnectorDNSError():
+            return "host name not found"
+        case aiohttp.ClientHttpProxyError():
+            return f"the proxy answered {error.status}"
+        case aiohttp.ClientConnectorError():
+            return f"no connection: {errno.errorcode.get(error.errno or 0, 'unreachable')}"
+    return None
+
+
+def _badly_encoded(error: Exception) -> bool:
+    """Tell a body that is wrong from one that was cut: aiohttp uses one class for both."""
+    return False

@@ -1,0 +1,115 @@
+"""`BearerAuth`: the aiohttp client middleware that puts the token on requests, and only on the right ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
+from aiohttp.hdrs import AUTHORIZATION
+from yarl import URL
+
+from nauth.errors import OriginError, TokenRefusedError
+from nauth.events import Observer, OriginRefused, RequestReplayed, notify
+from nauth.manager import TokenManager
+from nauth.origins import OriginKey, origin_key
+from nauth.replay import replayable, settle
+from nauth.token import Token
+
+__all__ = ["BearerAuth"]
+
+_UNAUTHORIZED = 401
+
+
+class BearerAuth:
+    """Put the manager's token on each request to the configured origins, and answer one 401 with a new token.
+
+    * aiohttp runs middlewares anew for every redirect, so the origin is compared on each hop; a foreign one gets
+      neither the token nor the vendor's other headers.
+    * A caller's own ``Authorization`` wins.
+    * One replay after a 401, with a different token, and only for a body known to be replayable; otherwise the 401
+      is handed back and the token renewed for the next call. The 401 is also handed back while the cool-down of
+      `TokenManager.refused` lasts.
+    * 403 never renews.
+
+    Holds no state of a request, so one object serves any number of them:
+    ``aiohttp.ClientSession(middlewares=(client.auth,))``. Mind that ``middlewares=`` on a single call *replaces* the
+    session's: list this one again there.
+
+    Args:
+        manager: whose token.
+        origins: who may see it.
+        headers: what the vendor wants beside the token on every call, unless the caller sets it.
+        observer: told of replays and refused origins.
+    """
+
+    __slots__ = ("_headers", "_manager", "_observer", "_origins")
+
+    def __init__(
+        self,
+        manager: TokenManager,
+        origins: Iterable[URL],
+        *,
+        headers: Mapping[str, str] | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        self._manager = manager
+        self._origins: frozenset[OriginKey] = frozenset(map(origin_key, origins))
+        self._headers = tuple((headers or {}).items())
+        self._observer = observer
+
+    def __repr__(self) -> str:
+        return f"<BearerAuth for {len(self._origins)} origins>"
+
+    @property
+    def origins(self) -> frozenset[OriginKey]:
+        """(scheme, host, port) of everybody who may see the token."""
+        return self._origins
+
+    async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        """Send `request` with the token, if it may have it.
+
+        Raises:
+            OriginError: the request switched TLS verification off. Nothing was sent.
+            NauthError: no token could be had; the kind says what to do. None derives from OSError or aiohttp's
+                errors, on which aiohttp would run the whole chain a second time.
+        """
+        url, headers = request.url, request.headers
+        if origin_key(url) not in self._origins:
+            if self._observer is not None:
+                notify(self._observer, OriginRefused(origin=f"{url.scheme}://{url.raw_host}:{url.port}"))
+            return await handler(request)
+        if request.ssl is False:
+            raise OriginError(
+                "the request switches TLS verification off (ssl=False); a token is never sent that way"
+            )
+        for name, value in self._headers:
+            headers.setdefault(name, value)
+        if AUTHORIZATION in headers:
+            return await handler(request)
+        token = await self._manager.token()
+        headers[AUTHORIZATION] = token.authorization
+        response = await handler(request)
+        if response.status != _UNAUTHORIZED:
+            return response
+        return await self._after_401(request, handler, response, token)
+
+    async def _after_401(
+        self, request: ClientRequest, handler: ClientHandlerType, response: ClientResponse, token: Token
+    ) -> ClientResponse:
+        """Replay the request with another token if that can help; else hand `response` back."""
+        if replayable(request.body):
+            await settle(request, response)
+        if not replayable(request.body):  # looked at again: an upload may have been running a moment ago
+            self._manager.reject(token)
+            return response
+        try:
+            renewed = await self._manager.renew(rejected=token)
+        except TokenRefusedError:
+            return response
+        request.headers[AUTHORIZATION] = renewed.authorization
+        replayed = await handler(request)
+        if self._observer is not None:
+            notify(self._observer, RequestReplayed(method=request.method, status=replayed.status))
+        if replayed.status == _UNAUTHORIZED:
+            self._manager.refused(renewed)
+        return replayed

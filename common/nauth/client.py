@@ -1,0 +1,202 @@
+"""`VendorClient`: what the four vendors' clients have in common: sessions, requests, lifecycle."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections.abc import Coroutine, Iterable, Mapping
+from types import TracebackType
+from typing import Self, Unpack
+
+from aiohttp import ClientMiddlewareType, ClientSession, ClientTimeout, TCPConnector
+from yarl import URL
+
+from nauth.authenticator import Authenticator
+from nauth.bearer import BearerAuth
+from nauth.clock import Clock
+from nauth.errors import ConfigurationError
+from nauth.events import Observer
+from nauth.manager import TokenManager
+from nauth.options import PendingResponse, RequestOptions
+from nauth.origins import resolve
+from nauth.rooms import own_task
+from nauth.sessions import LoopSessions
+from nauth.stores.base import StoreKey, TokenStore
+from nauth.token import RenewalPolicy, Token
+from nauth.transport import Transport
+
+__all__ = ["VendorClient"]
+
+_TIMEOUT = ClientTimeout(total=300, sock_connect=10)
+"""For the user's own requests: generous, for uploads, but never endless. ``timeout=`` overrides it."""
+
+_UNSAFE = frozenset({"ssl", "verify_ssl", "ssl_context", "fingerprint"})
+
+
+class VendorClient:
+    """Sign requests to one vendor. Vendors derive from it; users meet it as ``NombaClient`` and the like.
+
+    Use it as an async context manager. Nothing is sent before the first call that needs it. Clients with equal
+    credentials share one token in one process, so opening a client for each request costs no sign-in.
+
+    Args:
+        authenticator: how to sign in.
+        key: whose token, for the store.
+        base_url: where relative request paths go; its origin may see the token.
+        origins: further origins that may.
+        transport: carries the token calls; closed with the client.
+        session: the user's own session for requests; never closed here. By default the client makes one.
+        headers: what the vendor wants on every call.
+        store, policy, clock, observer: as for `TokenManager`.
+    """
+
+    def __init__(
+        self,
+        *,
+        authenticator: Authenticator,
+        key: StoreKey,
+        base_url: URL,
+        origins: Iterable[URL] = (),
+        transport: Transport,
+        session: ClientSession | None = None,
+        headers: Mapping[str, str] | None = None,
+        store: TokenStore | None = None,
+        policy: RenewalPolicy | None = None,
+        clock: Clock | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        if session is not None:
+            _check_session(session)
+        self._manager = TokenManager(
+            authenticator, key=key, store=store, policy=policy, clock=clock, observer=observer
+        )
+        self._base_url = base_url
+        self._transport = transport
+        self._session = session
+        self._auth = BearerAuth(self._manager, [base_url, *origins], headers=headers, observer=observer)
+        self._sessions = LoopSessions(self._make_session)
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._base_url}: {self._manager!r}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __del__(self) -> None:
+        # a constructor that raised leaves no `_sessions` behind
+        if not getattr(self, "_closed", True) and self._sessions.any_open():
+            warnings.warn(
+                f"{type(self).__name__} was not closed: use `async with` or call aclose()",
+                ResourceWarning,
+                stacklevel=2,
+                source=self,
+            )
+
+    @property
+    def auth(self) -> BearerAuth:
+        """The aiohttp middleware, for a session of your own: ``ClientSession(middlewares=(client.auth,))``."""
+        return self._auth
+
+    def token(self) -> Coroutine[object, None, Token]:
+        """Return a token that is not expired, waiting only if there is none.
+
+        Raises:
+            ClosedError: the client was closed.
+            NauthError: no token could be had; the kind says what to do, `retry_after` when.
+        """
+        # no `async def`: a second coroutine would double the cost of the call that every request makes
+        return self._manager.token()
+
+    async def renew(self) -> Token:
+        """Renew now, or join the renewal under way, and return the new token.
+
+        Raises:
+            NauthError: as for `token`.
+        """
+        return await self._manager.renew()
+
+    def request(self, method: str, url: str | URL, **options: Unpack[RequestOptions]) -> PendingResponse:
+        """Send a request with the token on it; await it or use ``async with``, as with aiohttp.
+
+        Args:
+            method: the HTTP method.
+            url: a path below the client's base URL, or an absolute URL inside a configured origin.
+            options: as for ``aiohttp.ClientSession.request``, but for the TLS ones.
+
+        Raises:
+            OriginError: `url` names another origin; nothing was sent.
+            ConfigurationError: an option would weaken TLS; nothing was sent.
+            NauthError: when awaited: no token could be had.
+            aiohttp.ClientError: when awaited: the request itself failed.
+        """
+        target = resolve(self._base_url, url, allowed=self._auth.origins)
+        if not _UNSAFE.isdisjoint(options):
+            raise ConfigurationError(
+                "TLS verification cannot be changed for a request that carries a token. For a private certificate "
+                "authority set SSL_CERT_FILE, or bring a session whose connector trusts it"
+            )
+        session = self._session
+        if session is None:
+            session = self._sessions.here()
+            inherited: tuple[ClientMiddlewareType, ...] = ()
+        else:
+            inherited = tuple(getattr(session, "_middlewares", ()))
+        # a call's `middlewares` replace the session's, so all of them are named; ours is the outermost
+        others = (*options.get("middlewares", ()), *inherited)
+        options["middlewares"] = (self._auth, *(other for other in others if other is not self._auth))
+        return session.request(method, target, **options)
+
+    def get(self, url: str | URL, **options: Unpack[RequestOptions]) -> PendingResponse:
+        """Send a GET request; see `request`."""
+        return self.request("GET", url, **options)
+
+    def post(self, url: str | URL, **options: Unpack[RequestOptions]) -> PendingResponse:
+        """Send a POST request; see `request`."""
+        return self.request("POST", url, **options)
+
+    def put(self, url: str | URL, **options: Unpack[RequestOptions]) -> PendingResponse:
+        """Send a PUT request; see `request`."""
+        return self.request("PUT", url, **options)
+
+    def patch(self, url: str | URL, **options: Unpack[RequestOptions]) -> PendingResponse:
+        """Send a PATCH request; see `request`."""
+        return self.request("PATCH", url, **options)
+
+    def delete(self, url: str | URL, **options: Unpack[RequestOptions]) -> PendingResponse:
+        """Send a DELETE request; see `request`."""
+        return self.request("DELETE", url, **options)
+
+    async def aclose(self) -> None:
+        """Close what the client opened. Waits, at most five seconds, for a renewal in flight; does not revoke.
+
+        Being cancelled here does not stop the closing: a renewal in flight may hold the only copy of a rotated token.
+        Closing twice does nothing.
+        """
+        self._closed = True
+        task = own_task(self._shut(), name=f"close {type(self).__name__}")
+        await asyncio.shield(task)
+
+    async def _shut(self) -> None:
+        try:
+            await self._manager.aclose()
+        finally:
+            await self._transport.aclose()
+            await self._sessions.aclose()
+
+    def _make_session(self) -> ClientSession:
+        return ClientSession(timeout=_TIMEOUT, connector=TCPConnector(limit=0, limit_per_host=100))
+
+
+def _check_session(session: object) -> None:
+    if not isinstance(session, ClientSession):
+        raise ConfigurationError(f"session must be an aiohttp.ClientSession, not {type(session).__name__}")
+    if getattr(session.connector, "_ssl", True) is False:
+        raise ConfigurationError(
+            "the session's connector has TLS verification switched off (ssl=False); a token is never sent that way"
+        )

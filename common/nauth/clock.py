@@ -1,0 +1,47 @@
+"""The only place that reads the time. Everything else is handed a `Clock`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Protocol, runtime_checkable
+
+__all__ = ["Clock", "SystemClock"]
+
+
+@runtime_checkable
+class Clock(Protocol):
+    """Where time comes from.
+
+    Both readings are floats because the fast path compares them on every request; whatever the user sees is a
+    `datetime` or a `timedelta`.
+    """
+
+    def monotonic(self) -> float:
+        """Return seconds that never run backwards. They may stand still while the machine sleeps."""
+        ...
+
+    def wall(self) -> float:
+        """Return seconds since the Unix epoch. They run on through sleep, and may be stepped either way."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Pause the calling task for `seconds`."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clocks."""
+
+    __slots__ = ("__weakref__",)
+
+    # C functions bound as they are: a Python frame around each would double the cost of the fast path.
+    monotonic = staticmethod(time.monotonic)
+    wall = staticmethod(time.time)
+
+    async def sleep(self, seconds: float) -> None:
+        """Pause the calling task for `seconds`."""
+        await asyncio.sleep(seconds)
+
+    def __repr__(self) -> str:
+        return "SystemClock()"

@@ -1,0 +1,180 @@
+"""Every error nauth raises, sorted by what the caller can do next.
+
+::
+
+    NauthError
+    ├── ConfigurationError            nothing was sent: fix the setting
+    │   └── ClosedError               the client or manager was closed
+    ├── CredentialsRejectedError      the vendor refused the credential: do not retry
+    │   └── TokenRefusedError         ...refused a token it had only just issued
+    │       └── TokenUnchangedError   ...or handed the refused token out again
+    ├── InteractionRequiredError      a person must act
+    ├── PermissionDeniedError         403: neither retry nor renew
+    ├── RequestRejectedError          understood and declined: bad request, not found, failed rule
+    ├── VendorUnavailableError        transport, timeout, 429, 5xx: retry after `retry_after`
+    │   └── NotSentError              ...the request never left this machine
+    ├── OutcomeUnknownError           sent, but the answer was lost
+    ├── MalformedResponseError        answered, not understood
+    │   └── ExpiredOnArrivalError     a renewal brought a token that was already dead
+    ├── OriginError                   the request would carry the token to a foreign origin
+    └── StoreError                    the shared store failed
+        └── LeaseLostError            ...or gave the renewal to somebody else
+
+Each vendor package derives its own leaves from its base (``NombaError``) *and* the kind above, so both
+``except NombaError`` and ``except VendorUnavailableError`` work.
+
+Errors are plain classes, with the message positional and all data keyword-only with defaults: only then do
+``pickle`` and ``copy.copy`` rebuild them. None derives from ``OSError``: aiohttp would turn that into its own
+``ClientOSError`` and run the middleware chain a second time.
+"""
+
+from __future__ import annotations
+
+import copy
+from datetime import timedelta
+from typing import TypeVar
+
+__all__ = [
+    "ClosedError",
+    "ConfigurationError",
+    "CredentialsRejectedError",
+    "ExpiredOnArrivalError",
+    "InteractionRequiredError",
+    "LeaseLostError",
+    "MalformedResponseError",
+    "NauthError",
+    "NotSentError",
+    "OriginError",
+    "OutcomeUnknownError",
+    "PermissionDeniedError",
+    "RequestRejectedError",
+    "StoreError",
+    "TokenRefusedError",
+    "TokenUnchangedError",
+    "VendorUnavailableError",
+    "fresh_copy",
+]
+
+
+class NauthError(Exception):
+    """Base of every error nauth raises.
+
+    Attributes:
+        status: HTTP status of the answer, if there was one.
+        code: the vendor's own code from the answer's body, as text, if there was one.
+        request_id: what the vendor calls this exchange in its own logs, if it said so.
+        retry_after: how long to wait before the same call can make sense; None where waiting does not help or
+            nobody knows.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+        retry_after: timedelta | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+        self.retry_after = retry_after
+
+
+class ConfigurationError(NauthError):
+    """Nothing was sent: a setting is missing, contradictory or unsafe."""
+
+
+class ClosedError(ConfigurationError):
+    """The client or token manager was used after it had been closed."""
+
+
+class CredentialsRejectedError(NauthError):
+    """The vendor refused the credential. Trying again without changing it cannot help."""
+
+
+class TokenRefusedError(CredentialsRejectedError):
+    """The vendor answered 401 to a token it had only just issued; the token's age is not the cause."""
+
+
+class TokenUnchangedError(TokenRefusedError):
+    """A renewal brought back the very token that had been refused."""
+
+
+class InteractionRequiredError(NauthError):
+    """A person must act: enter a code, choose a password, or sign in again."""
+
+
+class PermissionDeniedError(NauthError):
+    """403: the token is valid but may not do this. A new token would change nothing."""
+
+
+class RequestRejectedError(NauthError):
+    """The vendor understood the request and declines it: a bad request, a missing record, a failed rule."""
+
+
+class VendorUnavailableError(NauthError):
+    """Transport failure, timeout, 429 or 5xx: the same call may succeed after `retry_after`."""
+
+
+class NotSentError(VendorUnavailableError):
+    """No connection was made, so the vendor has seen nothing of this request."""
+
+
+class OutcomeUnknownError(NauthError):
+    """The request went out and the answer was lost: the vendor may or may not have acted on it."""
+
+
+class MalformedResponseError(NauthError):
+    """The vendor answered in a form that could not be understood.
+
+    Attributes:
+        problems: one line for each fault: wire path, what was expected and the *type* that came instead, such as
+            ``"$.data.expiresAt: expected str, got int"``. Never a value.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        problems: tuple[str, ...] = (),
+        status: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+        retry_after: timedelta | None = None,
+    ) -> None:
+        super().__init__(message, status=status, code=code, request_id=request_id, retry_after=retry_after)
+        self.problems = problems
+
+
+class ExpiredOnArrivalError(MalformedResponseError):
+    """A renewal brought a token whose life was already over."""
+
+
+class OriginError(NauthError):
+    """The request would carry the token to an origin that was not configured. Nothing was sent."""
+
+
+class StoreError(NauthError):
+    """The shared token store could not be reached or understood."""
+
+
+class LeaseLostError(StoreError):
+    """The store gave the right to renew to somebody else before the result was committed."""
+
+
+_E = TypeVar("_E", bound=BaseException)
+
+
+def fresh_copy(error: _E) -> _E:
+    """Return a new exception with the same data and notes but no traceback, cause or context.
+
+    One object raised by a thousand waiters grows its traceback a thousand times; each waiter raises its own.
+    """
+    twin = copy.copy(error)
+    notes: list[str] | None = getattr(error, "__notes__", None)
+    if notes is not None:
+        twin.__notes__ = list(notes)
+    return twin

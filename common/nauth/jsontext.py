@@ -1,0 +1,107 @@
+"""Turn the bytes of an answer into plain JSON values, or into an error that holds none of them."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import NoReturn
+
+from nauth.errors import MalformedResponseError
+
+__all__ = ["MAX_DEPTH", "malformed", "parse_json"]
+
+MAX_DEPTH = 64
+"""Deepest nesting accepted. No vendor's answer has more than six levels; a thousand end in a RecursionError in
+whatever walks them next."""
+
+_SHOWN = 3
+
+
+def parse_json(
+    body: bytes,
+    *,
+    error: type[MalformedResponseError] = MalformedResponseError,
+    status: int | None = None,
+    request_id: str | None = None,
+    what: str = "the answer",
+) -> object:
+    """Read a JSON document: UTF-8 with or without a byte order mark; of two equal keys the last counts.
+
+    Args:
+        body: as received.
+        error: class to raise.
+        status: HTTP status of the answer, for the error.
+        request_id: the vendor's name for the exchange, for the error.
+        what: how the error calls the document, such as ``"Nomba's answer to the token request"``.
+
+    Raises:
+        MalformedResponseError: not UTF-8, not JSON, NaN or an infinity (``1e999`` included), an absurd integer, or
+            nested deeper than `MAX_DEPTH`. Says how many bytes came and whether they looked like markup, no more.
+    """
+    try:
+        return _parsed(body)
+    except (ValueError, RecursionError):
+        problem = f"$: expected a JSON document, got {_shape(body)}"
+    # an error tracker prints the locals of every frame the error passed through
+    del body
+    raise malformed((problem,), error=error, status=status, request_id=request_id, what=what) from None
+
+
+def malformed(
+    problems: tuple[str, ...],
+    *,
+    error: type[MalformedResponseError],
+    status: int | None,
+    request_id: str | None,
+    what: str,
+) -> MalformedResponseError:
+    """Build the error for an answer with `problems`, each of them wire path, expectation and type."""
+    more = f" (and {len(problems) - _SHOWN} more)" if len(problems) > _SHOWN else ""
+    return error(
+        f"{what[:1].upper()}{what[1:]} could not be understood: {'; '.join(problems[:_SHOWN])}{more}. "
+        "Trying again will hardly help: check the base URL, then report this with its status and request id",
+        problems=problems,
+        status=status,
+        request_id=request_id,
+    )
+
+
+def _parsed(body: bytes) -> object:
+    document: object = json.loads(body.decode("utf-8-sig"), parse_float=_finite, parse_constant=_refuse)
+    if _deeper_than(MAX_DEPTH, document):
+        raise ValueError
+    return document
+
+
+def _finite(text: str) -> float:
+    # parse_constant does not see 1e999, which float() turns into infinity
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+def _refuse(_: str) -> NoReturn:
+    raise ValueError
+
+
+def _children(node: object) -> list[object]:
+    if isinstance(node, dict):
+        return list(node.values())
+    return node if isinstance(node, list) else []
+
+
+def _deeper_than(limit: int, document: object) -> bool:
+    level = [document]
+    for _ in range(limit + 1):
+        level = [child for node in level for child in _children(node)]
+        if not level:
+            return False
+    return True
+
+
+def _shape(body: bytes) -> str:
+    start = body[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if not start:
+        return "nothing" if not body.strip() else f"{len(body)} bytes"
+    return f"{len(body)} bytes of {'markup' if start.startswith(b'<') else 'something else'}"

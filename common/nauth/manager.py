@@ -1,0 +1,390 @@
+"""`TokenManager`: one token, one renewal at a time, for any number of callers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import threading
+from datetime import timedelta
+from math import inf
+
+from nauth.authenticator import Authenticator
+from nauth.clock import Clock, SystemClock
+from nauth.errors import (
+    ClosedError,
+    NauthError,
+    OutcomeUnknownError,
+    TokenUnchangedError,
+    fresh_copy,
+)
+from nauth.events import (
+    Cause,
+    Observer,
+    RenewalFailed,
+    RenewalJoined,
+    RenewalStarted,
+    RenewalSucceeded,
+    TokenAdopted,
+    notify,
+)
+from nauth.flight import ABANDONED, Flight, Outcome, unexpected
+from nauth.pauses import Pauses
+from nauth.renewal import Minted, Renewal
+from nauth.rooms import Room, Rooms
+from nauth.stores.base import Record, StoreKey, TokenStore, Unsubscribe
+from nauth.stores.memory import default_store
+from nauth.token import Held, RenewalPolicy, Token, TokenState, held
+
+__all__ = ["TokenManager"]
+
+_NOTHING = Held(None, 0, -inf, -inf, -inf, -inf)
+
+
+class TokenManager:
+    """Keep one token alive for any number of coroutines, threads and event loops.
+
+    * A fresh token is handed out without a lock and without waiting.
+    * A token near its end is handed out too, while one renewal runs in the background.
+    * Without a valid token, callers wait for one shared renewal and share its outcome, success or failure.
+    * The renewal is a task of the manager's own. Cancelling any caller neither stops it nor hurts the others.
+    * A failed renewal is quiet while the old token lives, and is tried again after a growing pause. Without a valid
+      token it starts a cool-down, in which callers get the error at once and the vendor gets no call.
+
+    Args:
+        authenticator: how to sign in.
+        key: whose token this is, for the store.
+        store: where the token is shared; by default with every other client of this process.
+        policy: when to renew and how hard to try.
+        clock: where time comes from.
+        observer: told of renewals, from a later turn of the loop; may be slow or raise without hurting anybody.
+    """
+
+    def __init__(
+        self,
+        authenticator: Authenticator,
+        *,
+        key: StoreKey,
+        store: TokenStore | None = None,
+        policy: RenewalPolicy | None = None,
+        clock: Clock | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        self._clock: Clock = clock or SystemClock()
+        # bound once: the fast path must not look them up through two objects
+        self._monotonic, self._wall = self._clock.monotonic, self._clock.wall
+        self._policy = policy or RenewalPolicy()
+        self._store: TokenStore = store if store is not None else default_store(self._clock)
+        self._authenticator = authenticator
+        self._key = key
+        self._renewal = Renewal(authenticator, self._store, key, self._policy, self._clock)
+        self._observer = observer
+        self._held = _NOTHING
+        self._guard = threading.Lock()  # for `_held` and `_pauses`; never held over an await
+        self._pauses = Pauses(self._policy)
+        self._rooms = Rooms()
+        self._unsubscribe: Unsubscribe | None = None
+        self._closed = False
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else self._held.state(self._monotonic(), self._wall()).value
+        return f"<TokenManager {self._key.vendor}: {state}>"
+
+    @property
+    def current(self) -> Token | None:
+        """The token held now, whatever its state; None before the first and after a revocation."""
+        return self._held.token
+
+    @property
+    def key(self) -> StoreKey:
+        """Whose token this is."""
+        return self._key
+
+    async def token(self) -> Token:
+        """Return a token that is not expired by either clock.
+
+        Raises:
+            ClosedError: the manager was closed.
+            NauthError: there is no valid token and none could be had; the kind says what the caller may do, and
+                `retry_after` when the next attempt makes sense.
+        """
+        now = self._held
+        if now.renew_mono > self._monotonic() and now.renew_wall > self._wall():
+            return now.token  # type: ignore[return-value]  # nothing held is never fresh
+        answer = self._attend()
+        if isinstance(answer, Token):
+            return answer
+        waiter = answer.join()
+        try:
+            outcome = await waiter
+        except BaseException:
+            answer.leave(waiter)
+            raise
+        return outcome.unwrap()
+
+    async def renew(self, rejected: Token | None = None) -> Token:
+        """Return a token other than `rejected`, renewing only if nobody has done so already.
+
+        Args:
+            rejected: the token that the vendor answered 401 to. If it is no longer the current one, the current one
+                is returned at once. None renews in any case, or joins the renewal under way.
+
+        Raises:
+            TokenRefusedError: the last renewal after a 401 did not help, so another would not either; `retry_after`
+                tells when one will be allowed.
+            TokenUnchangedError: the vendor handed the rejected token out again.
+            NauthError: as for `token`.
+        """
+        answer = self._demand(rejected)
+        if isinstance(answer, Token):
+            return answer
+        token = (await answer.wait()).unwrap()
+        if rejected is not None and rejected.same_access(token):
+            # the renewal had come too far to be told that this one is dead
+            raise TokenUnchangedError(
+                "the renewal under way brought the very token that was refused; try again"
+            )
+        return token
+
+    def reject(self, token: Token) -> None:
+        """Start renewing because the vendor answered 401 to `token`, without waiting for it.
+
+        For a request that cannot be sent again: its caller gets the 401, the next caller a new token. Raises nothing:
+        where `renew` would raise, the next call will.
+        """
+        with contextlib.suppress(NauthError):
+            self._demand(token)
+
+    def refused(self, token: Token) -> None:
+        """Note that the vendor answered 401 to `token` although it had only just been renewed.
+
+        Starts a cool-down in which `renew(rejected=...)` raises `TokenRefusedError` instead of calling the vendor:
+        a wrong account id must not become a renewal for each request. A token that is no longer current is ignored.
+        """
+        if token.same_access(self._held.token):
+            with self._guard:
+                self._pauses.refused(self._monotonic())
+
+    async def revoke(self) -> None:
+        """End the current token's life at the vendor and forget it, here and in the store.
+
+        Never signs in to do so: without a token there is nothing to revoke. Renewals wait until it is done.
+
+        Raises:
+            ClosedError: the manager was closed.
+            NauthError: the kinds of `Authenticator.revoke`. The token is kept, so that revoking can be tried again.
+        """
+        self._check_open()
+        room = self._room()
+        flight = Flight(Cause.FORCED, asyncio.get_running_loop())
+        room.own(self._run_revocation(room, flight), name="nauth revocation")
+        outcome = await flight.wait()
+        if outcome.error is not None:
+            raise fresh_copy(outcome.error)
+
+    async def aclose(self) -> None:
+        """Stop renewing. Waits, at most five seconds, for a renewal in flight: its token may have rotated.
+
+        Does not revoke: others may share the session. Closing twice does nothing.
+        """
+        self._closed = True
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+            self._unsubscribe = None
+        await self._rooms.drain()
+        self._held = _NOTHING
+
+    # --- the callers' side: decides without awaiting -------------------------------------------------
+
+    def _attend(self) -> Token | Flight:
+        """Return a token to serve now or the flight to wait for, starting one where it is due."""
+        self._check_open()
+        now = self._held
+        state = now.state(self._monotonic(), self._wall())
+        if state is TokenState.FRESH and now.token is not None:
+            return now.token  # pushed by a sibling since the fast path looked
+        room = self._room()
+        if state is TokenState.STALE and now.token is not None:
+            if room.flight is None and self._pauses.may_try_quietly(self._monotonic()):
+                self._start(room, Cause.STALE)
+            return now.token
+        flight = room.flight
+        if flight is None:
+            self._pauses.check(self._monotonic())
+            flight = self._start(room, Cause.COLD if now.token is None else Cause.EXPIRED)
+        self._tell_joined(flight)
+        return flight
+
+    def _demand(self, rejected: Token | None) -> Token | Flight:
+        """Return a token other than `rejected` or the flight that will bring one, starting it where it is due."""
+        self._check_open()
+        if rejected is not None:
+            now = self._held
+            if now.token is not None and not rejected.same_access(now.token) and self._is_alive():
+                return now.token
+            with self._guard:
+                self._pauses.check_refused(self._monotonic())
+                if rejected.same_access(self._held.token):
+                    self._held = self._held.dead()
+        room = self._room()
+        flight = room.flight
+        if flight is None:
+            self._pauses.check(self._monotonic())
+            flight = self._start(room, Cause.FORCED if rejected is None else Cause.REJECTED, rejected)
+        elif rejected is not None:
+            flight.rejected.append(rejected)
+        self._tell_joined(flight)
+        return flight
+
+    def _tell_joined(self, flight: Flight) -> None:
+        if self._observer is not None:
+            notify(self._observer, RenewalJoined(cause=flight.cause, waiters=len(flight) + 1))
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError(
+                "this client was closed; open a new one, or keep this one open for as long as it is used"
+            )
+
+    def _is_alive(self) -> bool:
+        return self._held.state(self._monotonic(), self._wall()) is not TokenState.EXPIRED
+
+    def _room(self) -> Room:
+        if self._unsubscribe is None:
+            self._unsubscribe = self._store.subscribe(self._key, self._on_change)
+        return self._rooms.here()
+
+    def _start(self, room: Room, cause: Cause, rejected: Token | None = None) -> Flight:
+        flight = Flight(cause, asyncio.get_running_loop())
+        if rejected is not None:
+            flight.rejected.append(rejected)
+        # first of all: an eager task runs its body before the call that makes it returns
+        room.flight = flight
+        notify(self._observer, RenewalStarted(cause=cause))
+        room.own(self._run_renewal(room, flight), name="nauth renewal")
+        return flight
+
+    # --- the owned task's side: no caller's cancellation reaches it ------------------------------------
+
+    async def _run_renewal(self, room: Room, flight: Flight) -> None:
+        started = self._monotonic()
+        outcome = ABANDONED
+        try:
+            async with room.lock:
+                base = self._held
+                made = await self._renewal.run(
+                    base.token, base.version, flight.rejected, force=flight.cause is Cause.FORCED
+                )
+            outcome = self._take(made, flight, started)
+        except NauthError as error:
+            outcome = self._fail(fresh_copy(error), flight, started)
+        except Exception as error:  # noqa: BLE001 - an authenticator's bug must reach the callers as a typed error
+            outcome = self._fail(unexpected(error), flight, started)
+        finally:
+            room.flight = None
+            flight.land(outcome)
+
+    async def _run_revocation(self, room: Room, flight: Flight) -> None:
+        outcome = ABANDONED
+        try:
+            async with room.lock:
+                lease, record = await self._renewal.exclusively()
+                try:
+                    async with asyncio.timeout(self._policy.deadline.total_seconds()):
+                        await self._revoke_all(record)
+                finally:
+                    await self._renewal.release(lease)
+            outcome = Outcome()
+        except TimeoutError:
+            outcome = Outcome(
+                error=OutcomeUnknownError("the vendor did not confirm the revocation in time; revoke again")
+            )
+        except NauthError as error:
+            outcome = Outcome(error=fresh_copy(error))
+        except Exception as error:  # noqa: BLE001 - as for a renewal
+            outcome = Outcome(error=unexpected(error))
+        finally:
+            flight.land(outcome)
+
+    async def _revoke_all(self, record: Record | None) -> None:
+        """Revoke what the store holds and, where it differs, what is held here."""
+        stored, ours = (None if record is None else record.token), self._held.token
+        for token in (stored, None if ours is not None and ours.same_access(stored) else ours):
+            if token is None:
+                continue
+            await self._authenticator.revoke(token)
+            with self._guard:
+                if token.same_access(self._held.token):
+                    self._held = _NOTHING
+            await self._store.discard(self._key, token)
+
+    def _take(self, made: Minted, flight: Flight, started: float) -> Outcome:
+        """Hold what a renewal brought and describe it to the waiters."""
+        fault = made.fault
+        with self._guard:
+            place = self._place(made.token, made.version, made.age_s)
+            # a sibling's newer record may have been pushed while this one was on its way
+            if self._held.version <= made.version and not self._closed:
+                self._held = place.dead() if fault is not None else place
+            if fault is None:
+                self._pauses.succeeded()
+        if fault is not None:
+            return self._fail(fault, flight, started)
+        if made.call is None:
+            notify(self._observer, TokenAdopted(age=timedelta(seconds=made.age_s), pushed=False))
+        else:
+            notify(
+                self._observer,
+                RenewalSucceeded(
+                    cause=flight.cause,
+                    waiters=len(flight),
+                    took=timedelta(seconds=self._monotonic() - started),
+                    refreshed=made.call == "refresh",
+                ),
+            )
+        return Outcome(token=made.token)
+
+    def _fail(self, error: NauthError, flight: Flight, started: float) -> Outcome:
+        now = self._monotonic()
+        with self._guard:
+            quiet = self._is_alive()
+            self._pauses.failed(error, now, valid=quiet)
+        notify(
+            self._observer,
+            RenewalFailed(
+                cause=flight.cause,
+                waiters=len(flight),
+                took=timedelta(seconds=now - started),
+                error=type(error).__name__,
+                quiet=quiet,
+                retry_after=error.retry_after,
+            ),
+        )
+        return Outcome(error=error)
+
+    # --- any thread --------------------------------------------------------------------------------
+
+    def _on_change(self, record: Record | None) -> None:
+        """Adopt what a sibling stored, or forget what it discarded."""
+        with self._guard:
+            if self._closed or (record is not None and record.version <= self._held.version):
+                return
+            if record is None:
+                self._held = _NOTHING
+                return
+            self._held = self._place(record.token, record.version, record.age.total_seconds())
+            self._pauses.succeeded()
+            own = self._rooms.busy()
+        if not own:  # else it is this manager's own commit, or its flight is about to report the adoption
+            notify(self._observer, TokenAdopted(age=record.age, pushed=True))
+
+    def _place(self, token: Token, version: int, age_s: float) -> Held:
+        return held(
+            token,
+            self._policy,
+            version=version,
+            age_s=age_s,
+            mono=self._monotonic(),
+            wall=self._wall(),
+            spread=random.random(),  # noqa: S311 - spreads renewals in time; guards nothing
+        )

@@ -1,0 +1,104 @@
+"""Which origins may see a token, and what a base URL must look like."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TypeAlias
+
+from yarl import URL
+
+from nauth.errors import ConfigurationError, OriginError
+
+__all__ = ["OriginKey", "is_loopback", "origin_key", "parse_base_url", "resolve"]
+
+OriginKey: TypeAlias = tuple[str, str | None, int | None]
+
+_AS_HTTP = {"ws": "http", "wss": "https"}
+
+
+def origin_key(url: URL) -> OriginKey:
+    """Return (scheme, host, port), with websocket schemes as the http ones they start from.
+
+    Not ``URL.origin()``: it tells ``http://h`` from ``http://h:80``, and it costs more.
+    """
+    scheme = url.scheme
+    return _AS_HTTP.get(scheme, scheme), url.raw_host, url.port
+
+
+def is_loopback(host: str | None) -> bool:
+    """Tell whether `host` is this machine's loopback: ``localhost``, 127.0.0.0/8 or ::1."""
+    if host is None:
+        return False
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def parse_base_url(value: object, *, setting: str) -> URL:
+    """Return `value` as a base URL: https, or http on loopback; a path prefix is kept, its trailing slash dropped.
+
+    Args:
+        value: what the user gave.
+        setting: its name, for the error text.
+
+    Raises:
+        ConfigurationError: not a URL; not https; user info, a query or a fragment in it. The text never quotes it,
+            for user info is a credential.
+    """
+    if not isinstance(value, str | URL):
+        raise ConfigurationError(f"{setting} must be a URL as text, not {type(value).__name__}")
+    try:
+        url = URL(value.strip()) if isinstance(value, str) else value
+        host, port = url.host, url.port
+    except ValueError:
+        url, host, port = URL(), None, None
+    if not host or url.scheme not in {"http", "https"} or port == 0:
+        raise ConfigurationError(f"{setting} must be an absolute https URL such as https://api.example.com")
+    if url.user is not None or url.password is not None:
+        raise ConfigurationError(f"{setting} must not contain a user name or password")
+    if url.raw_query_string or url.raw_fragment:
+        raise ConfigurationError(f"{setting} must not have a query or fragment")
+    if url.scheme == "http" and not is_loopback(host):
+        raise ConfigurationError(
+            f"{setting} uses plain http for {host}, which would show the token to everybody on the way; "
+            "use https (http is allowed for loopback only)"
+        )
+    return url.with_path(url.raw_path.rstrip("/"), encoded=True)
+
+
+def resolve(base: URL, url: str | URL, *, allowed: frozenset[OriginKey]) -> URL:
+    """Return where a request for `url` goes: a path below `base`, or an absolute URL of an `allowed` origin.
+
+    A relative path is appended to the base's own path; ``/v1/x`` and ``v1/x`` mean the same.
+
+    Raises:
+        OriginError: `url` names a host that was not configured, or cannot be read as a URL.
+    """
+    try:
+        target = URL(url)
+        host = target.raw_host
+    except ValueError:
+        raise OriginError("the request's URL cannot be read; nothing was sent") from None
+    if host is None and not target.scheme and not str(url).startswith("//"):
+        path = f"{base.raw_path.rstrip('/')}/{target.raw_path.lstrip('/')}"
+        joined = base.with_path(path, encoded=True)
+        return joined.with_query(target.query) if target.raw_query_string else joined
+    if origin_key(target) not in allowed:
+        raise OriginError(
+            f"the request goes to {_shown(target)}, which is not an origin of this client "
+            f"({', '.join(sorted(_text(key) for key in allowed))}); nothing was sent. For another host use a plain "
+            "aiohttp.ClientSession, which carries no token"
+        )
+    return target
+
+
+def _shown(url: URL) -> str:
+    return _text(origin_key(url)) if url.raw_host else "a URL without a host"
+
+
+def _text(key: OriginKey) -> str:
+    scheme, host, port = key
+    return f"{scheme}://{host}" if port in {443, 80, None} else f"{scheme}://{host}:{port}"

@@ -1,0 +1,96 @@
+"""`Pauses`: when a manager leaves the vendor alone, and what callers are told meanwhile. Pure state, no I/O."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from math import inf
+
+from nauth.errors import NauthError, TokenRefusedError, fresh_copy
+from nauth.token import RenewalPolicy
+
+__all__ = ["Pauses"]
+
+
+class Pauses:
+    """Three reasons to wait, kept apart.
+
+    * *quiet*: a background renewal failed while the old token lives. Nobody is told; the next try comes later.
+    * *cool-down*: a renewal failed and no valid token is left, or the vendor named a time. Callers get the error.
+    * *refused*: the vendor refused a token it had just issued. Further 401s renew nothing.
+
+    All instants are the manager's monotonic seconds.
+    """
+
+    __slots__ = (
+        "_cool_until",
+        "_error",
+        "_failures",
+        "_policy",
+        "_quiet_until",
+        "_refusals",
+        "_refused_until",
+    )
+
+    def __init__(self, policy: RenewalPolicy) -> None:
+        self._policy = policy
+        self._failures = 0
+        self._quiet_until = -inf
+        self._cool_until = -inf
+        self._error: NauthError | None = None
+        self._refusals = 0
+        self._refused_until = -inf
+
+    def succeeded(self) -> None:
+        """Forget failed renewals. A refused token is not forgiven: the new one may be refused as well."""
+        self._failures = 0
+        self._quiet_until = self._cool_until = -inf
+        self._error = None
+
+    def failed(self, error: NauthError, now: float, *, valid: bool) -> None:
+        """Note a failed renewal; `valid` says that the old token still lives. Fills in `error.retry_after`."""
+        self._failures += 1
+        told = error.retry_after.total_seconds() if error.retry_after is not None else 0.0
+        quiet = max(self._policy.pause_s(self._policy.backoff, self._failures), told)
+        cool = told if valid else max(self._policy.cooldown.total_seconds(), told)
+        self._quiet_until, self._cool_until = now + quiet, now + cool
+        if not valid:
+            error.retry_after = timedelta(seconds=cool)
+        self._error = error
+
+    def may_try_quietly(self, now: float) -> bool:
+        """Tell whether a background renewal may start."""
+        return now >= self._quiet_until and now >= self._cool_until
+
+    def check(self, now: float) -> None:
+        """Let a renewal that callers wait for start, or raise why not.
+
+        Raises:
+            NauthError: a copy of the last failure, with `retry_after` counted from now.
+        """
+        if self._error is not None and now < self._cool_until:
+            error = fresh_copy(self._error)
+            error.retry_after = timedelta(seconds=self._cool_until - now)
+            raise error
+
+    def refused(self, now: float) -> None:
+        """Note that a token was refused although it had only just been issued."""
+        if now < self._refused_until:
+            return  # many requests find out at the same time; one refusal is one refusal
+        calm = self._refused_until + self._policy.pause_s(self._policy.cooldown, 40)
+        self._refusals = 1 if now > calm else self._refusals + 1
+        self._refused_until = now + self._policy.pause_s(self._policy.cooldown, self._refusals)
+
+    def check_refused(self, now: float) -> None:
+        """Let a rejected token be renewed, or raise why not.
+
+        Raises:
+            TokenRefusedError: the last renewal did not help, and the cool-down after it is not over.
+        """
+        if now < self._refused_until:
+            left = timedelta(seconds=self._refused_until - now)
+            raise TokenRefusedError(
+                "the vendor refused a token that it had only just issued, so its age is not the cause and renewing "
+                f"again would change nothing. Renewals after a 401 are paused for {left.total_seconds():.1f} s more",
+                status=401,
+                retry_after=left,
+            )

@@ -1,0 +1,226 @@
+"""One renewal, step by step: lease, re-read, refresh or issue, commit. Runs only inside the manager's own task."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from datetime import timedelta
+from math import inf
+
+import attrs
+
+from nauth.authenticator import Authenticator
+from nauth.clock import Clock
+from nauth.errors import (
+    CredentialsRejectedError,
+    ExpiredOnArrivalError,
+    LeaseLostError,
+    OutcomeUnknownError,
+    StoreError,
+    TokenUnchangedError,
+)
+from nauth.stores.base import Lease, Record, StoreKey, TokenStore
+from nauth.token import MAX_LIFETIME, RenewalPolicy, Token, age_on_arrival, instant
+
+__all__ = ["LEASE_GRACE", "Minted", "Renewal"]
+
+LEASE_GRACE = timedelta(seconds=10)
+"""How much longer a lease holds than the token call may take: room to store the result."""
+
+_POLL = timedelta(seconds=1)
+"""Longest wait between two looks at a store that cannot push; engines that can push wake the waiter at once."""
+
+
+@attrs.frozen
+class Minted:
+    """A token to hold from now on.
+
+    Attributes:
+        token: complete, with `expires_at` filled in and the old refresh token kept where none came back.
+        version: of the store's record; the base's where the store could not take it.
+        age_s: seconds since it was asked for.
+        call: "refresh" or "issue"; None where a sibling's token was adopted.
+        fault: why the token, though stored for its refresh token, must not be handed out.
+    """
+
+    token: Token
+    version: int
+    age_s: float
+    call: str | None = None
+    fault: CredentialsRejectedError | ExpiredOnArrivalError | None = None
+
+
+@attrs.frozen
+class Renewal:
+    """The steps of a renewal; holds no token and no state of its own."""
+
+    authenticator: Authenticator
+    store: TokenStore
+    key: StoreKey
+    policy: RenewalPolicy
+    clock: Clock
+
+    async def run(
+        self, base: Token | None, base_version: int, rejected: list[Token], *, force: bool
+    ) -> Minted:
+        """Renew, or adopt what a sibling has renewed meanwhile.
+
+        Args:
+            base: the token held so far, for its refresh token.
+            base_version: the store version it came with; 0 for none.
+            rejected: access tokens known to be dead; the list may grow while the renewal runs.
+            force: renew even if the store already holds a newer token; one that a sibling makes while we wait for
+                the lease still counts.
+
+        Raises:
+            NauthError: the kinds of `Authenticator`, `StoreError`, or `OutcomeUnknownError` at the deadline.
+        """
+        seen = None if force else base_version
+        ttl = self.policy.deadline + LEASE_GRACE
+        give_up = self.clock.monotonic() + 2 * ttl.total_seconds()
+        while True:
+            lease = await self.store.lease(self.key, ttl)
+            try:
+                record = await self.store.load(self.key)
+                version = 0 if record is None else record.version
+                seen = version if seen is None else seen
+                if record is not None and version > seen and self._usable(record, rejected):
+                    return _adopted(record)
+                # a lease about to end is not one to call the vendor under: start over
+                if lease is not None and lease.remaining > self.policy.deadline:
+                    newest = record.token if record is not None and version > base_version else base
+                    return await self._mint(lease, newest, version, rejected)
+            finally:
+                if lease is not None:
+                    await self.release(lease)
+            if self.clock.monotonic() > give_up:
+                raise _held_too_long(ttl)
+            if lease is None:
+                await self.store.changed(self.key, timeout=_POLL)
+
+    async def exclusively(self) -> tuple[Lease, Record | None]:
+        """Return the lease and the record under it, for work that must keep renewals away.
+
+        Raises:
+            StoreError: the store is down, or somebody else kept the lease too long.
+        """
+        ttl = self.policy.deadline + LEASE_GRACE
+        give_up = self.clock.monotonic() + 2 * ttl.total_seconds()
+        while (lease := await self.store.lease(self.key, ttl)) is None:
+            if self.clock.monotonic() > give_up:
+                raise _held_too_long(ttl)
+            await self.store.changed(self.key, timeout=_POLL)
+        try:
+            return lease, await self.store.load(self.key)
+        except BaseException:
+            await self.release(lease)
+            raise
+
+    async def release(self, lease: Lease) -> None:
+        """Give the lease back, if the store is there to take it."""
+        # a lease that cannot be given back ends by itself; the outcome of the work under it matters more
+        with contextlib.suppress(StoreError):
+            await self.store.release(lease)
+
+    def _usable(self, record: Record, rejected: list[Token]) -> bool:
+        lifetime = record.token.lifetime
+        alive = lifetime is None or record.age < lifetime
+        return alive and not any(record.token.same_access(token) for token in rejected)
+
+    async def _mint(self, lease: Lease, base: Token | None, version: int, rejected: list[Token]) -> Minted:
+        asked = self.clock.monotonic()
+        try:
+            async with asyncio.timeout(self.policy.deadline.total_seconds()):
+                made = await self._call(base, version, rejected)
+        except TimeoutError:
+            made = None
+        if made is None:
+            raise OutcomeUnknownError(
+                f"the renewal did not end within {self.policy.deadline.total_seconds():.0f} s and was given up; the "
+                "vendor may have acted on it. Raise RenewalPolicy(deadline=...) if the vendor is known to be slow"
+            )
+        if made.call is None:
+            return made
+        waited_s = self.clock.monotonic() - asked
+        token, age_s = self._complete(made.token, base, waited_s)
+        made = attrs.evolve(made, token=token, age_s=age_s, fault=_fault(token, age_s, rejected))
+        return await self._commit(lease, made, version)
+
+    async def _call(self, base: Token | None, version: int, rejected: list[Token]) -> Minted:
+        if base is not None and base.refresh_token:
+            try:
+                return Minted(await self.authenticator.refresh(base), version, 0.0, "refresh")
+            except CredentialsRejectedError:
+                pass
+            # a sibling that does not respect the lease may have rotated the refresh token: look before giving up
+            record = await self.store.load(self.key)
+            if record is not None and record.version > version and self._usable(record, rejected):
+                return _adopted(record)
+        return Minted(await self.authenticator.issue(), version, 0.0, "issue")
+
+    def _complete(self, token: Token, base: Token | None, waited_s: float) -> tuple[Token, float]:
+        wall = self.clock.wall()
+        age_s = age_on_arrival(token, waited_s=waited_s, wall=wall)
+        if token.expires_at is None and token.lifetime is not None:
+            left = min(max(token.lifetime.total_seconds() - age_s, 0.0), MAX_LIFETIME.total_seconds())
+            token = attrs.evolve(token, expires_at=instant(wall + left))
+        if base is not None:
+            token = attrs.evolve(
+                token,
+                refresh_token=token.refresh_token or base.refresh_token,
+                extra={**base.extra, **token.extra},
+            )
+        return token, age_s
+
+    async def _commit(self, lease: Lease, made: Minted, version: int) -> Minted:
+        age = timedelta(seconds=made.age_s)
+        try:
+            record = await self.store.commit(lease, made.token, expected_version=version, age=age)
+        except LeaseLostError:
+            record = await self._winner(version)
+            if record is not None:
+                return _adopted(record)
+        except StoreError:
+            record = (
+                None  # the vendor has made this token: losing it because the store is down would be worse
+            )
+        return made if record is None else attrs.evolve(made, version=record.version)
+
+    async def _winner(self, version: int) -> Record | None:
+        """Return what somebody else stored while our lease was lost, if it can be used."""
+        try:
+            record = await self.store.load(self.key)
+        except StoreError:
+            return None
+        return (
+            record if record is not None and record.version > version and self._usable(record, []) else None
+        )
+
+
+def _held_too_long(ttl: timedelta) -> StoreError:
+    return StoreError(
+        f"another client has held the right to renew for over {2 * ttl.total_seconds():.0f} s without storing a "
+        "token. If it goes on, look for a client that hangs; a lease of one that died ends by itself"
+    )
+
+
+def _adopted(record: Record) -> Minted:
+    return Minted(record.token, record.version, record.age.total_seconds())
+
+
+def _fault(
+    token: Token, age_s: float, rejected: list[Token]
+) -> CredentialsRejectedError | ExpiredOnArrivalError | None:
+    if any(token.same_access(dead) for dead in rejected):
+        return TokenUnchangedError(
+            "the vendor answered the renewal with the very token it had just refused. Waiting may help if it serves "
+            "tokens from a cache; if it goes on, the refusal has another cause than the token's age"
+        )
+    lifetime_s = inf if token.lifetime is None else token.lifetime.total_seconds()
+    if lifetime_s <= age_s:
+        return ExpiredOnArrivalError(
+            "the renewal brought a token whose life was already over "
+            f"(lifetime {max(lifetime_s, 0.0):.3g} s, {age_s:.3g} s on the way). Likely causes: the vendor handed out "
+            "a cached token, or the network is slower than the token lives"
+        )
+    return None

@@ -1,0 +1,83 @@
+"""`Rooms`: what a manager keeps for each running event loop, and the tasks it owns there."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import weakref
+from collections.abc import Coroutine
+from contextvars import Context
+from datetime import timedelta
+
+import anyio
+
+from nauth.flight import Flight
+
+__all__ = ["DRAIN", "Room", "Rooms", "own_task"]
+
+DRAIN = timedelta(seconds=5)
+"""How long closing waits for a renewal in flight before it gives up a token that may have rotated."""
+
+_running: set[asyncio.Task[None]] = set()
+"""The event loop holds tasks weakly, and one that nobody else holds vanishes at the next garbage collection."""
+
+
+def own_task(work: Coroutine[object, object, None], *, name: str) -> asyncio.Task[None]:
+    """Run `work` as a task that inherits nothing from the caller: no context variables, no cancellation."""
+    loop = asyncio.get_running_loop()
+    # not `context=`: task factories from before 3.11 do not take it, but every task copies the current context
+    task: asyncio.Task[None] = Context().run(loop.create_task, work, name=name)  # type: ignore[arg-type]
+    _running.add(task)
+    task.add_done_callback(_running.discard)
+    return task
+
+
+class Room:
+    """One loop's lock, flight and tasks. Touched from its own loop only."""
+
+    __slots__ = ("flight", "lock", "tasks")
+
+    def __init__(self) -> None:
+        self.lock = anyio.Lock()  # apart: renewal, revocation; two loops on one lock would hang
+        self.flight: Flight | None = None
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    def own(self, work: Coroutine[object, object, None], *, name: str) -> None:
+        """Run `work` as an owned task of this room."""
+        task = own_task(work, name=name)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+
+class Rooms:
+    """A room for each running loop, forgotten with its loop."""
+
+    __slots__ = ("_guard", "_table")
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._table: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Room] = weakref.WeakKeyDictionary()
+
+    def here(self) -> Room:
+        """Return the running loop's room."""
+        loop = asyncio.get_running_loop()
+        with self._guard:
+            room = self._table.get(loop)
+            if room is None:
+                room = self._table[loop] = Room()
+            return room
+
+    def busy(self) -> bool:
+        """Tell whether a renewal is under way in any loop."""
+        with self._guard:
+            return any(room.flight is not None for room in self._table.values())
+
+    async def drain(self) -> None:
+        """Wait for the running loop's tasks, at most `DRAIN`; then cancel what is left."""
+        tasks = set(self.here().tasks)
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=DRAIN.total_seconds())
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)

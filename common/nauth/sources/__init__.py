@@ -1,0 +1,5 @@
+"""Where credentials come from."""
+
+from nauth.sources.environment import EnvironmentReader
+
+__all__ = ["EnvironmentReader"]

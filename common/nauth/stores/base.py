@@ -1,0 +1,130 @@
+"""The `TokenStore` contract: how several clients, threads or processes share one token."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Protocol, TypeAlias, runtime_checkable
+
+import attrs
+
+from nauth.secret import Secret
+from nauth.token import Token
+
+__all__ = ["Lease", "Listener", "Record", "StoreKey", "TokenStore", "Unsubscribe", "identity_digest"]
+
+
+def identity_digest(*parts: str | Secret | None) -> str:
+    """Return a digest of everything that makes a credential what it is, secrets included.
+
+    A wrong secret must not find the token that the right one earned, so the secret is part of the identity; the
+    digest keeps it out of every store key. Use it for high-entropy secrets; a password needs a slow hash first.
+    """
+    opened = [part.reveal() if isinstance(part, Secret) else part for part in parts]
+    return hashlib.sha256(json.dumps(opened).encode()).hexdigest()
+
+
+@attrs.frozen(kw_only=True)
+class StoreKey:
+    """Whose token: the vendor, the host it is for, and a digest of the credential. Contains no secret."""
+
+    vendor: str
+    base_url: str
+    identity: str
+
+    def __str__(self) -> str:
+        return f"{self.vendor}|{self.base_url}|{self.identity}"
+
+
+@attrs.frozen(kw_only=True)
+class Record:
+    """A stored token.
+
+    Attributes:
+        token: what the vendor issued.
+        version: grows with every commit and never goes back, not even after a discard.
+        age: how long ago the token was asked for, *by the store's clock*. Readers count the rest of its life from
+            here, so that a reader whose wall clock is wrong by an hour still ends it at the right moment.
+    """
+
+    token: Token
+    version: int
+    age: timedelta
+
+
+class Lease(Protocol):
+    """The right to renew one key, until it is committed, released or over."""
+
+    @property
+    def key(self) -> StoreKey:
+        """What may be renewed."""
+        ...
+
+    @property
+    def remaining(self) -> timedelta:
+        """How long it still holds; zero or less when it is over."""
+        ...
+
+
+Listener: TypeAlias = Callable[[Record | None], None]
+"""Told of each new record, or None when the record was discarded. May be called from any thread; must not block."""
+Unsubscribe: TypeAlias = Callable[[], None]
+
+
+@runtime_checkable
+class TokenStore(Protocol):
+    """Where one token lives for everybody who shares it.
+
+    Every method may raise `StoreError` when the store cannot be reached; "somebody else holds the lease" is not an
+    error but the answer None. No method may block the event loop.
+    """
+
+    @property
+    def persistent(self) -> bool:
+        """Whether records outlive the process: some vendors forbid that."""
+        ...
+
+    async def load(self, key: StoreKey) -> Record | None:
+        """Return the current record, or None."""
+        ...
+
+    async def lease(self, key: StoreKey, ttl: timedelta) -> Lease | None:
+        """Take the right to renew `key` for `ttl`, or return None at once if somebody else has it."""
+        ...
+
+    async def release(self, lease: Lease) -> None:
+        """Give the lease back if it is still ours. Never takes away somebody else's."""
+        ...
+
+    async def commit(self, lease: Lease, token: Token, *, expected_version: int, age: timedelta) -> Record:
+        """Write `token`, asked for `age` ago, release the lease and tell the others, all in one step.
+
+        Raises:
+            LeaseLostError: the lease is over, or the record's version is not `expected_version` (0: no record).
+                Nothing was written.
+        """
+        ...
+
+    async def discard(self, key: StoreKey, token: Token) -> bool:
+        """Delete the record if it still holds `token`'s access token; say whether it did."""
+        ...
+
+    async def changed(self, key: StoreKey, *, timeout: timedelta) -> None:  # noqa: ASYNC109 - part of the contract: engines block on it
+        """Return when `key` was committed, discarded or its lease freed; at the latest after `timeout`.
+
+        May return early: the caller looks again.
+        """
+        ...
+
+    def subscribe(self, key: StoreKey, listener: Listener) -> Unsubscribe:
+        """Call `listener` for each later change, where the engine can push; else do nothing.
+
+        The store keeps no strong reference to a bound method's object.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close what the store itself opened."""
+        ...

@@ -1,0 +1,9 @@
+"""What tests of code that signs in need: a clock that obeys, and vendors that live on loopback."""
+
+from __future__ import annotations
+
+from nauth.testing.clock import FakeClock
+from nauth.testing.faults import Fault, Faults
+from nauth.testing.sandbox import Exchange, Handler, Route, Sandbox
+
+__all__ = ["Exchange", "FakeClock", "Fault", "Faults", "Handler", "Route", "Sandbox"]

@@ -1,0 +1,263 @@
+"""`Sandbox`: a real HTTP server on loopback, the ground every vendor's double stands on."""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+import ssl
+import warnings
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from email.utils import formatdate
+from types import TracebackType
+from typing import Self, TypeAlias
+
+import attrs
+from aiohttp import hdrs, web
+
+from nauth.clock import Clock, SystemClock
+from nauth.errors import ConfigurationError
+from nauth.testing.faults import Fault, Faults
+
+__all__ = ["Exchange", "Handler", "Route", "Sandbox"]
+
+Handler: TypeAlias = Callable[[web.Request], Awaitable[web.Response]]
+Route: TypeAlias = tuple[str, str, Handler]
+
+_HOST = "127.0.0.1"
+_BACKLOG = 4096
+"""Connections that may wait to be accepted: a herd of 10,000 arrives within one turn of the loop."""
+_SHUTDOWN_S = 0.05
+"""How long an answer in flight may still take when the sandbox stops. Not 0, which aiohttp reads as for ever."""
+
+
+@attrs.frozen(kw_only=True)
+class Exchange:
+    """One request as the sandbox saw it.
+
+    Attributes:
+        endpoint: the route's name; "unknown" for a path that is none.
+        method: HTTP method.
+        path: path without the query.
+        status: status of the answer; None if the connection was cut instead.
+        headers: the request's headers, secrets included, so its repr hides them.
+    """
+
+    endpoint: str
+    method: str
+    path: str
+    status: int | None
+    headers: Mapping[str, str] = attrs.field(repr=False, eq=False)
+
+
+@attrs.frozen
+class _Watch:
+    counter: Counter[str]
+    endpoint: str
+    count: int
+    reached: asyncio.Future[None]
+
+
+class Sandbox(abc.ABC):
+    """Serve a vendor's endpoints on 127.0.0.1, count what comes in and let things go wrong when told.
+
+    A subclass names its endpoints in `routes`. Use it as ``async with``; it can be entered again after it stopped.
+
+    Args:
+        clock: what lifetimes, delays and the `Date` header are counted on; the machine's own by default.
+        port: port to listen on; 0 lets the system choose.
+        ssl_context: serve https with it.
+
+    Attributes:
+        clock: as above.
+        requests: how many requests have arrived, by endpoint.
+        committed: how many requests did their work, by endpoint.
+        faults: what goes wrong next.
+        log: every request that was answered or cut, in the order of the answers.
+    """
+
+    def __init__(
+        self, *, clock: Clock | None = None, port: int = 0, ssl_context: ssl.SSLContext | None = None
+    ) -> None:
+        self.clock: Clock = clock or SystemClock()
+        self.requests: Counter[str] = Counter()
+        self.committed: Counter[str] = Counter()
+        self.faults = Faults()
+        self.log: list[Exchange] = []
+        self._port = port
+        self._ssl_context = ssl_context
+        self._runner: web.AppRunner | None = None
+        self._base_url: str | None = None
+        self._watches: list[_Watch] = []
+        self._date = (-1, "")
+
+    @abc.abstractmethod
+    def routes(self) -> Mapping[str, Route]:
+        """Return the endpoints: name -> (method, path as aiohttp writes it, handler)."""
+
+    async def unknown(self, request: web.Request) -> web.Response:  # noqa: ARG002 - overridden by vendors that look
+        """Answer a request for a path that is no endpoint."""
+        return web.Response(status=404)
+
+    def date(self) -> str | None:
+        """Return the value of the `Date` header by the sandbox's clock; None sends none."""
+        return self.http_date(self.clock.wall())
+
+    def http_date(self, epoch_s: float) -> str:
+        """Return `epoch_s` as HTTP writes instants. The last one is kept: requests come by the thousand."""
+        second = int(epoch_s)
+        if self._date[0] != second:
+            self._date = (second, formatdate(second, usegmt=True))
+        return self._date[1]
+
+    @property
+    def base_url(self) -> str:
+        """Where the sandbox listens, such as ``http://127.0.0.1:40123``, without a slash at the end.
+
+        Raises:
+            ConfigurationError: it is not running.
+        """
+        if self._base_url is None:
+            raise ConfigurationError(
+                f"{type(self).__name__} is not running: use it as `async with {type(self).__name__}()`"
+            )
+        return self._base_url
+
+    async def start(self) -> None:
+        """Listen. A second call does nothing.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        if self._runner is not None:
+            return
+        app = web.Application()
+        for endpoint, (method, path, handler) in self.routes().items():
+            app.router.add_route(method, path, self._serving(endpoint, handler))
+        app.router.add_route(hdrs.METH_ANY, "/{path:.*}", self._serving("unknown", self.unknown))
+        app.on_response_prepare.append(self._without_date)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
+        await runner.setup()
+        try:
+            await web.TCPSite(
+                runner, _HOST, self._port, ssl_context=self._ssl_context, backlog=_BACKLOG
+            ).start()
+        except OSError:
+            await runner.cleanup()
+            raise
+        self._runner = runner
+        scheme = "https" if self._ssl_context else "http"
+        self._base_url = f"{scheme}://{_HOST}:{runner.addresses[0][1]}"
+
+    async def aclose(self) -> None:
+        """Stop listening and end every connection, held answers included. A second call does nothing."""
+        runner, self._runner, self._base_url = self._runner, None, None
+        if runner is not None:
+            await runner.cleanup()
+            await asyncio.sleep(0)  # lets the closed transports say goodbye before the loop may end
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __del__(self) -> None:
+        if getattr(self, "_runner", None) is not None:
+            warnings.warn(f"{self!r} was never closed: use it as `async with`", ResourceWarning, source=self)
+
+    def __repr__(self) -> str:
+        where = self._base_url or "not running"
+        return f"<{type(self).__name__} {where}, {self.requests.total()} requests>"
+
+    async def wait_for(self, endpoint: str, count: int = 1, *, committed: bool = False) -> None:
+        """Wait until `count` requests to `endpoint` have arrived, or have been committed, since the start."""
+        counter = self.committed if committed else self.requests
+        if counter[endpoint] >= count:
+            return
+        watch = _Watch(counter, endpoint, count, asyncio.get_running_loop().create_future())
+        self._watches.append(watch)
+        try:
+            await watch.reached
+        finally:
+            self._watches.remove(watch)
+
+    def _count(self, counter: Counter[str], endpoint: str) -> None:
+        counter[endpoint] += 1
+        for watch in self._watches:
+            if watch.counter[watch.endpoint] >= watch.count and not watch.reached.done():
+                watch.reached.set_result(None)
+
+    def _serving(self, endpoint: str, handler: Handler) -> Handler:
+        """Wrap `handler` in what holds for every request: counting, faults, the date, the log."""
+
+        async def work(request: web.Request) -> web.Response:
+            response = await handler(request)
+            self._count(self.committed, endpoint)
+            return response
+
+        async def serve(request: web.Request) -> web.Response:
+            self._count(self.requests, endpoint)
+            fault = self.faults.take(endpoint)
+            response = await (work(request) if fault is None else self._faulty(fault, work, request))
+            if response is None:
+                self._record(endpoint, request, None)
+                return _cut(request)
+            date = self.date()
+            if date is not None:
+                response.headers.setdefault(hdrs.DATE, date)
+            self._record(endpoint, request, response.status)
+            return response
+
+        return serve
+
+    async def _faulty(self, fault: Fault, work: Handler, request: web.Request) -> web.Response | None:
+        """Answer as `fault` says; None stands for a connection to be cut."""
+        if fault.hold == "before":
+            await self._held(fault)
+        if fault.drop == "before":
+            return None
+        if fault.status is not None:
+            response = web.Response(
+                status=fault.status, body=fault.body or b"", content_type=fault.content_type
+            )
+        else:
+            response = await work(request)
+            if fault.body is not None:
+                response.body = fault.body
+                response.content_type = fault.content_type
+        response.headers.update(fault.headers)
+        if fault.hold == "after":
+            await self._held(fault)
+        return None if fault.drop == "after" else response
+
+    async def _held(self, fault: Fault) -> None:
+        if fault.delay is not None:
+            await self.clock.sleep(fault.delay.total_seconds())
+        if fault.gate is not None:
+            await fault.gate.wait()
+
+    async def _without_date(self, request: web.Request, response: web.StreamResponse) -> None:  # noqa: ARG002 - aiohttp's signal
+        # aiohttp adds its own Date, by the machine's clock, to an answer that has none
+        if self.date() is None:
+            response.headers.popall(hdrs.DATE, None)
+
+    def _record(self, endpoint: str, request: web.Request, status: int | None) -> None:
+        self.log.append(
+            Exchange(
+                endpoint=endpoint,
+                method=request.method,
+                path=request.path,
+                status=status,
+                headers=request.headers,
+            )
+        )
+
+
+def _cut(request: web.Request) -> web.Response:
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()  # never sent: aiohttp finds the transport closed

@@ -1,0 +1,209 @@
+"""`Token`, when it is worth renewing, and the pure functions that decide it. No I/O, no clock of its own."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from math import inf
+from types import MappingProxyType
+
+import attrs
+
+from nauth.errors import ConfigurationError
+from nauth.secret import Secret
+
+__all__ = [
+    "MAX_LIFETIME",
+    "Held",
+    "RenewalPolicy",
+    "Token",
+    "TokenState",
+    "age_on_arrival",
+    "held",
+    "margin_s",
+]
+
+MAX_LIFETIME = timedelta(days=366)
+"""Longest lifetime believed. No vendor here issues anything near it: more is a broken stamp, and the 401 path
+repairs what a cut too short or too long leaves."""
+
+
+class TokenState(enum.Enum):
+    """What may be done with a token now."""
+
+    FRESH = "fresh"
+    """Hand it out."""
+    STALE = "stale"
+    """Hand it out, and renew it in the background."""
+    EXPIRED = "expired"
+    """Do not hand it out; wait for a renewal."""
+
+
+def _frozen(extra: Mapping[str, str]) -> Mapping[str, str]:
+    return MappingProxyType(dict(extra))
+
+
+def _names_only(extra: Mapping[str, str]) -> str:
+    return f"<{', '.join(sorted(extra))}>"
+
+
+def _not_empty(_: object, attribute: attrs.Attribute[Secret], value: object) -> None:
+    if not isinstance(value, Secret):
+        raise TypeError(f"{attribute.name} must be a Secret, not {type(value).__name__}")
+    if not value:
+        raise ValueError(f"{attribute.name} must not be empty")
+
+
+def _aware(_: object, attribute: attrs.Attribute[datetime | None], value: datetime | None) -> None:
+    if value is not None and value.tzinfo is None:
+        raise ValueError(f"{attribute.name} must be an aware datetime")
+
+
+@attrs.frozen(kw_only=True)
+class Token:
+    """What a vendor issued. Immutable; shows no secret in any repr.
+
+    Attributes:
+        access_token: the credential that goes on requests.
+        refresh_token: what buys the next token without the long-lived secret, if the vendor gave one.
+        scheme: the word before the token in `Authorization`; empty for vendors that want the token raw.
+        expires_at: aware end of life by this machine's wall clock; None if unknown or endless.
+        lifetime: how long the token lives from the moment it was asked for; None if it never expires.
+        extra: what the vendor needs back later, such as a session id. Its repr shows the names only.
+    """
+
+    access_token: Secret = attrs.field(validator=_not_empty)
+    refresh_token: Secret | None = None
+    scheme: str = "Bearer"
+    expires_at: datetime | None = attrs.field(default=None, validator=_aware)
+    lifetime: timedelta | None = None
+    extra: Mapping[str, str] = attrs.field(factory=dict, converter=_frozen, repr=_names_only, hash=False)
+
+    @property
+    def authorization(self) -> str:
+        """The value of the `Authorization` header. A secret: use it in the expression that sends it."""
+        if self.scheme:
+            return f"{self.scheme} {self.access_token.reveal()}"
+        return self.access_token.reveal()
+
+    def same_access(self, other: Token | None) -> bool:
+        """Tell whether `other` carries the same access token, whatever else differs."""
+        return other is self or (other is not None and self.access_token == other.access_token)
+
+
+def _duration(_: object, attribute: attrs.Attribute[timedelta], value: object) -> None:
+    if not isinstance(value, timedelta):
+        raise ConfigurationError(
+            f"RenewalPolicy.{attribute.name} must be a timedelta, not {type(value).__name__}: "
+            f"write {attribute.name}=timedelta(seconds=...)"
+        )
+    if value < timedelta(0):
+        raise ConfigurationError(f"RenewalPolicy.{attribute.name} must not be negative, got {value}")
+
+
+def _positive(instance: object, attribute: attrs.Attribute[timedelta], value: timedelta) -> None:
+    _duration(instance, attribute, value)
+    if not value:
+        raise ConfigurationError(f"RenewalPolicy.{attribute.name} must be longer than zero")
+
+
+@attrs.frozen(kw_only=True)
+class RenewalPolicy:
+    """When to renew, and how hard to try.
+
+    Attributes:
+        margin: how long before its end a token is renewed; never more than half of its lifetime.
+        jitter: up to this much earlier still, drawn anew for each token, so that processes spread out.
+        backoff: pause after a first failed renewal while the old token still lives; it doubles with each failure.
+            Also the base of the pauses between attempts inside one renewal.
+        backoff_cap: the longest such pause.
+        cooldown: pause after a failed renewal when no valid token is left. Callers get the error at once meanwhile.
+            Also the pause after a vendor refused a token it had just issued; that one doubles up to `backoff_cap`.
+        deadline: the most that one renewal may take, waiting and retries included.
+    """
+
+    margin: timedelta = attrs.field(default=timedelta(seconds=60), validator=_duration)
+    jitter: timedelta = attrs.field(default=timedelta(seconds=15), validator=_duration)
+    backoff: timedelta = attrs.field(default=timedelta(seconds=1), validator=_duration)
+    backoff_cap: timedelta = attrs.field(default=timedelta(seconds=60), validator=_duration)
+    cooldown: timedelta = attrs.field(default=timedelta(seconds=10), validator=_duration)
+    deadline: timedelta = attrs.field(default=timedelta(seconds=30), validator=_positive)
+
+    def pause_s(self, base: timedelta, failures: int) -> float:
+        """Return the pause in seconds after `failures` failures in a row: `base`, doubled each time, capped."""
+        start = base.total_seconds()
+        # 2**40 already exceeds every cap; unbounded powers would overflow a float after a long outage
+        return min(start * 2.0 ** min(failures - 1, 40), max(start, self.backoff_cap.total_seconds()))
+
+
+@attrs.frozen
+class Held:
+    """A token in memory with the four instants that decide its state, in seconds of each clock."""
+
+    token: Token | None
+    version: int
+    renew_mono: float
+    renew_wall: float
+    expire_mono: float
+    expire_wall: float
+
+    def state(self, mono: float, wall: float) -> TokenState:
+        """Say what may be done with the token. Either clock is enough to make it stale or expired."""
+        if self.renew_mono > mono and self.renew_wall > wall:
+            return TokenState.FRESH
+        if self.expire_mono > mono and self.expire_wall > wall:
+            return TokenState.STALE
+        return TokenState.EXPIRED
+
+    def dead(self) -> Held:
+        """Return the same token, known to be dead: kept for its refresh token only."""
+        return attrs.evolve(self, renew_mono=-inf, renew_wall=-inf, expire_mono=-inf, expire_wall=-inf)
+
+
+def margin_s(lifetime_s: float, policy: RenewalPolicy, spread: float) -> float:
+    """Return how many seconds before its end a token of `lifetime_s` is renewed.
+
+    `spread` in [0, 1) is this token's draw of the jitter. The sum never exceeds half of the lifetime: a fixed
+    window at or above the lifetime would renew on every request. Where the half is the tighter bound, margin and
+    jitter shrink in proportion, so that short-lived tokens keep some jitter.
+    """
+    margin, jitter = policy.margin.total_seconds(), policy.jitter.total_seconds()
+    wanted = margin + jitter
+    scale = min(1.0, lifetime_s / 2 / wanted) if wanted else 0.0
+    return (margin + jitter * spread) * scale
+
+
+def held(
+    token: Token,
+    policy: RenewalPolicy,
+    *,
+    version: int,
+    age_s: float,
+    mono: float,
+    wall: float,
+    spread: float,
+) -> Held:
+    """Place `token`, asked for `age_s` seconds ago, on both clocks."""
+    if token.lifetime is None:
+        return Held(token, version, inf, inf, inf, inf)
+    lifetime_s = min(token.lifetime, MAX_LIFETIME).total_seconds()
+    left = lifetime_s - age_s
+    fresh = left - margin_s(max(lifetime_s, 0.0), policy, spread)
+    return Held(token, version, mono + fresh, wall + fresh, mono + left, wall + left)
+
+
+def age_on_arrival(token: Token, *, waited_s: float, wall: float) -> float:
+    """Return how many seconds ago `token` was asked for, as closely as can be known.
+
+    An authenticator that retries knows when its last attempt went out, and says so by `expires_at - lifetime`.
+    It is believed only between zero and `waited_s`, the time since the authenticator was called.
+    """
+    if token.expires_at is None or token.lifetime is None:
+        return waited_s
+    return min(max(wall - (token.expires_at - token.lifetime).timestamp(), 0.0), waited_s)
+
+
+def instant(epoch_s: float) -> datetime:
+    """Return the aware UTC datetime of `epoch_s` seconds since the epoch."""
+    return datetime.fromtimestamp(epoch_s, UTC)

@@ -1,0 +1,96 @@
+"""What holds for every test: no blocking call inside a loop, no connection but to this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import ipaddress
+import resource
+import socket
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import aioresponses.core
+import pytest
+from aiohttp import ClientResponse
+from blockbuster import BlockBuster, blockbuster_ctx
+
+# Where a blocking call is not the code under test's: (file ending, functions, calls). Each with its reason.
+_MAY_BLOCK: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = []
+
+
+def pytest_configure() -> None:
+    """Take all the file descriptors the machine allows: the herds of callers need a socket each."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # macOS reports "unlimited" and then refuses it; the soft limit stays
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _repair_aioresponses() -> None:
+    """Let aioresponses build the responses of aiohttp 3.14, which demands a `stream_writer`.
+
+    Vanishes by itself where aiohttp does not ask for one, or aioresponses passes it.
+    """
+    if "stream_writer" not in inspect.signature(ClientResponse.__init__).parameters:
+        return
+
+    class WrittenResponse(ClientResponse):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            kwargs.setdefault("stream_writer", SimpleNamespace(output_size=0))
+            super().__init__(*args, **kwargs)
+
+    vars(aioresponses.core)["ClientResponse"] = WrittenResponse
+
+
+_repair_aioresponses()
+
+
+def _is_here(host: object) -> bool:
+    if host is None or host in ("", b"", "localhost", b"localhost"):
+        return True
+    text = host.decode() if isinstance(host, bytes) else str(host)
+    try:
+        return ipaddress.ip_address(text).is_loopback
+    except ValueError:
+        return False
+
+
+def _only_here(original: Callable[..., Any]) -> Callable[..., Any]:
+    def connect(sock: socket.socket, address: Any) -> Any:
+        if sock.family in (socket.AF_INET, socket.AF_INET6) and not _is_here(address[0]):
+            pytest.fail(f"a test tried to connect to {address[0]}: tests stay on loopback")
+        return original(sock, address)
+
+    return connect
+
+
+@pytest.fixture(scope="session", autouse=True)
+def stay_on_loopback() -> Iterator[None]:
+    """Fail any test that connects, or looks a name up, outside this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        look_up = socket.getaddrinfo
+
+        def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
+            if not _is_here(host):
+                pytest.fail(f"a test tried to look up {host}: tests stay on loopback")
+            return look_up(host, *args, **kwargs)
+
+        patch.setattr(socket, "getaddrinfo", getaddrinfo)
+        for name in ("connect", "connect_ex"):
+            patch.setattr(socket.socket, name, _only_here(getattr(socket.socket, name)))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_blocking(stay_on_loopback: None) -> Iterator[BlockBuster]:
+    """Raise `BlockingError` where code inside a running loop would block it.
+
+    A test whose own code must block (a local file read as a check) runs it in `asyncio.to_thread`.
+    """
+    with blockbuster_ctx() as watch:
+        for file, functions, calls in _MAY_BLOCK:
+            for call in calls:
+                watch.functions[call].can_block_in(file, functions)
+        yield watch
