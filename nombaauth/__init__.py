@@ -1,1 +1,86 @@
-"""Nomba."""
+"""Sign in to Nomba (payments, Nigeria) from asyncio: one token, however many coroutines."""
+
+from nauth.errors import (
+    ConfigurationError,
+    CredentialsRejectedError,
+    MalformedResponseError,
+    NauthError,
+    OriginError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    TokenRefusedError,
+    VendorUnavailableError,
+)
+from nauth.secret import Secret
+from nauth.token import RenewalPolicy, Token
+from nombaauth.api import NombaApi
+from nombaauth.authenticator import NombaAuthenticator
+from nombaauth.client import NombaClient
+from nombaauth.config import NombaEnvironment
+from nombaauth.credentials import NombaCredentials
+from nombaauth.errors import (
+    NombaApiError,
+    NombaBadRequestError,
+    NombaCredentialsRejectedError,
+    NombaError,
+    NombaMalformedResponseError,
+    NombaNotFoundError,
+    NombaNotSentError,
+    NombaOutcomeUnknownError,
+    NombaPermissionDeniedError,
+    NombaRefreshRefusedError,
+    NombaThrottledError,
+    NombaTokenRefusedError,
+    NombaUnavailableError,
+)
+from nombaauth.models import (
+    AnswerMeta,
+    Balance,
+    Envelope,
+    IssueTokenRequest,
+    RateLimit,
+    RefreshTokenRequest,
+    RevokeTokenRequest,
+    TokenData,
+)
+
+__all__ = [
+    "AnswerMeta",
+    "Balance",
+    "ConfigurationError",
+    "CredentialsRejectedError",
+    "Envelope",
+    "IssueTokenRequest",
+    "MalformedResponseError",
+    "NauthError",
+    "NombaApi",
+    "NombaApiError",
+    "NombaAuthenticator",
+    "NombaBadRequestError",
+    "NombaClient",
+    "NombaCredentials",
+    "NombaCredentialsRejectedError",
+    "NombaEnvironment",
+    "NombaError",
+    "NombaMalformedResponseError",
+    "NombaNotFoundError",
+    "NombaNotSentError",
+    "NombaOutcomeUnknownError",
+    "NombaPermissionDeniedError",
+    "NombaRefreshRefusedError",
+    "NombaThrottledError",
+    "NombaTokenRefusedError",
+    "NombaUnavailableError",
+    "OriginError",
+    "OutcomeUnknownError",
+    "PermissionDeniedError",
+    "RateLimit",
+    "RefreshTokenRequest",
+    "RenewalPolicy",
+    "RevokeTokenRequest",
+    "Secret",
+    "Token",
+    "TokenData",
+    "TokenRefusedError",
+    "VendorUnavailableError",
+]

@@ -41,7 +41,7 @@ def _repair_aioresponses() -> None:
             kwargs.setdefault("stream_writer", SimpleNamespace(output_size=0))
             super().__init__(*args, **kwargs)
 
-    vars(aioresponses.core)["ClientResponse"] = WrittenResponse
+    setattr(aioresponses.core, "ClientResponse", WrittenResponse)  # noqa: B010 - the module imports it, mypy minds
 
 
 _repair_aioresponses()

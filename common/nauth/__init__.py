@@ -1,1 +1,85 @@
-"""Core."""
+"""nauth: one token for any number of coroutines, renewed without anyone waiting.
+
+What is listed in `__all__` here, in the vendor packages and in `nauth.stores`, `nauth.testing` is the promise of
+stability; everything else may move.
+"""
+
+from nauth.authenticator import Authenticator
+from nauth.clock import Clock, SystemClock
+from nauth.errors import (
+    ClosedError,
+    ConfigurationError,
+    CredentialsRejectedError,
+    ExpiredOnArrivalError,
+    InteractionRequiredError,
+    LeaseLostError,
+    MalformedResponseError,
+    NauthError,
+    NotSentError,
+    OriginError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    RequestRejectedError,
+    StoreError,
+    TokenRefusedError,
+    TokenUnchangedError,
+    VendorUnavailableError,
+)
+from nauth.events import (
+    Cause,
+    Event,
+    Observer,
+    OriginRefused,
+    RenewalFailed,
+    RenewalJoined,
+    RenewalStarted,
+    RenewalSucceeded,
+    RequestReplayed,
+    TokenAdopted,
+)
+from nauth.manager import TokenManager
+from nauth.secret import Secret
+from nauth.stores.base import StoreKey, TokenStore
+from nauth.stores.memory import MemoryStore
+from nauth.token import RenewalPolicy, Token, TokenState
+
+__all__ = [
+    "Authenticator",
+    "Cause",
+    "Clock",
+    "ClosedError",
+    "ConfigurationError",
+    "CredentialsRejectedError",
+    "Event",
+    "ExpiredOnArrivalError",
+    "InteractionRequiredError",
+    "LeaseLostError",
+    "MalformedResponseError",
+    "MemoryStore",
+    "NauthError",
+    "NotSentError",
+    "Observer",
+    "OriginError",
+    "OriginRefused",
+    "OutcomeUnknownError",
+    "PermissionDeniedError",
+    "RenewalFailed",
+    "RenewalJoined",
+    "RenewalPolicy",
+    "RenewalStarted",
+    "RenewalSucceeded",
+    "RequestRejectedError",
+    "RequestReplayed",
+    "Secret",
+    "StoreError",
+    "StoreKey",
+    "SystemClock",
+    "Token",
+    "TokenAdopted",
+    "TokenManager",
+    "TokenRefusedError",
+    "TokenState",
+    "TokenStore",
+    "TokenUnchangedError",
+    "VendorUnavailableError",
+]

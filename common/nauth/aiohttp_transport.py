@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import TypeAlias
 
 import aiohttp
-from aiohttp import ClientRequest, ClientResponse, ClientSession
-from aiohttp.client_middlewares import ClientHandlerType, ClientMiddlewareType
+from aiohttp import ClientResponse, ClientSession
+from aiohttp.client_middlewares import ClientMiddlewareType
 from multidict import CIMultiDict
 
+from nauth.aiohttp_attempt import Attempt
 from nauth.clock import Clock
-from nauth.errors import (
-    ClosedError,
-    ConfigurationError,
-    MalformedResponseError,
-    NauthError,
-    NotSentError,
-    OutcomeUnknownError,
-)
-from nauth.transport import Answer, Request, check_origin, place, request_id_of
+from nauth.errors import ClosedError, ConfigurationError, NauthError
+from nauth.transport import Answer, Request, check_origin
 
 __all__ = ["AiohttpTransport"]
 
@@ -34,12 +27,6 @@ _TOTAL = timedelta(seconds=15)
 _MAX_BODY = 1 << 20
 _CONNECTIONS = 8
 """Token calls are rare; this bounds a burst of different credentials, not throughput."""
-
-_SAW_NOTHING = "The vendor has seen nothing of this request, so trying again is safe."
-_MAY_HAVE_ACTED = (
-    "The vendor may or may not have acted on the request: "
-    "send it again only where doing it twice does no harm, else look at the vendor's side first."
-)
 
 _Failure: TypeAlias = NauthError | asyncio.CancelledError
 
@@ -175,7 +162,9 @@ class AiohttpTransport:
         return headers
 
     async def _exchange(self, request: Request) -> Answer | _Failure:
-        attempt = _Attempt(request, self._clock, own=self._given is None, limits=(self._connect, self._total))
+        attempt = Attempt(
+            request, self._clock, own=self._given is None, connect=self._connect, total=self._total
+        )
         try:
             session = self._session()
             async with session.request(
@@ -225,121 +214,12 @@ class AiohttpTransport:
         return bytes(body)
 
 
-class _Attempt:
-    """What is known of one request on its way. Also the innermost middleware, and the trace's context."""
-
-    def __init__(
-        self, request: Request, clock: Clock, *, own: bool, limits: tuple[timedelta, timedelta]
-    ) -> None:
-        self.own = own
-        self._clock = clock
-        self._place = place(request.url)
-        self._connect, self._total = limits
-        # without our trace nothing proves that nothing was sent
-        self.sent = not own
-        self._status: int | None = None
-        self._request_id: str | None = None
-        self.stamp()
-
-    def stamp(self) -> None:
-        """Read both clocks: the vendor's own clock for the token cannot have started earlier."""
-        self.wall, self.mono = self._clock.wall(), self._clock.monotonic()
-
-    def answered(self, response: ClientResponse) -> None:
-        """Note whose body is about to be read."""
-        self._status, self._request_id = response.status, request_id_of(response.headers)
-
-    async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-        """Send, and keep aiohttp from sending a GET a second time on its own authority."""
-        self.stamp()
-        failure: NauthError
-        try:
-            return await handler(request)
-        except aiohttp.ClientError as error:
-            # on the client's session a reused connection may just have been closed: there, one repeat is right
-            if not self.own:
-                raise
-            failure = self.failed(error)
-        except ValueError:
-            failure = ConfigurationError(
-                f"nothing was sent to {self._place}: a header holds a line break or another character that HTTP "
-                "does not allow. Check the credential for a stray line end."
-            )
-        raise failure
-
-    def too_large(self, limit: int) -> MalformedResponseError:
-        """Describe an answer beyond `limit` bytes."""
-        return self._malformed(
-            f"the answer of {self._place} is larger than {limit} bytes and was not read to its end"
-        )
-
-    def failed(self, error: Exception) -> NauthError:
-        """Turn what aiohttp raised into our error. Takes names and numbers from it, never its text."""
-        name = type(error).__name__
-        cause = _before_sending(error)
-        if isinstance(error, aiohttp.ConnectionTimeoutError):
-            cause = f"no connection within {self._connect.total_seconds():g} s"
-        if cause is not None:
-            return self._not_sent(f"{cause} ({name})")
-        if isinstance(error, aiohttp.ClientResponseError) or _badly_encoded(error):
-            return self._malformed(f"the answer of {self._place} is not well-formed HTTP ({name})")
-        what = "the connection broke"
-        if isinstance(error, TimeoutError):
-            what = f"no complete answer within {self._total.total_seconds():g} s"
-        if not self.sent:
-            return self._not_sent(f"{what}, before anything was sent ({name})")
-        phase = "waiting for the answer" if self._status is None else "reading the answer"
-        return OutcomeUnknownError(
-            f"the answer of {self._place} was lost: {what} while {phase} ({name}). {_MAY_HAVE_ACTED}",
-            status=self._status,
-            request_id=self._request_id,
-        )
-
-    def _not_sent(self, what: str) -> NotSentError:
-        return NotSentError(
-            f"nothing was sent to {self._place}: {what}. {_SAW_NOTHING} "
-            "If it keeps failing, check host name, network, firewall and certificates."
-        )
-
-    def _malformed(self, what: str) -> MalformedResponseError:
-        return MalformedResponseError(
-            f"{what}. The request was received, by the vendor or by something on the way that answers in its place. "
-            "Check the base URL and any proxy; if they are right, report it to the vendor.",
-            status=self._status,
-            request_id=self._request_id,
-        )
-
-
 async def _on_connected(_: ClientSession, context: SimpleNamespace, __: object) -> None:
-    attempt: _Attempt = context.trace_request_ctx
+    attempt: Attempt = context.trace_request_ctx
     attempt.stamp()
 
 
 async def _on_sent(_: ClientSession, context: SimpleNamespace, __: object) -> None:
     # called just before the bytes are handed to the socket: from here on they may have arrived
-    attempt: _Attempt = context.trace_request_ctx
+    attempt: Attempt = context.trace_request_ctx
     attempt.sent = True
-
-
-def _before_sending(error: Exception) -> str | None:
-    """Say what kept the connection from being made; None if `error` does not show that it was never made."""
-    match error:
-        case aiohttp.ClientConnectorCertificateError():
-            reason = getattr(error.certificate_error, "verify_message", "")
-            return f"TLS certificate not trusted: {reason}"
-        case aiohttp.ServerFingerprintMismatch():
-            return "TLS certificate not trusted: another fingerprint than the one pinned"
-        case aiohttp.ClientConnectorSSLError():
-            return f"TLS handshake failed: {error.reason}"
-        case aiohttp.ClientConnectorDNSError():
-            return "host name not found"
-        case aiohttp.ClientHttpProxyError():
-            return f"the proxy answered {error.status}"
-        case aiohttp.ClientConnectorError():
-            return f"no connection: {errno.errorcode.get(error.errno or 0, 'unreachable')}"
-    return None
-
-
-def _badly_encoded(error: Exception) -> bool:
-    """Tell a body that is wrong from one that was cut: aiohttp uses one class for both."""
-    return False

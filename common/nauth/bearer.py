@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TypeAlias
 
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from aiohttp.hdrs import AUTHORIZATION
@@ -15,9 +16,12 @@ from nauth.origins import OriginKey, origin_key
 from nauth.replay import replayable, settle
 from nauth.token import Token
 
-__all__ = ["BearerAuth"]
+__all__ = ["BearerAuth", "Hidden401"]
 
 _UNAUTHORIZED = 401
+
+Hidden401: TypeAlias = Callable[[ClientResponse], Awaitable[bool]]
+"""Tells whether an answer that looks like a success refuses the token. Must leave its body readable."""
 
 
 class BearerAuth:
@@ -39,10 +43,11 @@ class BearerAuth:
         manager: whose token.
         origins: who may see it.
         headers: what the vendor wants beside the token on every call, unless the caller sets it.
+        hidden_401: tells a refusal that comes with a status of success, for vendors that have such.
         observer: told of replays and refused origins.
     """
 
-    __slots__ = ("_headers", "_manager", "_observer", "_origins")
+    __slots__ = ("_headers", "_hidden_401", "_manager", "_observer", "_origins")
 
     def __init__(
         self,
@@ -50,8 +55,10 @@ class BearerAuth:
         origins: Iterable[URL],
         *,
         headers: Mapping[str, str] | None = None,
+        hidden_401: Hidden401 | None = None,
         observer: Observer | None = None,
     ) -> None:
+        self._hidden_401 = hidden_401
         self._manager = manager
         self._origins: frozenset[OriginKey] = frozenset(map(origin_key, origins))
         self._headers = tuple((headers or {}).items())
@@ -89,7 +96,7 @@ class BearerAuth:
         token = await self._manager.token()
         headers[AUTHORIZATION] = token.authorization
         response = await handler(request)
-        if response.status != _UNAUTHORIZED:
+        if response.status != _UNAUTHORIZED and not (self._hidden_401 and await self._hidden_401(response)):
             return response
         return await self._after_401(request, handler, response, token)
 
@@ -110,6 +117,6 @@ class BearerAuth:
         replayed = await handler(request)
         if self._observer is not None:
             notify(self._observer, RequestReplayed(method=request.method, status=replayed.status))
-        if replayed.status == _UNAUTHORIZED:
+        if replayed.status == _UNAUTHORIZED or (self._hidden_401 and await self._hidden_401(replayed)):
             self._manager.refused(renewed)
         return replayed

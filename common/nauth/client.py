@@ -12,7 +12,7 @@ from aiohttp import ClientMiddlewareType, ClientSession, ClientTimeout, TCPConne
 from yarl import URL
 
 from nauth.authenticator import Authenticator
-from nauth.bearer import BearerAuth
+from nauth.bearer import BearerAuth, Hidden401
 from nauth.clock import Clock
 from nauth.errors import ConfigurationError
 from nauth.events import Observer
@@ -47,6 +47,7 @@ class VendorClient:
         transport: carries the token calls; closed with the client.
         session: the user's own session for requests; never closed here. By default the client makes one.
         headers: what the vendor wants on every call.
+        hidden_401: as for `BearerAuth`.
         store, policy, clock, observer: as for `TokenManager`.
     """
 
@@ -60,6 +61,7 @@ class VendorClient:
         transport: Transport,
         session: ClientSession | None = None,
         headers: Mapping[str, str] | None = None,
+        hidden_401: Hidden401 | None = None,
         store: TokenStore | None = None,
         policy: RenewalPolicy | None = None,
         clock: Clock | None = None,
@@ -73,7 +75,9 @@ class VendorClient:
         self._base_url = base_url
         self._transport = transport
         self._session = session
-        self._auth = BearerAuth(self._manager, [base_url, *origins], headers=headers, observer=observer)
+        self._auth = BearerAuth(
+            self._manager, [base_url, *origins], headers=headers, hidden_401=hidden_401, observer=observer
+        )
         self._sessions = LoopSessions(self._make_session)
         self._closed = False
 
@@ -141,12 +145,8 @@ class VendorClient:
                 "TLS verification cannot be changed for a request that carries a token. For a private certificate "
                 "authority set SSL_CERT_FILE, or bring a session whose connector trusts it"
             )
-        session = self._session
-        if session is None:
-            session = self._sessions.here()
-            inherited: tuple[ClientMiddlewareType, ...] = ()
-        else:
-            inherited = tuple(getattr(session, "_middlewares", ()))
+        session = self._http()
+        inherited: tuple[ClientMiddlewareType, ...] = tuple(getattr(session, "_middlewares", ()))
         # a call's `middlewares` replace the session's, so all of them are named; ours is the outermost
         others = (*options.get("middlewares", ()), *inherited)
         options["middlewares"] = (self._auth, *(other for other in others if other is not self._auth))
@@ -188,6 +188,9 @@ class VendorClient:
         finally:
             await self._transport.aclose()
             await self._sessions.aclose()
+
+    def _http(self) -> ClientSession:
+        return self._sessions.here() if self._session is None else self._session
 
     def _make_session(self) -> ClientSession:
         return ClientSession(timeout=_TIMEOUT, connector=TCPConnector(limit=0, limit_per_host=100))

@@ -53,6 +53,7 @@ __all__ = [
     "TokenUnchangedError",
     "VendorUnavailableError",
     "fresh_copy",
+    "recast",
 ]
 
 
@@ -65,6 +66,7 @@ class NauthError(Exception):
         request_id: what the vendor calls this exchange in its own logs, if it said so.
         retry_after: how long to wait before the same call can make sense; None where waiting does not help or
             nobody knows.
+        detail: what the vendor itself said, cleaned by `nauth.text.clean`; for people, never to branch on.
     """
 
     def __init__(
@@ -75,8 +77,10 @@ class NauthError(Exception):
         code: str | None = None,
         request_id: str | None = None,
         retry_after: timedelta | None = None,
+        detail: str | None = None,
     ) -> None:
         super().__init__(message)
+        self.detail = detail
         self.status = status
         self.code = code
         self.request_id = request_id
@@ -144,8 +148,11 @@ class MalformedResponseError(NauthError):
         code: str | None = None,
         request_id: str | None = None,
         retry_after: timedelta | None = None,
+        detail: str | None = None,
     ) -> None:
-        super().__init__(message, status=status, code=code, request_id=request_id, retry_after=retry_after)
+        super().__init__(
+            message, status=status, code=code, request_id=request_id, retry_after=retry_after, detail=detail
+        )
         self.problems = problems
 
 
@@ -166,6 +173,7 @@ class LeaseLostError(StoreError):
 
 
 _E = TypeVar("_E", bound=BaseException)
+_N = TypeVar("_N", bound=NauthError)
 
 
 def fresh_copy(error: _E) -> _E:
@@ -177,4 +185,11 @@ def fresh_copy(error: _E) -> _E:
     notes: list[str] | None = getattr(error, "__notes__", None)
     if notes is not None:
         twin.__notes__ = list(notes)
+    return twin
+
+
+def recast(error: NauthError, leaf: type[_N]) -> _N:
+    """Return `error` as the vendor's own class of the same kind: same text and data, no traceback."""
+    twin = leaf(*error.args)
+    twin.__dict__.update(error.__dict__)
     return twin

@@ -13,11 +13,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Annotated, Final
 
-from nauth.token import MAX_LIFETIME
-
 __all__ = [
     "EPOCH_MS_ABOVE",
     "LOOSE",
+    "MAX_LIFETIME",
     "RETRY_AFTER_CAP",
     "LooseInstant",
     "bounded_seconds",
@@ -27,6 +26,10 @@ __all__ = [
     "parse_iso",
     "retry_after",
 ]
+
+MAX_LIFETIME = timedelta(days=366)
+"""Longest lifetime believed. No vendor here issues anything near it: more is a broken stamp, and the 401 path
+repairs what a cut too short or too long leaves."""
 
 RETRY_AFTER_CAP = timedelta(minutes=10)
 """Longest wait believed from a `Retry-After`. A vendor that names hours would stop a service that one more try in ten
@@ -94,12 +97,9 @@ def parse_iso(text: str, *, naive_is_utc: bool = False) -> datetime:
     offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
     try:
         zone = timezone(-offset if sign == "-" else offset)
-        # RFC 3339 allows second 60, datetime does not
-        whole = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=zone)
-        leap = timedelta(seconds=1 if second == 60 else 0)  # noqa: PLR2004 - the leap second
-        if second > 60:  # noqa: PLR2004
-            raise ValueError
-        return (whole + leap).astimezone(UTC).replace(microsecond=int((fraction or "0")[:6].ljust(6, "0")))
+        leap = int(second == 60)  # noqa: PLR2004 - RFC 3339 allows the leap second, datetime does not
+        whole = datetime(year, month, day, hour, minute, second - leap, tzinfo=zone) + timedelta(seconds=leap)
+        return whole.astimezone(UTC).replace(microsecond=int((fraction or "0")[:6].ljust(6, "0")))
     except (ValueError, OverflowError):
         raise ValueError("no such instant") from None
 
@@ -211,7 +211,7 @@ def lifetime_until(expires_at: datetime, *, date_header: str | None, sent_wall: 
         sent_wall: epoch seconds when the request was sent; used where the header is missing or unreadable.
 
     Returns:
-        At most `nauth.token.MAX_LIFETIME`; zero or negative if the stamp was already over.
+        At most `MAX_LIFETIME`; zero or negative if the stamp was already over.
     """
     answered = http_date(date_header.strip()) if date_header else None
     return min(expires_at - (answered or datetime.fromtimestamp(sent_wall, UTC)), MAX_LIFETIME)

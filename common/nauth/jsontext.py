@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-from typing import NoReturn
+from typing import NoReturn, cast
 
 from nauth.errors import MalformedResponseError
 
-__all__ = ["MAX_DEPTH", "malformed", "parse_json"]
+__all__ = ["MAX_DEPTH", "NOT_JSON", "malformed", "parse_json"]
 
 MAX_DEPTH = 64
 """Deepest nesting accepted. No vendor's answer has more than six levels; a thousand end in a RecursionError in
 whatever walks them next."""
+
+NOT_JSON = "$: expected a JSON document"
+"""How the problem of an answer starts that is no JSON at all, as against JSON of the wrong shape."""
 
 _SHOWN = 3
 
@@ -41,7 +44,7 @@ def parse_json(
     try:
         return _parsed(body)
     except (ValueError, RecursionError):
-        problem = f"$: expected a JSON document, got {_shape(body)}"
+        problem = f"{NOT_JSON}, got {_shape(body)}"
     # an error tracker prints the locals of every frame the error passed through
     del body
     raise malformed((problem,), error=error, status=status, request_id=request_id, what=what) from None
@@ -87,8 +90,8 @@ def _refuse(_: str) -> NoReturn:
 
 def _children(node: object) -> list[object]:
     if isinstance(node, dict):
-        return list(node.values())
-    return node if isinstance(node, list) else []
+        return list(cast("dict[str, object]", node).values())
+    return cast("list[object]", node) if isinstance(node, list) else []
 
 
 def _deeper_than(limit: int, document: object) -> bool:
@@ -101,7 +104,7 @@ def _deeper_than(limit: int, document: object) -> bool:
 
 
 def _shape(body: bytes) -> str:
-    start = body[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
+    start = body.lstrip(b"\xef\xbb\xbf \t\r\n")
     if not start:
-        return "nothing" if not body.strip() else f"{len(body)} bytes"
+        return "nothing"
     return f"{len(body)} bytes of {'markup' if start.startswith(b'<') else 'something else'}"

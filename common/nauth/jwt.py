@@ -6,12 +6,12 @@ import base64
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import cast
 
 from nauth.errors import MalformedResponseError
-from nauth.instants import parse_instant
+from nauth.instants import MAX_LIFETIME, parse_instant
+from nauth.jsontext import parse_json
 from nauth.secret import Secret
-from nauth.token import MAX_LIFETIME
-from nauth.wire import parse_json
 
 __all__ = ["MAX_JWT_CHARS", "claims", "expiry", "lifetime"]
 
@@ -31,7 +31,7 @@ def claims(token: Secret) -> Mapping[str, object]:
         payload = parse_json(_unpadded(token.reveal().split(".")[1].rstrip("=")))
     except (MalformedResponseError, ValueError):
         return {}
-    return payload if isinstance(payload, dict) else {}
+    return cast("dict[str, object]", payload) if isinstance(payload, dict) else {}
 
 
 def _unpadded(part: str) -> bytes:
@@ -49,7 +49,7 @@ def _instant(value: object) -> datetime | None:
 
 
 def lifetime(token: Secret) -> timedelta | None:
-    """Return ``exp - iat``, which needs no clock to be right; at most `nauth.token.MAX_LIFETIME`.
+    """Return ``exp - iat``, which needs no clock to be right; at most `MAX_LIFETIME`.
 
     Returns:
         None if the token is no JWT, lacks either claim, or names a span that is not positive.

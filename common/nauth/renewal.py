@@ -174,6 +174,7 @@ class Renewal:
 
     async def _commit(self, lease: Lease, made: Minted, version: int) -> Minted:
         age = timedelta(seconds=made.age_s)
+        record: Record | None
         try:
             record = await self.store.commit(lease, made.token, expected_version=version, age=age)
         except LeaseLostError:

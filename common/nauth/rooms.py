@@ -26,7 +26,7 @@ def own_task(work: Coroutine[object, object, None], *, name: str) -> asyncio.Tas
     """Run `work` as a task that inherits nothing from the caller: no context variables, no cancellation."""
     loop = asyncio.get_running_loop()
     # not `context=`: task factories from before 3.11 do not take it, but every task copies the current context
-    task: asyncio.Task[None] = Context().run(loop.create_task, work, name=name)  # type: ignore[arg-type]
+    task: asyncio.Task[None] = Context().run(loop.create_task, work, name=name)
     _running.add(task)
     task.add_done_callback(_running.discard)
     return task

@@ -20,7 +20,7 @@ from nauth.secret import Secret
 
 __all__ = ["MismatchError", "Unit", "register_scalars", "type_name"]
 
-_NAMES: Final = {dict: "object", type(None): "null"}
+_NAMES: Final[dict[type, str]] = {dict: "object", type(None): "null"}
 
 # 64 characters and three digits of exponent: Decimal("1e999999999") is one line away from filling the memory
 _DECIMAL = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?", re.ASCII)

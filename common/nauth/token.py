@@ -11,6 +11,7 @@ from types import MappingProxyType
 import attrs
 
 from nauth.errors import ConfigurationError
+from nauth.instants import MAX_LIFETIME
 from nauth.secret import Secret
 
 __all__ = [
@@ -23,10 +24,6 @@ __all__ = [
     "held",
     "margin_s",
 ]
-
-MAX_LIFETIME = timedelta(days=366)
-"""Longest lifetime believed. No vendor here issues anything near it: more is a broken stamp, and the 401 path
-repairs what a cut too short or too long leaves."""
 
 
 class TokenState(enum.Enum):
@@ -55,6 +52,12 @@ def _not_empty(_: object, attribute: attrs.Attribute[Secret], value: object) -> 
         raise ValueError(f"{attribute.name} must not be empty")
 
 
+def _hidden(_: object, attribute: attrs.Attribute[Secret | None], value: object) -> None:
+    # a bare str would work everywhere, and show itself in every repr
+    if not (value is None or isinstance(value, Secret)):
+        raise TypeError(f"{attribute.name} must be a Secret or None, not {type(value).__name__}")
+
+
 def _aware(_: object, attribute: attrs.Attribute[datetime | None], value: datetime | None) -> None:
     if value is not None and value.tzinfo is None:
         raise ValueError(f"{attribute.name} must be an aware datetime")
@@ -74,11 +77,13 @@ class Token:
     """
 
     access_token: Secret = attrs.field(validator=_not_empty)
-    refresh_token: Secret | None = None
+    refresh_token: Secret | None = attrs.field(default=None, validator=_hidden)
     scheme: str = "Bearer"
     expires_at: datetime | None = attrs.field(default=None, validator=_aware)
     lifetime: timedelta | None = None
-    extra: Mapping[str, str] = attrs.field(factory=dict, converter=_frozen, repr=_names_only, hash=False)
+    extra: Mapping[str, str] = attrs.field(
+        factory=dict[str, str], converter=_frozen, repr=_names_only, hash=False
+    )
 
     @property
     def authorization(self) -> str:
@@ -201,7 +206,9 @@ def age_on_arrival(token: Token, *, waited_s: float, wall: float) -> float:
     """
     if token.expires_at is None or token.lifetime is None:
         return waited_s
-    return min(max(wall - (token.expires_at - token.lifetime).timestamp(), 0.0), waited_s)
+    # in floats: a lifetime of thousands of years would leave the calendar
+    asked = token.expires_at.timestamp() - token.lifetime.total_seconds()
+    return min(max(wall - asked, 0.0), waited_s)
 
 
 def instant(epoch_s: float) -> datetime:

@@ -27,6 +27,10 @@ def _multidict(headers: Mapping[str, str]) -> CIMultiDictProxy[str]:
     return CIMultiDictProxy(CIMultiDict(headers))
 
 
+def _no_headers() -> CIMultiDictProxy[str]:
+    return _multidict({})
+
+
 def _names_only(headers: Mapping[str, str]) -> str:
     return f"<{', '.join(sorted({name.lower() for name in headers}))}>"
 
@@ -54,7 +58,9 @@ class Request:
 
     method: str
     url: URL = attrs.field(repr=_without_query)
-    headers: Mapping[str, str] = attrs.field(factory=dict, converter=_multidict, repr=_names_only, hash=False)
+    headers: Mapping[str, str] = attrs.field(
+        factory=_no_headers, converter=_multidict, repr=_names_only, hash=False
+    )
     body: bytes | None = attrs.field(default=None, repr=_size_only)
     repeatable: bool = False
 
@@ -73,7 +79,7 @@ class Answer:
 
     status: int
     headers: CIMultiDictProxy[str] = attrs.field(
-        factory=dict, converter=_multidict, repr=_names_only, hash=False
+        factory=_no_headers, converter=_multidict, repr=_names_only, hash=False
     )
     body: bytes = attrs.field(default=b"", repr=_size_only)
     sent_wall: float

@@ -16,20 +16,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, get_args, get_origin
+from types import UnionType
+from typing import Any, NamedTuple, TypeVar, Union, cast, get_args, get_origin
 
 import attrs
 import cattrs
 from cattrs.cols import (
-    is_any_set,
     is_frozenset,
     is_mapping,
     is_mutable_sequence,
     is_sequence,
+    is_set,
     list_structure_factory,
-    mapping_structure_factory,
+    mapping_structure_factory,  # pyright: ignore[reportUnknownVariableType] # cattrs left two of its parameters bare
 )
-from cattrs.errors import ClassValidationError, IterableValidationError
+from cattrs.errors import (
+    AttributeValidationNote,
+    ClassValidationError,
+    IterableValidationError,
+    IterableValidationNote,
+)
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from nauth.errors import MalformedResponseError
@@ -88,8 +94,7 @@ def make_converter() -> cattrs.Converter:
     converter = cattrs.Converter(detailed_validation=True)
     register_scalars(converter)
     converter.register_structure_hook_factory(is_mapping, _mapping_factory)
-    for predicate in (is_sequence, is_mutable_sequence, is_any_set):
-        converter.register_structure_hook_factory(predicate, _array_factory)
+    converter.register_structure_hook_factory(_is_array, _array_factory)
     rename_with(converter, identity)
     return converter
 
@@ -118,7 +123,9 @@ def rename_with(
         odd = _inherited(exceptions or {}, cls)
         # an override on the field itself is cattrs' business: passing one here would hide it
         own = {field.name for field in fields if _has_override(field.type)}
-        return {field.name: odd.get(field.name) or rule(field.name) for field in fields if field.name not in own}
+        return {
+            field.name: odd.get(field.name) or rule(field.name) for field in fields if field.name not in own
+        }
 
     def overrides(cls: Any) -> dict[str, Any]:
         return {field: override(rename=wire) for field, wire in names(cls).items()}
@@ -164,7 +171,7 @@ def decode(
             context, and no frame of its traceback here holds `value`.
         cattrs.StructureHandlerNotFoundError: `cls` has a type that the converter was not told about.
     """
-    hook = converter.get_structure_hook(cls)
+    hook: Callable[[object, Any], _T] = converter.get_structure_hook(cls)
     try:
         return hook(value, cls)
     except Exception as failure:  # noqa: BLE001 - whatever a hook or a model's validator raises means the same
@@ -207,10 +214,8 @@ class _ObjectHook:
         self._aliases = {self._names.get(field, field): others for field, others in aliases.items()}
 
     def __call__(self, value: Any, cls: Any) -> Any:
-        if not isinstance(value, Mapping):
-            raise MismatchError("object", type_name(value))
         try:
-            return self._inner(self._canonical(value), cls)
+            return self._inner(self._canonical(_object(value)), cls)
         except ClassValidationError as failure:
             for _, note in failure.group_exceptions()[0]:
                 note.name = self._names.get(note.name, note.name)
@@ -237,24 +242,31 @@ def _has_override(kind: Any) -> bool:
     return any(isinstance(entry, type(override())) for entry in getattr(kind, "__metadata__", ()))
 
 
+def _object(value: object) -> _Json:
+    if not isinstance(value, Mapping):
+        raise MismatchError("object", type_name(value))
+    return cast("_Json", value)
+
+
+def _is_array(kind: Any) -> bool:
+    return is_sequence(kind) or is_mutable_sequence(kind) or is_set(kind) or is_frozenset(kind)
+
+
 def _mapping_factory(kind: Any, converter: cattrs.Converter) -> _Hook:
     inner: _Hook = mapping_structure_factory(kind, converter, dict)
 
-    def structure(value: Any, _: object) -> object:
-        if not isinstance(value, Mapping):
-            raise MismatchError("object", type_name(value))
-        return inner(value, kind)
-
-    return structure
+    return lambda value, _: inner(_object(value), kind)
 
 
 def _array_factory(kind: Any, converter: cattrs.Converter) -> _Hook:
     inner: _Hook = list_structure_factory(kind, converter)
-    build: Callable[[Any], object] = tuple
+    build: Callable[[list[object]], object] = tuple
     if is_mutable_sequence(kind):
         build = list
-    elif is_any_set(kind):
-        build = frozenset if is_frozenset(kind) else set
+    elif is_frozenset(kind):
+        build = frozenset
+    elif is_set(kind):
+        build = set
 
     def structure(value: Any, _: object) -> object:
         # a str is iterable too, and a dict would give its keys
@@ -268,19 +280,45 @@ def _array_factory(kind: Any, converter: cattrs.Converter) -> _Hook:
 def _problems(failure: Exception, cls: Any) -> list[str]:
     """Say where and why cattrs failed: one line for each leaf of its tree of errors, in the order of the fields."""
     found: list[str] = []
-    pending: list[tuple[Exception, str, Any]] = [(failure, "$", cls)]
+    pending = [_Fault(failure, "$", cls)]
     while pending and len(found) < _MAX_PROBLEMS:
-        error, path, kind = pending.pop()
-        if isinstance(error, ClassValidationError | IterableValidationError):
-            pending += [_placed(child, error, path) for child in reversed(error.exceptions)]
+        fault = pending.pop()
+        if isinstance(fault.error, ClassValidationError | IterableValidationError):
+            pending += [
+                _placed(child, fault.path, fault.error.cl) for child in reversed(fault.error.exceptions)
+            ]
         else:
-            found.append(f"{path}: {_reason(error, path, kind)}")
+            found.append(f"{fault.path}: {_reason(fault)}")
     return found
 
 
-def _placed(child: Exception, group: ClassValidationError | IterableValidationError, path: str) -> Any:
-    raise NotImplementedError
+class _Fault(NamedTuple):
+    error: Exception
+    path: str
+    kind: Any
+    key: str | None = None
 
 
-def _reason(error: Exception, path: str, kind: Any) -> str:
-    raise NotImplementedError
+def _placed(child: Exception, path: str, owner: Any) -> _Fault:
+    """Find the place of `child` in the answer from the note that cattrs left on it."""
+    for note in getattr(child, "__notes__", ()):
+        if isinstance(note, AttributeValidationNote):
+            return _Fault(child, f"{path}.{note.name}", note.type, note.name)
+        if isinstance(note, IterableValidationNote):
+            # the keys of a mapping are data, and so may be anything
+            return _Fault(child, f"{path}[{note.index if isinstance(note.index, int) else '*'}]", note.type)
+    return _Fault(child, path, owner)  # no field's fault: the record's own validators refused it
+
+
+def _reason(fault: _Fault) -> str:
+    if isinstance(fault.error, MismatchError):
+        return str(fault.error)
+    if isinstance(fault.error, KeyError) and fault.error.args == (fault.key,):
+        return "missing"
+    return f"not a valid {_kind_name(fault.kind)}"
+
+
+def _kind_name(kind: Any) -> str:
+    if get_origin(kind) in (Union, UnionType):
+        return " or ".join(_kind_name(part) for part in get_args(kind) if part is not type(None))
+    return getattr(kind, "__name__", "value")

@@ -72,7 +72,7 @@ class FakeClock:
         due = self._mono + seconds
         if self.jump or seconds <= 0:
             await asyncio.sleep(0)
-            self.advance(max(due - self._mono, 0.0) if self.jump else 0.0)
+            self.advance(max(due - self._mono, 0.0))
             return
         sleeper = asyncio.get_running_loop().create_future()
         self._sleepers[sleeper] = due

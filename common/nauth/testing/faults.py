@@ -43,7 +43,7 @@ class Fault:
     drop: Literal["before", "after"] | None = None
     status: int | None = None
     body: bytes | None = attrs.field(default=None, repr=False)
-    headers: Mapping[str, str] = attrs.field(factory=dict, converter=_frozen, repr=False)
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], converter=_frozen, repr=False)
     content_type: str = "application/json"
 
     def __attrs_post_init__(self) -> None:

@@ -167,7 +167,12 @@ class Sandbox(abc.ABC):
 
     def __del__(self) -> None:
         if getattr(self, "_runner", None) is not None:
-            warnings.warn(f"{self!r} was never closed: use it as `async with`", ResourceWarning, source=self)
+            warnings.warn(
+                f"{self!r} was never closed: use it as `async with`",
+                ResourceWarning,
+                stacklevel=2,
+                source=self,
+            )
 
     def __repr__(self) -> str:
         where = self._base_url or "not running"

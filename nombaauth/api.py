@@ -1,0 +1,135 @@
+"""Nomba's endpoints, one typed coroutine each. Holds no token.
+
+Source: https://developer.nomba.com/nomba-api-reference/openapi.json
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from yarl import URL
+
+from nauth.errors import MalformedResponseError, NauthError
+from nauth.jsontext import NOT_JSON
+from nauth.token import Token
+from nauth.transport import Answer, Request, Transport
+from nauth.wire import encode
+from nombaauth.config import USER_AGENT
+from nombaauth.converter import CONVERTER
+from nombaauth.envelope import open_envelope
+from nombaauth.errors import Endpoint, NombaRefreshRefusedError, as_nomba
+from nombaauth.models import (
+    Balance,
+    Envelope,
+    IssueTokenRequest,
+    RefreshTokenRequest,
+    RevokeTokenRequest,
+    TokenData,
+)
+
+__all__ = ["NombaApi"]
+
+_T = TypeVar("_T")
+
+
+class NombaApi:
+    """Typed calls: request model in, envelope with a typed `data` out.
+
+    Args:
+        base_url: Nomba's address.
+        account_id: the parent account's id, sent with every call.
+        auth: carries the three calls that deal in tokens.
+        resources: carries calls that need a token, and puts it on; the same as `auth` if None.
+    """
+
+    def __init__(
+        self, *, base_url: URL, account_id: str, auth: Transport, resources: Transport | None = None
+    ) -> None:
+        self._base_url = base_url
+        self._account_id = account_id
+        self._auth = auth
+        self._resources = resources or auth
+
+    async def issue_token(self, request: IssueTokenRequest) -> Envelope[TokenData]:
+        """Sign in: `POST /v1/auth/token/issue`.
+
+        Raises:
+            NombaCredentialsRejectedError: client id, secret or account id refused, or of the other environment.
+            NombaError: see `nombaauth.errors`.
+        """
+        # repeatable: if the answer was lost, a second sign-in replaces the session nobody knows about
+        return await self._post(Endpoint.ISSUE, "issue", request, TokenData)
+
+    async def refresh_token(self, request: RefreshTokenRequest, *, bearer: Token) -> Envelope[TokenData]:
+        """Exchange a refresh token: `POST /v1/auth/token/refresh`.
+
+        Args:
+            request: the refresh token.
+            bearer: the token being replaced; Nomba wants it in `Authorization`, even where it has expired.
+
+        Raises:
+            NombaRefreshRefusedError: refused for good; sign in again.
+            NombaError: see `nombaauth.errors`.
+        """
+        try:
+            return await self._post(Endpoint.REFRESH, "refresh", request, TokenData, bearer=bearer)
+        except MalformedResponseError as error:
+            # a success without a token is a refusal; what is not even JSON is a doubt
+            if any(problem.startswith(NOT_JSON) for problem in error.problems) or not error.problems:
+                raise
+        raise NombaRefreshRefusedError("Nomba's answer to refreshing the token holds no new token")
+
+    async def revoke_token(self, request: RevokeTokenRequest) -> Envelope[object]:
+        """End an access token's life: `POST /v1/auth/token/revoke`. Refresh tokens cannot be revoked.
+
+        Raises:
+            NombaError: see `nombaauth.errors`. A token that is already invalid is refused in several ways;
+                `NombaAuthenticator.revoke` takes them all for success.
+        """
+        return await self._post(Endpoint.REVOKE, "revoke", request, object)
+
+    async def get_balance(self, *, account_id: str | None = None) -> Envelope[Balance]:
+        """Return the parent account's balance: `GET /v1/accounts/balance`.
+
+        Args:
+            account_id: what to send in the `accountId` header instead of the parent's id.
+
+        Raises:
+            NombaTokenRefusedError: a valid token was refused; the text lists Nomba's documented causes.
+            NombaPermissionDeniedError, NombaThrottledError, NombaUnavailableError: see `nombaauth.errors`.
+        """
+        headers = self._headers() | ({"accountId": account_id} if account_id else {})
+        url = self._base_url.joinpath("v1/accounts/balance")
+        request = Request(method="GET", url=url, headers=headers, repeatable=True)
+        return open_envelope(await _send(self._resources, request), Endpoint.RESOURCE, Balance)
+
+    async def _post(
+        self,
+        endpoint: Endpoint,
+        action: str,
+        body: IssueTokenRequest | RefreshTokenRequest | RevokeTokenRequest,
+        data: type[_T],
+        *,
+        bearer: Token | None = None,
+    ) -> Envelope[_T]:
+        headers = self._headers() | {"Content-Type": "application/json"}
+        request = Request(
+            method="POST",
+            url=self._base_url.joinpath(f"v1/auth/token/{action}"),
+            headers=headers if bearer is None else headers | {"Authorization": bearer.authorization},
+            body=encode(CONVERTER, body),
+            # a refresh too: if its token was spent by the answer that was lost, the refusal leads to a new sign-in
+            repeatable=True,
+        )
+        return open_envelope(await _send(self._auth, request), endpoint, data)
+
+    def _headers(self) -> dict[str, str]:
+        return {"Accept": "application/json", "User-Agent": USER_AGENT, "accountId": self._account_id}
+
+
+async def _send(transport: Transport, request: Request) -> Answer:
+    try:
+        return await transport.send(request)
+    except NauthError as error:
+        translated = as_nomba(error)
+    raise translated

@@ -1,0 +1,240 @@
+"""Nomba's errors, and the tables that choose one from (endpoint, status, code).
+
+Sources: https://developer.nomba.com/docs/api-basics/error-codes and the `responses` of
+https://developer.nomba.com/nomba-api-reference/openapi.json. No public source shows the body of a refusal, so texts
+are never read for meaning: status and code decide.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from datetime import timedelta
+
+from nauth.errors import (
+    CredentialsRejectedError,
+    MalformedResponseError,
+    NauthError,
+    NotSentError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    RequestRejectedError,
+    TokenRefusedError,
+    VendorUnavailableError,
+    recast,
+)
+
+__all__ = [
+    "Endpoint",
+    "NombaApiError",
+    "NombaBadRequestError",
+    "NombaCredentialsRejectedError",
+    "NombaError",
+    "NombaMalformedResponseError",
+    "NombaNotFoundError",
+    "NombaNotSentError",
+    "NombaOutcomeUnknownError",
+    "NombaPermissionDeniedError",
+    "NombaRefreshRefusedError",
+    "NombaThrottledError",
+    "NombaTokenRefusedError",
+    "NombaUnavailableError",
+    "as_nomba",
+    "refusal",
+]
+
+
+class NombaError(NauthError):
+    """Base of every error that Nomba's answers cause."""
+
+
+class NombaCredentialsRejectedError(NombaError, CredentialsRejectedError):
+    """Nomba refused client id, secret or account id."""
+
+
+class NombaRefreshRefusedError(NombaError, CredentialsRejectedError):
+    """Nomba refused the refresh token for good. The client signs in again by itself."""
+
+
+class NombaTokenRefusedError(NombaError, TokenRefusedError):
+    """Nomba answered 401 to a call with a valid, freshly renewed token."""
+
+
+class NombaPermissionDeniedError(NombaError, PermissionDeniedError):
+    """403: the token may not do this."""
+
+
+class NombaBadRequestError(NombaError, RequestRejectedError):
+    """400 or 422: the request failed Nomba's validation."""
+
+
+class NombaNotFoundError(NombaError, RequestRejectedError):
+    """404: there is no such record."""
+
+
+class NombaApiError(NombaError, RequestRejectedError):
+    """Nomba reported a failure by its own code, whatever the HTTP status said."""
+
+
+class NombaUnavailableError(NombaError, VendorUnavailableError):
+    """Nomba could not answer now: 5xx, or no connection."""
+
+
+class NombaThrottledError(NombaUnavailableError):
+    """429: too many requests. `retry_after` says how long the window lasts."""
+
+
+class NombaNotSentError(NombaUnavailableError, NotSentError):
+    """No connection to Nomba could be made."""
+
+
+class NombaOutcomeUnknownError(NombaError, OutcomeUnknownError):
+    """The request went out and Nomba's answer was lost."""
+
+
+class NombaMalformedResponseError(NombaError, MalformedResponseError):
+    """Nomba answered in a form that could not be understood."""
+
+
+class Endpoint(enum.Enum):
+    """Where an answer came from: the same code means different things in different places."""
+
+    ISSUE = "issuing a token"
+    REFRESH = "refreshing the token"
+    REVOKE = "revoking the token"
+    RESOURCE = "the request"
+
+
+_Leaf = type[NombaError]
+
+_OF_STATUS: Mapping[Endpoint, Mapping[int, _Leaf]] = {
+    Endpoint.ISSUE: {
+        400: NombaCredentialsRejectedError,
+        401: NombaCredentialsRejectedError,
+        403: NombaCredentialsRejectedError,
+        404: NombaCredentialsRejectedError,
+        422: NombaBadRequestError,
+    },
+    Endpoint.REFRESH: dict.fromkeys((400, 401, 403, 404, 422), NombaRefreshRefusedError),
+    Endpoint.REVOKE: {
+        400: NombaBadRequestError,
+        403: NombaPermissionDeniedError,
+        422: NombaBadRequestError,
+    },
+    Endpoint.RESOURCE: {
+        400: NombaBadRequestError,
+        401: NombaTokenRefusedError,
+        403: NombaPermissionDeniedError,
+        404: NombaNotFoundError,
+        422: NombaBadRequestError,
+    },
+}
+
+_OF_CODE: Mapping[Endpoint, Mapping[str, _Leaf]] = {
+    # "01" and "02" mean bad credentials and an expired token on the auth endpoints only; elsewhere 01 is any error
+    Endpoint.ISSUE: {"01": NombaCredentialsRejectedError, "02": NombaCredentialsRejectedError},
+    Endpoint.REFRESH: {},
+    Endpoint.REVOKE: {},
+    Endpoint.RESOURCE: {},
+}
+
+_OTHERWISE: Mapping[Endpoint, _Leaf] = {
+    Endpoint.ISSUE: NombaApiError,
+    Endpoint.REFRESH: NombaRefreshRefusedError,
+    Endpoint.REVOKE: NombaApiError,
+    Endpoint.RESOURCE: NombaApiError,
+}
+
+_MEANS: Mapping[_Leaf, str] = {
+    NombaCredentialsRejectedError: (
+        "Nomba refused the credentials. Check NOMBA_CLIENT_ID, NOMBA_CLIENT_SECRET (the dashboard's 'private key') and "
+        "NOMBA_ACCOUNT_ID (the parent account's id), and that the key belongs to this environment: test and live keys "
+        "come in pairs and are not interchangeable. A 404 may also mean a wrong base URL"
+    ),
+    NombaRefreshRefusedError: "Nomba refused the refresh token; a new sign-in is needed",
+    NombaTokenRefusedError: (
+        "Nomba refused a valid token. Likely causes, in Nomba's own words and practice: the accountId header is absent "
+        "or not the parent account's id; the token was revoked; the keys belong to the other environment (sandbox or "
+        "production); another process signs in with the same keys, and Nomba keeps a single session; the address "
+        "is not on the account's IP allow-list"
+    ),
+    NombaPermissionDeniedError: (
+        "Nomba does not permit this. The key's role may not allow it, the accountId header may name a sub-account "
+        "instead of the parent, or a sandbox token was used in production; a new token would change nothing"
+    ),
+    NombaBadRequestError: "the request failed Nomba's validation",
+    NombaNotFoundError: "Nomba has no such record",
+    NombaApiError: "Nomba reported a failure",
+    NombaThrottledError: (
+        "too many requests for this account's rate class (a low-traffic account has one POST a minute); wait for "
+        "retry_after"
+    ),
+    NombaUnavailableError: "Nomba had a fault of its own; wait for retry_after, if it is set, and try again",
+    NombaMalformedResponseError: "the answer is a redirect, which is not followed. Check the base URL",
+}
+
+
+def refusal(
+    endpoint: Endpoint,
+    status: int,
+    *,
+    code: str | None,
+    detail: str | None = None,
+    request_id: str | None = None,
+    retry_after: timedelta | None = None,
+) -> NombaError:
+    """Return the error for an answer that is not a success.
+
+    Args:
+        endpoint: where it came from.
+        status: the HTTP status. If it is 2xx, a three-digit `code` is read as the status it stands for.
+        code: the envelope's code, or None if there was no envelope.
+        detail: Nomba's description, cleaned.
+        request_id: Nomba's name for the exchange.
+        retry_after: how long Nomba asks to wait.
+    """
+    leaf = _leaf(endpoint, effective_status(status, code), code)
+    said = f"HTTP {status}" + (f", code {code}" if code else "") + (f": {detail}" if detail else "")
+    return leaf(
+        f"{endpoint.value} failed: {_MEANS[leaf]} ({said})",
+        status=status,
+        code=code,
+        detail=detail,
+        request_id=request_id,
+        retry_after=retry_after if issubclass(leaf, VendorUnavailableError) else None,
+    )
+
+
+def effective_status(status: int, code: str | None) -> int:
+    """Return the status an answer stands for: a 200 with code ``"401"`` is a 401."""
+    if 200 <= status < 300 and code is not None and len(code) == 3 and code.isdecimal():  # noqa: PLR2004
+        return int(code)
+    return status
+
+
+def _leaf(endpoint: Endpoint, status: int, code: str | None) -> _Leaf:
+    if status == 429:  # noqa: PLR2004
+        return NombaThrottledError
+    if status >= 500:  # noqa: PLR2004
+        return NombaUnavailableError
+    if 300 <= status < 400:  # noqa: PLR2004
+        return NombaMalformedResponseError
+    if 200 <= status < 300:  # noqa: PLR2004
+        return _OF_CODE[endpoint].get(code or "", _OTHERWISE[endpoint])
+    return _OF_STATUS[endpoint].get(status, _OTHERWISE[endpoint])
+
+
+_LEAF_OF_KIND: tuple[tuple[type[NauthError], _Leaf], ...] = (
+    (NotSentError, NombaNotSentError),
+    (VendorUnavailableError, NombaUnavailableError),
+    (OutcomeUnknownError, NombaOutcomeUnknownError),
+    (MalformedResponseError, NombaMalformedResponseError),
+)
+
+
+def as_nomba(error: NauthError) -> NauthError:
+    """Return a transport's error as Nomba's own; any other as a copy of itself."""
+    for kind, leaf in _LEAF_OF_KIND:
+        if isinstance(error, kind):
+            return recast(error, leaf)
+    return recast(error, type(error))

@@ -1,0 +1,133 @@
+"""What travels between a client and Nomba, named as the components of an OpenAPI description would be.
+
+Source: https://developer.nomba.com/nomba-api-reference/openapi.json
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Generic, Literal, TypeVar
+
+import attrs
+from cattrs import override
+
+from nauth.instants import LooseInstant
+from nauth.secret import Secret
+
+__all__ = [
+    "AnswerMeta",
+    "Balance",
+    "Envelope",
+    "IssueTokenRequest",
+    "RateLimit",
+    "RefreshTokenRequest",
+    "RevokeTokenRequest",
+    "TokenData",
+]
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@attrs.frozen(kw_only=True)
+class IssueTokenRequest:
+    """Body of `POST /v1/auth/token/issue`."""
+
+    client_id: str
+    client_secret: Secret
+    grant_type: Literal["client_credentials"] = "client_credentials"
+
+
+@attrs.frozen(kw_only=True)
+class RefreshTokenRequest:
+    """Body of `POST /v1/auth/token/refresh`."""
+
+    refresh_token: Secret
+    grant_type: Literal["refresh_token"] = "refresh_token"
+
+
+@attrs.frozen(kw_only=True)
+class RevokeTokenRequest:
+    """Body of `POST /v1/auth/token/revoke`. The wire really has `clientId` beside `access_token`."""
+
+    client_id: str
+    access_token: Secret
+
+
+@attrs.frozen(kw_only=True)
+class TokenData:
+    """The `data` of an issue or refresh answer.
+
+    Attributes:
+        access_token: goes on requests.
+        refresh_token: may be absent or empty on refresh: the old one stays valid then.
+        expires_at: end of life; None where the answer's form cannot be read. (Nomba's description calls it the
+            time of creation, which it is not.)
+        expires_in: seconds, seen in one third-party description only; a fallback.
+        business_id: the account the token is for; missing from some sandbox answers.
+    """
+
+    access_token: Secret
+    refresh_token: Secret | None = None
+    expires_at: LooseInstant = None
+    expires_in: object = attrs.field(default=None, repr=False)
+    business_id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Balance:
+    """The `data` of `GET /v1/accounts/balance`. `amount` is exact: the wire carries it as text."""
+
+    amount: Decimal
+    currency: str
+    time_created: datetime
+
+
+@attrs.frozen(kw_only=True)
+class RateLimit:
+    """The `X-Rate-Limit-*` headers of an answer.
+
+    Source: https://developer.nomba.com/docs/api-basics/rate_limit.md
+    """
+
+    limit: int | None = None
+    remaining: int | None = None
+    window: timedelta | None = None
+
+
+@attrs.frozen(kw_only=True)
+class AnswerMeta:
+    """What came with an answer beside its body.
+
+    Attributes:
+        status: HTTP status.
+        date: the `Date` header as sent, if there was one.
+        sent_wall_s: when the request went out, in epoch seconds of this machine's clock.
+        request_id: Nomba's name for the exchange, if it gave one.
+        rate_limit: what is left of the quota, if the answer said so.
+    """
+
+    status: int
+    date: str | None = None
+    sent_wall_s: float
+    request_id: str | None = None
+    rate_limit: RateLimit | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Envelope(Generic[T_co]):
+    """What every answer is wrapped in. An answer is a success only if its status is 2xx **and** its code is ``00``.
+
+    Source: https://developer.nomba.com/docs/api-basics/error-codes
+
+    Attributes:
+        code: two digits or more, as text.
+        description: Nomba's words.
+        data: the answer itself.
+        meta: status and headers; not part of the body.
+    """
+
+    code: str
+    description: str | None = None
+    data: T_co
+    meta: Annotated[AnswerMeta | None, override(omit=True)] = None
