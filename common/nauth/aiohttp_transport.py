@@ -205,6 +205,8 @@ class AiohttpTransport:
 
     async def _read(self, response: ClientResponse) -> bytes | None:
         """Return the decompressed body, or None once it is known to exceed `max_body`."""
+        if response.content.at_eof():  # a middleware has read it, and it is small
+            return await response.read()
         body = bytearray()
         async for chunk in response.content.iter_any():
             body += chunk

@@ -79,7 +79,6 @@ class VendorClient:
             self._manager, [base_url, *origins], headers=headers, hidden_401=hidden_401, observer=observer
         )
         self._sessions = LoopSessions(self._make_session)
-        self._closed = False
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._base_url}: {self._manager!r}>"
@@ -94,7 +93,7 @@ class VendorClient:
 
     def __del__(self) -> None:
         # a constructor that raised leaves no `_sessions` behind
-        if not getattr(self, "_closed", True) and self._sessions.any_open():
+        if hasattr(self, "_sessions") and self._sessions.abandon():
             warnings.warn(
                 f"{type(self).__name__} was not closed: use `async with` or call aclose()",
                 ResourceWarning,
@@ -178,7 +177,6 @@ class VendorClient:
         Being cancelled here does not stop the closing: a renewal in flight may hold the only copy of a rotated token.
         Closing twice does nothing.
         """
-        self._closed = True
         task = own_task(self._shut(), name=f"close {type(self).__name__}")
         await asyncio.shield(task)
 

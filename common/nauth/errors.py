@@ -191,5 +191,5 @@ def fresh_copy(error: _E) -> _E:
 def recast(error: NauthError, leaf: type[_N]) -> _N:
     """Return `error` as the vendor's own class of the same kind: same text and data, no traceback."""
     twin = leaf(*error.args)
-    twin.__dict__.update(error.__dict__)
+    twin.__dict__.update(fresh_copy(error).__dict__)
     return twin

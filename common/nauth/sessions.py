@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import weakref
+import threading
 from collections.abc import Callable
 
 from aiohttp import ClientSession
@@ -18,28 +18,47 @@ class LoopSessions:
         make: builds a session; called inside the running loop.
     """
 
-    __slots__ = ("_make", "_table")
+    __slots__ = ("_guard", "_make", "_table")
 
     def __init__(self, make: Callable[[], ClientSession]) -> None:
         self._make = make
-        self._table: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, ClientSession] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._guard = threading.Lock()
+        # a session holds its loop, so weak keys would never let go of either
+        self._table: dict[asyncio.AbstractEventLoop, ClientSession] = {}
+
+    def __len__(self) -> int:
+        return len(self._table)
 
     def here(self) -> ClientSession:
         """Return the running loop's session."""
         loop = asyncio.get_running_loop()
         session = self._table.get(loop)
         if session is None or session.closed:
-            session = self._table[loop] = self._make()
+            with self._guard:
+                self._sweep()
+                session = self._table[loop] = self._make()
         return session
-
-    def any_open(self) -> bool:
-        """Tell whether a session of a loop that still runs was left open."""
-        return any(not session.closed and not loop.is_closed() for loop, session in self._table.items())
 
     async def aclose(self) -> None:
         """Close the running loop's session; those of other loops can only be closed there."""
-        session = self._table.pop(asyncio.get_running_loop(), None)
+        with self._guard:
+            session = self._table.pop(asyncio.get_running_loop(), None)
+            self._sweep()
         if session is not None:
             await session.close()
+
+    def abandon(self) -> bool:
+        """Let go of everything without closing it; say whether a loop that still runs was left with a session.
+
+        For `__del__`, so that one warning names the object the user knows, not each session in it.
+        """
+        left_open = False
+        for loop, session in self._table.items():
+            left_open = left_open or not (loop.is_closed() or session.closed)
+            session.detach()
+        self._table.clear()
+        return left_open
+
+    def _sweep(self) -> None:
+        for loop in [loop for loop in self._table if loop.is_closed()]:
+            self._table.pop(loop).detach()

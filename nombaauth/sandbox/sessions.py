@@ -124,7 +124,7 @@ class Sessions:
                 return self._pair(session, None)
             case "empty":
                 return self._pair(session, "")
-            case "new_old_lives" | "new_old_dies" as rotation:
+            case rotation:
                 refresh.spent = rotation == "new_old_dies"
                 return self._pair(session, self._new_refresh(session))
 

@@ -43,17 +43,29 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
-def server_side(authority: trustme.CA, *names: str) -> ssl.SSLContext:
-    """Make a server's context with a certificate for `names`."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert(*names).configure_cert(context)
+@pytest.fixture(scope="session")
+def tls(authority: trustme.CA) -> ssl.SSLContext:
+    """Make the context of a server with a certificate for 127.0.0.1."""
+    return _server_side(authority, "127.0.0.1")
+
+
+@pytest.fixture(scope="session")
+def tls_of_another(authority: trustme.CA) -> ssl.SSLContext:
+    """Make the context of a server with a certificate for some other host."""
+    return _server_side(authority, "other.example")
+
+
+@pytest.fixture(scope="session")
+def trusting(authority: trustme.CA) -> ssl.SSLContext:
+    """Make the context of a client that trusts the authority."""
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
     return context
 
 
-def client_side(authority: trustme.CA) -> ssl.SSLContext:
-    """Make a client's context that trusts `authority`."""
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
+def _server_side(authority: trustme.CA, name: str) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(name).configure_cert(context)
     return context
 
 
@@ -105,25 +117,27 @@ class TestNotSent:
                 await post(transport, server.url(scheme="https"))
             await transport.aclose()
 
-    async def test_untrusted_certificate(self, transport: AiohttpTransport, authority: trustme.CA) -> None:
+    async def test_untrusted_certificate(self, transport: AiohttpTransport, tls: ssl.SSLContext) -> None:
         """A certificate of an unknown authority ends it before a byte of the request is sent."""
-        async with serve(hello, tls=server_side(authority, "127.0.0.1")) as url:
+        async with serve(hello, tls=tls) as url:
             with pytest.raises(NotSentError, match="TLS certificate not trusted: unable to get local issuer"):
                 await post(transport, url)
 
-    async def test_certificate_of_another(self, authority: trustme.CA) -> None:
+    async def test_certificate_of_another(
+        self, tls_of_another: ssl.SSLContext, trusting: ssl.SSLContext
+    ) -> None:
         """A trusted certificate for another name is as bad."""
         async with (
-            serve(hello, tls=server_side(authority, "other.example")) as url,
-            ClientSession(connector=TCPConnector(ssl=client_side(authority))) as session,
+            serve(hello, tls=tls_of_another) as url,
+            ClientSession(connector=TCPConnector(ssl=trusting)) as session,
         ):
             with pytest.raises(NotSentError, match=r"TLS certificate not trusted: .*mismatch"):
                 await post(adapter(session=lambda: session), url)
 
-    async def test_another_fingerprint(self, authority: trustme.CA) -> None:
+    async def test_another_fingerprint(self, tls: ssl.SSLContext) -> None:
         """A pinned certificate that was exchanged is not trusted."""
         async with (
-            serve(hello, tls=server_side(authority, "127.0.0.1")) as url,
+            serve(hello, tls=tls) as url,
             ClientSession(connector=TCPConnector(ssl=aiohttp.Fingerprint(bytes(32)))) as session,
         ):
             with pytest.raises(NotSentError, match="fingerprint"):
@@ -144,11 +158,11 @@ class TestNotSent:
             with pytest.raises(NotSentError, match="the proxy answered 407"):
                 await post(adapter(session=lambda: session), URL("https://api.example.com/"))
 
-    async def test_trusted_certificate(self, authority: trustme.CA) -> None:
+    async def test_trusted_certificate(self, tls: ssl.SSLContext, trusting: ssl.SSLContext) -> None:
         """The same server is answered once its authority is trusted: the tests above fail for their reason."""
         async with (
-            serve(hello, tls=server_side(authority, "127.0.0.1")) as url,
-            ClientSession(connector=TCPConnector(ssl=client_side(authority))) as session,
+            serve(hello, tls=tls) as url,
+            ClientSession(connector=TCPConnector(ssl=trusting)) as session,
         ):
             answer = await post(adapter(session=lambda: session), url)
 

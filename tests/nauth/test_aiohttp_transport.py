@@ -381,7 +381,9 @@ class TestLife:
 
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            asyncio.run(once(adapter()))
+            transport = adapter()
+            asyncio.run(once(transport))
+            del transport
             gc.collect()
 
         assert caught == []

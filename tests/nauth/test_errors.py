@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from nauth import errors
-from nauth.errors import MalformedResponseError, NauthError, VendorUnavailableError, fresh_copy
+from nauth.errors import MalformedResponseError, NauthError, VendorUnavailableError, fresh_copy, recast
 
 KINDS = [getattr(errors, name) for name in errors.__all__ if name.endswith("Error")]
 
@@ -44,15 +44,12 @@ def test_malformed_keeps_its_problems() -> None:
 
 def test_fresh_copy_leaves_the_history_behind() -> None:
     """A copy starts without traceback, cause and context, and with its own list of the notes."""
-    try:
-        try:
-            raise KeyError
-        except KeyError as cause:
-            raise VendorUnavailableError("down") from cause
-    except VendorUnavailableError as caught:
-        caught.add_note("seen")
-        twin = fresh_copy(caught)
-        assert caught.__cause__ is not None
+    with pytest.raises(VendorUnavailableError) as caught:
+        raise VendorUnavailableError("down") from KeyError("canary")
+    caught.value.add_note("seen")
+    twin = fresh_copy(caught.value)
+    assert caught.value.__traceback__ is not None
+    assert caught.value.__cause__ is not None
     assert (twin.__traceback__, twin.__cause__, twin.__context__) == (None, None, None)
     assert twin.__notes__ == ["seen"]
     twin.add_note("mine")
@@ -66,6 +63,23 @@ def test_notes_are_not_shared() -> None:
     error.add_note("seen")
     fresh_copy(error).add_note("mine")
     assert caught_notes(error) == ["seen"]
+
+
+def test_recast() -> None:
+    """A kind becomes the vendor's leaf of that kind with text, data and notes of its own, and no history."""
+
+    class LeafError(VendorUnavailableError):
+        pass
+
+    with pytest.raises(VendorUnavailableError) as caught:
+        raise VendorUnavailableError("down", status=503, retry_after=timedelta(seconds=3))
+    caught.value.add_note("seen")
+    leaf = recast(caught.value, LeafError)
+    assert type(leaf) is LeafError
+    assert (str(leaf), leaf.status, leaf.retry_after) == ("down", 503, timedelta(seconds=3))
+    assert leaf.__traceback__ is None
+    leaf.add_note("mine")
+    assert (caught_notes(caught.value), caught_notes(leaf)) == (["seen"], ["seen", "mine"])
 
 
 def caught_notes(error: BaseException) -> list[str]:

@@ -235,7 +235,6 @@ def test_retry_after_on_anything(text: str, date: str) -> None:
         (" 600.5 ", 600.5),
         (10**400, None),
         (1e300, None),
-        ("9" * 500, None),
     ],
 )
 def test_bounded_seconds(value: object, seconds: float | None) -> None:
@@ -260,6 +259,7 @@ def test_bounded_seconds(value: object, seconds: float | None) -> None:
         float("nan"),
         float("inf"),
         json.loads("1e999"),
+        "9" * 500,
         1e-9,
         [],
     ],
