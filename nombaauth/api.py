@@ -9,15 +9,16 @@ from typing import TypeVar
 
 from yarl import URL
 
-from nauth.errors import MalformedResponseError, NauthError
+from nauth.calls import send
+from nauth.errors import MalformedResponseError
 from nauth.jsontext import NOT_JSON
 from nauth.token import Token
-from nauth.transport import Answer, Request, Transport
+from nauth.transport import Request, Transport
 from nauth.wire import encode
 from nombaauth.config import USER_AGENT
 from nombaauth.converter import CONVERTER
 from nombaauth.envelope import open_envelope
-from nombaauth.errors import Endpoint, NombaRefreshRefusedError, as_nomba
+from nombaauth.errors import LEAVES, Endpoint, NombaRefreshRefusedError
 from nombaauth.models import (
     Balance,
     Envelope,
@@ -101,7 +102,7 @@ class NombaApi:
         headers = self._headers() | ({"accountId": account_id} if account_id else {})
         url = self._base_url.joinpath("v1/accounts/balance")
         request = Request(method="GET", url=url, headers=headers, repeatable=True)
-        return open_envelope(await _send(self._resources, request), Endpoint.RESOURCE, Balance)
+        return open_envelope(await send(self._resources, request, LEAVES), Endpoint.RESOURCE, Balance)
 
     async def _post(
         self,
@@ -121,15 +122,7 @@ class NombaApi:
             # a refresh too: if its token was spent by the answer that was lost, the refusal leads to a new sign-in
             repeatable=True,
         )
-        return open_envelope(await _send(self._auth, request), endpoint, data)
+        return open_envelope(await send(self._auth, request, LEAVES), endpoint, data)
 
     def _headers(self) -> dict[str, str]:
         return {"Accept": "application/json", "User-Agent": USER_AGENT, "accountId": self._account_id}
-
-
-async def _send(transport: Transport, request: Request) -> Answer:
-    try:
-        return await transport.send(request)
-    except NauthError as error:
-        translated = as_nomba(error)
-    raise translated

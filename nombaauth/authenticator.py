@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 
+from nauth.errors import VendorUnavailableError
 from nauth.instants import bounded_seconds, lifetime_until
 from nauth.secret import Secret
+from nauth.stores.base import identity_digest
 from nauth.token import Token, instant
 from nombaauth.api import NombaApi
 from nombaauth.config import DEFAULT_LIFETIME, MAX_LIFETIME
@@ -28,6 +31,8 @@ from nombaauth.models import (
 
 __all__ = ["NombaAuthenticator"]
 
+_log = logging.getLogger("nombaauth")
+
 
 class NombaAuthenticator:
     """Issue, refresh and revoke as https://developer.nomba.com/docs/api-basics/authentication describes.
@@ -43,6 +48,7 @@ class NombaAuthenticator:
     def __init__(self, credentials: NombaCredentials, api: NombaApi) -> None:
         self._credentials = credentials
         self._api = api
+        self._refused = ""  # digest of the last pair that was refused
 
     async def issue(self) -> Token:
         """Sign in with client id and secret.
@@ -60,11 +66,19 @@ class NombaAuthenticator:
         """Exchange the refresh token, with the old access token as bearer even where it has expired.
 
         Raises:
-            NombaRefreshRefusedError: refused for good.
+            NombaRefreshRefusedError: refused for good. A pair that was refused before is not sent again.
             NombaError: see `nombaauth.errors`.
         """
+        pair = identity_digest(token.access_token, token.refresh_token)
+        if pair == self._refused:
+            # else a low-traffic account, with one POST a minute, spends each on the refresh and never gets to issue
+            raise NombaRefreshRefusedError("Nomba has refused this refresh token before; nothing was sent")
         request = RefreshTokenRequest(refresh_token=token.refresh_token or Secret(""))
-        return _token(await self._api.refresh_token(request, bearer=token), Endpoint.REFRESH)
+        try:
+            return _token(await self._api.refresh_token(request, bearer=token), Endpoint.REFRESH)
+        except NombaRefreshRefusedError:
+            self._refused = pair
+            raise
 
     async def revoke(self, token: Token) -> None:
         """End `token`'s life. One that Nomba calls invalid already is as good as revoked.
@@ -76,10 +90,16 @@ class NombaAuthenticator:
         try:
             await self._api.revoke_token(request)
         except NombaError as error:
-            # 401, 404 and the auth code 02 ("token expired"), the last also inside a 200
+            # 401, 404 and the auth code 02 ("token expired"), the last also inside a 200; in an outage no code counts
             gone = effective_status(error.status or 0, error.code) in {401, 404} or error.code == "02"
-            if not gone:
+            if not gone or isinstance(error, VendorUnavailableError):
                 raise
+            _log.info(
+                "Nomba calls the token to be revoked invalid (HTTP %s, code %s). If it should have been alive, check the "
+                "account id",
+                error.status,
+                error.code,
+            )
 
 
 def _token(envelope: Envelope[TokenData], endpoint: Endpoint) -> Token:

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from aiohttp import ClientSession
 from yarl import URL
 
-from nauth.aiohttp_transport import AiohttpTransport
+from nauth.calls import token_calls
 from nauth.client import VendorClient
 from nauth.clock import Clock, SystemClock
 from nauth.errors import ConfigurationError
 from nauth.events import Observer
-from nauth.retrying import Retrying
 from nauth.sources.environment import EnvironmentReader
 from nauth.stores.base import StoreKey, TokenStore
 from nauth.token import RenewalPolicy
@@ -70,12 +69,7 @@ class NombaClient(VendorClient):
     ) -> None:
         credentials, url = _settings(credentials, environment, base_url, None)
         clock, policy = clock or SystemClock(), policy or POLICY
-        calls = Retrying(
-            AiohttpTransport(clock=clock, user_agent=USER_AGENT),
-            policy=policy,
-            clock=clock,
-            wait_hint=window_hint,
-        )
+        calls = token_calls(user_agent=USER_AGENT, policy=policy, clock=clock, wait_hint=window_hint)
         auth_api = NombaApi(base_url=url, account_id=credentials.account_id, auth=calls)
         super().__init__(
             authenticator=NombaAuthenticator(credentials, auth_api),
@@ -94,14 +88,11 @@ class NombaClient(VendorClient):
             clock=clock,
             observer=observer,
         )
-        signed = AiohttpTransport(
-            clock=clock, user_agent=USER_AGENT, session=self._http, middlewares=(self.auth,)
-        )
         self._api = NombaApi(
             base_url=url,
             account_id=credentials.account_id,
             auth=calls,
-            resources=Retrying(signed, policy=policy, clock=clock, wait_hint=window_hint),
+            resources=self._signed(user_agent=USER_AGENT, policy=policy, clock=clock, wait_hint=window_hint),
         )
 
     @property

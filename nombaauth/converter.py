@@ -35,12 +35,15 @@ _ALIASES: Mapping[type, Mapping[str, tuple[str, ...]]] = {
 def code_text(value: object) -> str:
     """Return an envelope's code as text of at least two digits: ``"00"`` for ``"00"``, ``"0"`` and ``0``.
 
+    An empty code stays empty: it is not the code of a success.
+
     Raises:
         TypeError: neither text nor an integer. The message names the type only.
     """
     if type(value) not in {str, int}:
         raise MismatchError("str", type_name(value))
-    return str(value).strip().zfill(2)
+    text = str(value).strip()
+    return text and text.zfill(2)
 
 
 def _make() -> cattrs.Converter:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 from aiohttp import ClientError, ClientResponse
 
 from nauth.errors import MalformedResponseError
+from nauth.instants import RETRY_AFTER_CAP
 from nauth.retrying import wait_of
 from nauth.text import clean
 from nauth.transport import Answer
@@ -89,9 +90,10 @@ def rate_limit(headers: Mapping[str, str]) -> RateLimit | None:
 
 
 def window_hint(answer: Answer) -> timedelta | None:
-    """Return how long a throttled answer's window lasts: Nomba documents no `Retry-After`."""
-    limit = rate_limit(answer.headers) if answer.status == 429 else None  # noqa: PLR2004
-    return None if limit is None else limit.window
+    """Return how long a throttled answer's window lasts, within reason: Nomba documents no `Retry-After`."""
+    throttled = effective_status(answer.status, _peek(answer.body)[0]) == 429  # noqa: PLR2004
+    limit = rate_limit(answer.headers) if throttled else None
+    return None if limit is None or limit.window is None else min(limit.window, RETRY_AFTER_CAP)
 
 
 async def hidden_401(response: ClientResponse) -> bool:

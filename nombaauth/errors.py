@@ -11,6 +11,7 @@ import enum
 from collections.abc import Mapping
 from datetime import timedelta
 
+from nauth.calls import Leaves
 from nauth.errors import (
     CredentialsRejectedError,
     MalformedResponseError,
@@ -21,10 +22,11 @@ from nauth.errors import (
     RequestRejectedError,
     TokenRefusedError,
     VendorUnavailableError,
-    recast,
 )
+from nauth.text import clean
 
 __all__ = [
+    "LEAVES",
     "Endpoint",
     "NombaApiError",
     "NombaBadRequestError",
@@ -39,7 +41,6 @@ __all__ = [
     "NombaThrottledError",
     "NombaTokenRefusedError",
     "NombaUnavailableError",
-    "as_nomba",
     "refusal",
 ]
 
@@ -160,10 +161,14 @@ _MEANS: Mapping[_Leaf, str] = {
     ),
     NombaPermissionDeniedError: (
         "Nomba does not permit this. The key's role may not allow it, the accountId header may name a sub-account "
-        "instead of the parent, or a sandbox token was used in production; a new token would change nothing"
+        "instead of the parent, the keys may belong to the other environment (a sandbox token in production), or the "
+        "address is not on the account's IP allow-list; a new token would change nothing"
     ),
     NombaBadRequestError: "the request failed Nomba's validation",
-    NombaNotFoundError: "Nomba has no such record",
+    NombaNotFoundError: (
+        "Nomba has no such record. If every call says so, check the accountId header (the parent account's id) and the "
+        "base URL"
+    ),
     NombaApiError: "Nomba reported a failure",
     NombaThrottledError: (
         "too many requests for this account's rate class (a low-traffic account has one POST a minute); wait for "
@@ -188,12 +193,12 @@ def refusal(
     Args:
         endpoint: where it came from.
         status: the HTTP status. If it is 2xx, a three-digit `code` is read as the status it stands for.
-        code: the envelope's code, or None if there was no envelope.
+        code: the envelope's code, or None if there was no envelope. Cleaned here: it is the vendor's text.
         detail: Nomba's description, cleaned.
         request_id: Nomba's name for the exchange.
         retry_after: how long Nomba asks to wait.
     """
-    leaf = _leaf(endpoint, effective_status(status, code), code)
+    leaf, code = _leaf(endpoint, effective_status(status, code), code), clean(code)
     said = f"HTTP {status}" + (f", code {code}" if code else "") + (f": {detail}" if detail else "")
     return leaf(
         f"{endpoint.value} failed: {_MEANS[leaf]} ({said})",
@@ -224,17 +229,10 @@ def _leaf(endpoint: Endpoint, status: int, code: str | None) -> _Leaf:
     return _OF_STATUS[endpoint].get(status, _OTHERWISE[endpoint])
 
 
-_LEAF_OF_KIND: tuple[tuple[type[NauthError], _Leaf], ...] = (
-    (NotSentError, NombaNotSentError),
-    (VendorUnavailableError, NombaUnavailableError),
-    (OutcomeUnknownError, NombaOutcomeUnknownError),
-    (MalformedResponseError, NombaMalformedResponseError),
-)
-
-
-def as_nomba(error: NauthError) -> NauthError:
-    """Return a transport's error as Nomba's own; any other as a copy of itself."""
-    for kind, leaf in _LEAF_OF_KIND:
-        if isinstance(error, kind):
-            return recast(error, leaf)
-    return recast(error, type(error))
+LEAVES: Leaves = {
+    NotSentError: NombaNotSentError,
+    VendorUnavailableError: NombaUnavailableError,
+    OutcomeUnknownError: NombaOutcomeUnknownError,
+    MalformedResponseError: NombaMalformedResponseError,
+}
+"""Nomba's class for each kind a transport raises."""

@@ -16,9 +16,6 @@ import pytest
 from aiohttp import ClientResponse
 from blockbuster import BlockBuster, blockbuster_ctx
 
-# Where a blocking call is not the code under test's: (file ending, functions, calls). Each with its reason.
-_MAY_BLOCK: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = []
-
 
 def pytest_configure() -> None:
     """Take all the file descriptors the machine allows: the herds of callers need a socket each."""
@@ -87,10 +84,9 @@ def stay_on_loopback() -> Iterator[None]:
 def no_blocking(stay_on_loopback: None) -> Iterator[BlockBuster]:
     """Raise `BlockingError` where code inside a running loop would block it.
 
-    A test whose own code must block (a local file read as a check) runs it in `asyncio.to_thread`.
+    Nothing is allowed beyond blockbuster's own list, which knows pytest, coverage and asyncio: aiohttp's test servers
+    need no more. What must block in a test (certificates, files) is made in a plain fixture or in `asyncio.to_thread`.
+    Whoever does need an exception adds it here, with its reason: `watch.functions[call].can_block_in(file, names)`.
     """
     with blockbuster_ctx() as watch:
-        for file, functions, calls in _MAY_BLOCK:
-            for call in calls:
-                watch.functions[call].can_block_in(file, functions)
         yield watch

@@ -136,7 +136,7 @@ def _before_sending(error: Exception) -> str | None:
         case aiohttp.ServerFingerprintMismatch():
             return "TLS certificate not trusted: another fingerprint than the one pinned"
         case aiohttp.ClientConnectorSSLError():
-            return f"TLS handshake failed: {getattr(error.os_error, 'reason', '')}"
+            return f"TLS handshake failed: {_openssl_reason(error)}"
         case aiohttp.ClientConnectorDNSError():
             return "host name not found"
         case aiohttp.ClientHttpProxyError():
@@ -145,6 +145,10 @@ def _before_sending(error: Exception) -> str | None:
             return f"no connection: {errno.errorcode.get(error.errno or 0, 'unreachable')}"
         case _:
             return None
+
+
+def _openssl_reason(error: aiohttp.ClientConnectorError) -> str:
+    return str(getattr(error.os_error, "reason", ""))
 
 
 def _badly_encoded(error: Exception) -> bool:

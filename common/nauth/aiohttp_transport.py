@@ -198,7 +198,6 @@ class AiohttpTransport:
             return error.with_traceback(None)
         except asyncio.CancelledError as error:
             # the cause of a caller's TimeoutError, so its frames are as public as an error's
-            error.__context__ = None
             return error.with_traceback(None)
         except (aiohttp.ClientError, OSError) as error:
             return attempt.failed(error)

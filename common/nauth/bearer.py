@@ -7,18 +7,21 @@ from typing import TypeAlias
 
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from aiohttp.hdrs import AUTHORIZATION
+from aiohttp.http import SERVER_SOFTWARE
 from yarl import URL
 
 from nauth.errors import OriginError, TokenRefusedError
 from nauth.events import Observer, OriginRefused, RequestReplayed, notify
 from nauth.manager import TokenManager
-from nauth.origins import OriginKey, origin_key
+from nauth.origins import OriginKey, origin_key, unverified
 from nauth.replay import replayable, settle
 from nauth.token import Token
 
 __all__ = ["BearerAuth", "Hidden401"]
 
 _UNAUTHORIZED = 401
+_AUTOMATIC = {"accept": "*/*", "user-agent": SERVER_SOFTWARE}
+"""What aiohttp puts on every request by itself, before any middleware sees it: nobody's choice."""
 
 Hidden401: TypeAlias = Callable[[ClientResponse], Awaitable[bool]]
 """Tells whether an answer that looks like a success refuses the token. Must leave its body readable."""
@@ -31,8 +34,9 @@ class BearerAuth:
       neither the token nor the vendor's other headers.
     * A caller's own ``Authorization`` wins.
     * One replay after a 401, with a different token, and only for a body known to be replayable; otherwise the 401
-      is handed back and the token renewed for the next call. The 401 is also handed back while the cool-down of
-      `TokenManager.refused` lasts.
+      is handed back and the token renewed for the next call, unless the last such renewal did not help. The 401 is
+      also handed back while the cool-down of `TokenManager.refused` lasts. What has been read of its body by then,
+      64 KiB at most, stays readable.
     * 403 never renews.
 
     Holds no state of a request, so one object serves any number of them:
@@ -47,7 +51,7 @@ class BearerAuth:
         observer: told of replays and refused origins.
     """
 
-    __slots__ = ("_headers", "_hidden_401", "_manager", "_observer", "_origins")
+    __slots__ = ("_headers", "_hidden_401", "_manager", "_observer", "_origins", "_rejected")
 
     def __init__(
         self,
@@ -61,8 +65,12 @@ class BearerAuth:
         self._hidden_401 = hidden_401
         self._manager = manager
         self._origins: frozenset[OriginKey] = frozenset(map(origin_key, origins))
-        self._headers = tuple((headers or {}).items())
+        self._headers = tuple(
+            (name, value, _AUTOMATIC.get(name.lower())) for name, value in (headers or {}).items()
+        )
         self._observer = observer
+        self._rejected: Token | None = None
+        """Refused on a request that could not be replayed; no later token has been seen to work yet."""
 
     def __repr__(self) -> str:
         return f"<BearerAuth for {len(self._origins)} origins>"
@@ -76,7 +84,7 @@ class BearerAuth:
         """Send `request` with the token, if it may have it.
 
         Raises:
-            OriginError: the request switched TLS verification off. Nothing was sent.
+            OriginError: the request or its session switched TLS verification off. Nothing was sent.
             NauthError: no token could be had; the kind says what to do. None derives from OSError or aiohttp's
                 errors, on which aiohttp would run the whole chain a second time.
         """
@@ -85,18 +93,25 @@ class BearerAuth:
             if self._observer is not None:
                 notify(self._observer, OriginRefused(origin=f"{url.scheme}://{url.raw_host}:{url.port}"))
             return await handler(request)
-        if request.ssl is False:
+        if unverified(request.ssl) or (
+            request.ssl is True and unverified(getattr(request.session.connector, "_ssl", True))
+        ):
             raise OriginError(
-                "the request switches TLS verification off (ssl=False); a token is never sent that way"
+                "the request, or its session's connector, switches TLS verification off (ssl=False, or a context "
+                "that demands no certificate); a token is never sent that way. For a private certificate authority "
+                "use a context that trusts it"
             )
-        for name, value in self._headers:
-            headers.setdefault(name, value)
+        for name, value, automatic in self._headers:
+            if headers.get(name, automatic) == automatic:
+                headers[name] = value
         if AUTHORIZATION in headers:
             return await handler(request)
         token = await self._manager.token()
         headers[AUTHORIZATION] = token.authorization
         response = await handler(request)
         if response.status != _UNAUTHORIZED and not (self._hidden_401 and await self._hidden_401(response)):
+            if self._rejected is not None and response.ok and not token.same_access(self._rejected):
+                self._rejected = None
             return response
         return await self._after_401(request, handler, response, token)
 
@@ -107,7 +122,7 @@ class BearerAuth:
         if replayable(request.body):
             await settle(request, response)
         if not replayable(request.body):  # looked at again: an upload may have been running a moment ago
-            self._manager.reject(token)
+            self._reject(token)
             return response
         try:
             renewed = await self._manager.renew(rejected=token)
@@ -120,3 +135,15 @@ class BearerAuth:
         if replayed.status == _UNAUTHORIZED or (self._hidden_401 and await self._hidden_401(replayed)):
             self._manager.refused(renewed)
         return replayed
+
+    def _reject(self, token: Token) -> None:
+        """Renew for the next call, or start the cool-down where the last such renewal did not help.
+
+        Without replays nobody sees a renewed token refused at once, and each stream would cost a renewal.
+        """
+        if self._rejected is None or token.same_access(self._rejected):
+            self._rejected = token
+            self._manager.reject(token)
+        else:
+            self._rejected = None
+            self._manager.refused(token)

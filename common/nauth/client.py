@@ -11,14 +11,16 @@ from typing import Self, Unpack
 from aiohttp import ClientMiddlewareType, ClientSession, ClientTimeout, TCPConnector
 from yarl import URL
 
+from nauth.aiohttp_transport import AiohttpTransport
 from nauth.authenticator import Authenticator
 from nauth.bearer import BearerAuth, Hidden401
 from nauth.clock import Clock
-from nauth.errors import ConfigurationError
+from nauth.errors import ClosedError, ConfigurationError
 from nauth.events import Observer
 from nauth.manager import TokenManager
 from nauth.options import PendingResponse, RequestOptions
-from nauth.origins import resolve
+from nauth.origins import resolve, unverified
+from nauth.retrying import Retrying, WaitHint
 from nauth.rooms import own_task
 from nauth.sessions import LoopSessions
 from nauth.stores.base import StoreKey, TokenStore
@@ -75,6 +77,7 @@ class VendorClient:
         self._base_url = base_url
         self._transport = transport
         self._session = session
+        self._closed = False
         self._auth = BearerAuth(
             self._manager, [base_url, *origins], headers=headers, hidden_401=hidden_401, observer=observer
         )
@@ -135,6 +138,7 @@ class VendorClient:
         Raises:
             OriginError: `url` names another origin; nothing was sent.
             ConfigurationError: an option would weaken TLS; nothing was sent.
+            ClosedError: the client was closed; nothing was sent.
             NauthError: when awaited: no token could be had.
             aiohttp.ClientError: when awaited: the request itself failed.
         """
@@ -177,6 +181,7 @@ class VendorClient:
         Being cancelled here does not stop the closing: a renewal in flight may hold the only copy of a rotated token.
         Closing twice does nothing.
         """
+        self._closed = True
         task = own_task(self._shut(), name=f"close {type(self).__name__}")
         await asyncio.shield(task)
 
@@ -184,10 +189,25 @@ class VendorClient:
         try:
             await self._manager.aclose()
         finally:
-            await self._transport.aclose()
-            await self._sessions.aclose()
+            try:
+                await self._transport.aclose()
+            finally:
+                await self._sessions.aclose()
+
+    def _signed(
+        self, *, user_agent: str, policy: RenewalPolicy, clock: Clock, wait_hint: WaitHint | None = None
+    ) -> Transport:
+        """Return the transport for typed calls that need the token: this client's session and middleware."""
+        transport = AiohttpTransport(
+            clock=clock, user_agent=user_agent, session=self._http, middlewares=(self._auth,)
+        )
+        return Retrying(transport, policy=policy, clock=clock, wait_hint=wait_hint)
 
     def _http(self) -> ClientSession:
+        if self._closed:  # else a session would be made that nobody closes
+            raise ClosedError(
+                "this client was closed; open a new one, or keep this one open for as long as it is used"
+            )
         return self._sessions.here() if self._session is None else self._session
 
     def _make_session(self) -> ClientSession:
@@ -197,7 +217,8 @@ class VendorClient:
 def _check_session(session: object) -> None:
     if not isinstance(session, ClientSession):
         raise ConfigurationError(f"session must be an aiohttp.ClientSession, not {type(session).__name__}")
-    if getattr(session.connector, "_ssl", True) is False:
+    if unverified(getattr(session.connector, "_ssl", True)):
         raise ConfigurationError(
-            "the session's connector has TLS verification switched off (ssl=False); a token is never sent that way"
+            "the session's connector has TLS verification switched off (ssl=False, or a context that demands no "
+            "certificate); a token is never sent that way"
         )

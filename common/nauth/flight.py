@@ -91,7 +91,8 @@ class Flight:
 
 ABANDONED = Outcome(
     error=VendorUnavailableError(
-        "the event loop was shutting down and cancelled the renewal; the next call starts a new one"
+        "the renewal was cancelled, because its event loop is shutting down or its client was closed; a call from a "
+        "running loop to an open client starts a new one"
     )
 )
 """What waiters are told when the owned task itself is cancelled."""
@@ -99,8 +100,10 @@ ABANDONED = Outcome(
 
 def unexpected(error: Exception) -> NauthError:
     """Describe a bug in an authenticator or store: where it is, but never its text, which may quote the wire."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
+    # not `extract_tb`: it reads the source file, and the event loop would wait for the disk
+    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+    code = frame.f_code
     return NauthError(
-        f"{type(error).__name__} in {frame.name} ({frame.filename}:{frame.lineno}): an authenticator or store may "
+        f"{type(error).__name__} in {code.co_name} ({code.co_filename}:{line}): an authenticator or store may "
         "raise nauth's errors only. Please report this as a bug"
     )

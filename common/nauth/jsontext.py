@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from typing import NoReturn, cast
 
 from nauth.errors import MalformedResponseError
@@ -88,16 +89,16 @@ def _refuse(_: str) -> NoReturn:
     raise ValueError
 
 
-def _children(node: object) -> list[object]:
+def _children(node: object) -> Iterable[object]:
     if isinstance(node, dict):
-        return list(cast("dict[str, object]", node).values())
-    return cast("list[object]", node) if isinstance(node, list) else []
+        return cast("dict[str, object]", node).values()
+    return cast("list[object]", node) if isinstance(node, list) else ()
 
 
 def _deeper_than(limit: int, document: object) -> bool:
-    level = [document]
-    for _ in range(limit + 1):
-        level = [child for node in level for child in _children(node)]
+    level: list[object] = [document]
+    for _ in range(limit):
+        level = [child for node in level for child in _children(node) if isinstance(child, dict | list)]
         if not level:
             return False
     return True

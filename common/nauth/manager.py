@@ -7,7 +7,6 @@ import contextlib
 import random
 import threading
 from datetime import timedelta
-from math import inf
 
 from nauth.authenticator import Authenticator
 from nauth.clock import Clock, SystemClock
@@ -15,7 +14,6 @@ from nauth.errors import (
     ClosedError,
     NauthError,
     OutcomeUnknownError,
-    TokenUnchangedError,
     fresh_copy,
 )
 from nauth.events import (
@@ -30,15 +28,13 @@ from nauth.events import (
 )
 from nauth.flight import ABANDONED, Flight, Outcome, unexpected
 from nauth.pauses import Pauses
-from nauth.renewal import Minted, Renewal
+from nauth.renewal import Minted, Renewal, refusal
 from nauth.rooms import Room, Rooms
 from nauth.stores.base import Record, StoreKey, TokenStore, Unsubscribe
 from nauth.stores.memory import default_store
-from nauth.token import Held, RenewalPolicy, Token, TokenState, held
+from nauth.token import NOTHING, Held, RenewalPolicy, Token, TokenState, held, succeed
 
 __all__ = ["TokenManager"]
-
-_NOTHING = Held(None, 0, -inf, -inf, -inf, -inf)
 
 
 class TokenManager:
@@ -79,7 +75,7 @@ class TokenManager:
         self._key = key
         self._renewal = Renewal(authenticator, self._store, key, self._policy, self._clock)
         self._observer = observer
-        self._held = _NOTHING
+        self._held = NOTHING
         self._guard = threading.Lock()  # for `_held` and `_pauses`; never held over an await
         self._pauses = Pauses(self._policy)
         self._rooms = Rooms()
@@ -138,13 +134,7 @@ class TokenManager:
         answer = self._demand(rejected)
         if isinstance(answer, Token):
             return answer
-        token = (await answer.wait()).unwrap()
-        if rejected is not None and rejected.same_access(token):
-            # the renewal had come too far to be told that this one is dead
-            raise TokenUnchangedError(
-                "the renewal under way brought the very token that was refused; try again"
-            )
-        return token
+        return (await answer.wait()).unwrap()
 
     def reject(self, token: Token) -> None:
         """Start renewing because the vendor answered 401 to `token`, without waiting for it.
@@ -192,7 +182,7 @@ class TokenManager:
             self._unsubscribe()
             self._unsubscribe = None
         await self._rooms.drain()
-        self._held = _NOTHING
+        self._held = NOTHING
 
     # --- the callers' side: decides without awaiting -------------------------------------------------
 
@@ -206,20 +196,20 @@ class TokenManager:
         room = self._room()
         if state is TokenState.STALE and now.token is not None:
             if room.flight is None and self._pauses.may_try_quietly(self._monotonic()):
-                self._start(room, Cause.STALE)
+                self._start(room, Cause.STALE, now)
             return now.token
         flight = room.flight
         if flight is None:
             self._pauses.check(self._monotonic())
-            flight = self._start(room, Cause.COLD if now.token is None else Cause.EXPIRED)
+            flight = self._start(room, Cause.COLD if now.token is None else Cause.EXPIRED, now)
         self._tell_joined(flight)
         return flight
 
     def _demand(self, rejected: Token | None) -> Token | Flight:
         """Return a token other than `rejected` or the flight that will bring one, starting it where it is due."""
         self._check_open()
+        now = self._held
         if rejected is not None:
-            now = self._held
             if now.token is not None and not rejected.same_access(now.token) and self._is_alive():
                 return now.token
             with self._guard:
@@ -230,7 +220,7 @@ class TokenManager:
         flight = room.flight
         if flight is None:
             self._pauses.check(self._monotonic())
-            flight = self._start(room, Cause.FORCED if rejected is None else Cause.REJECTED, rejected)
+            flight = self._start(room, Cause.FORCED if rejected is None else Cause.REJECTED, now, rejected)
         elif rejected is not None:
             flight.rejected.append(rejected)
         self._tell_joined(flight)
@@ -254,28 +244,30 @@ class TokenManager:
             self._unsubscribe = self._store.subscribe(self._key, self._on_change)
         return self._rooms.here()
 
-    def _start(self, room: Room, cause: Cause, rejected: Token | None = None) -> Flight:
+    def _start(self, room: Room, cause: Cause, seen: Held, rejected: Token | None = None) -> Flight:
         flight = Flight(cause, asyncio.get_running_loop())
         if rejected is not None:
             flight.rejected.append(rejected)
         # first of all: an eager task runs its body before the call that makes it returns
         room.flight = flight
         notify(self._observer, RenewalStarted(cause=cause))
-        room.own(self._run_renewal(room, flight), name="nauth renewal")
+        room.own(self._run_renewal(room, flight, seen), name="nauth renewal")
         return flight
 
     # --- the owned task's side: no caller's cancellation reaches it ------------------------------------
 
-    async def _run_renewal(self, room: Room, flight: Flight) -> None:
+    async def _run_renewal(self, room: Room, flight: Flight, seen: Held) -> None:
         started = self._monotonic()
         outcome = ABANDONED
         try:
             async with room.lock:
                 base = self._held
-                made = await self._renewal.run(
-                    base.token, base.version, flight.rejected, force=flight.cause is Cause.FORCED
-                )
-            outcome = self._take(made, flight, started)
+                if base.token is None and flight.cause is Cause.STALE and not len(flight):
+                    return  # revoked while this waited for the lock: signing in again is nobody's wish
+                # not the base's version: it may have been pushed since, and then it is what the callers want
+                since = None if flight.cause is Cause.FORCED else min(seen.version, base.version)
+                made = await self._renewal.run(base.token, base.version, flight.rejected, since=since)
+            outcome = self._take(made, base, flight, started)
         except NauthError as error:
             outcome = self._fail(fresh_copy(error), flight, started)
         except Exception as error:  # noqa: BLE001 - an authenticator's bug must reach the callers as a typed error
@@ -315,23 +307,24 @@ class TokenManager:
             await self._authenticator.revoke(token)
             with self._guard:
                 if token.same_access(self._held.token):
-                    self._held = _NOTHING
+                    self._held = NOTHING
             await self._store.discard(self._key, token)
 
-    def _take(self, made: Minted, flight: Flight, started: float) -> Outcome:
+    def _take(self, made: Minted, base: Held, flight: Flight, started: float) -> Outcome:
         """Hold what a renewal brought and describe it to the waiters."""
-        fault = made.fault
+        age_s = self._monotonic() - made.asked_at
+        # looked at again: a 401 may have arrived while the token was being stored
+        fault = made.fault or refusal(made.token, flight.rejected)
         with self._guard:
-            place = self._place(made.token, made.version, made.age_s)
             # a sibling's newer record may have been pushed while this one was on its way
-            if self._held.version <= made.version and not self._closed:
-                self._held = place.dead() if fault is not None else place
+            if self._held.version <= made.version or self._held.version == base.version:
+                self._hold(made.token, made.version, age_s, dead=fault is not None)
             if fault is None:
                 self._pauses.succeeded()
         if fault is not None:
             return self._fail(fault, flight, started)
         if made.call is None:
-            notify(self._observer, TokenAdopted(age=timedelta(seconds=made.age_s), pushed=False))
+            notify(self._observer, TokenAdopted(age=timedelta(seconds=age_s), pushed=False))
         else:
             notify(
                 self._observer,
@@ -370,21 +363,22 @@ class TokenManager:
             if self._closed or (record is not None and record.version <= self._held.version):
                 return
             if record is None:
-                self._held = _NOTHING
+                self._held = NOTHING
                 return
-            self._held = self._place(record.token, record.version, record.age.total_seconds())
-            self._pauses.succeeded()
+            # the store does not know that the vendor refused this one
+            dead = self._held.refused and record.token.same_access(self._held.token)
+            self._hold(record.token, record.version, record.age.total_seconds(), dead=dead)
+            if self._is_alive():
+                self._pauses.succeeded()
             own = self._rooms.busy()
         if not own:  # else it is this manager's own commit, or its flight is about to report the adoption
             notify(self._observer, TokenAdopted(age=record.age, pushed=True))
 
-    def _place(self, token: Token, version: int, age_s: float) -> Held:
-        return held(
-            token,
-            self._policy,
-            version=version,
-            age_s=age_s,
-            mono=self._monotonic(),
-            wall=self._wall(),
-            spread=random.random(),  # noqa: S311 - spreads renewals in time; guards nothing
-        )
+    def _hold(self, token: Token, version: int, age_s: float, *, dead: bool) -> None:
+        if self._closed:
+            return
+        mono, wall = self._monotonic(), self._wall()
+        # spreads renewals in time; guards nothing
+        spread = random.random()  # noqa: S311
+        new = held(token, self._policy, version=version, age_s=age_s, mono=mono, wall=wall, spread=spread)
+        self._held = succeed(self._held, new.dead() if dead else new, mono=mono, wall=wall)

@@ -11,8 +11,8 @@ from yarl import URL
 
 __all__ = ["PendingResponse", "Query", "RequestOptions"]
 
-_Scalar: TypeAlias = "str | int | float"
-Query: TypeAlias = "str | Mapping[str, _Scalar | Sequence[_Scalar]] | Sequence[tuple[str, _Scalar]]"
+_Scalar: TypeAlias = str | int | float
+Query: TypeAlias = str | Mapping[str, _Scalar | Sequence[_Scalar]] | Sequence[tuple[str, _Scalar]]
 """What goes after the question mark."""
 
 
@@ -58,7 +58,7 @@ class PendingResponse(Protocol):
         ...
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
         """Release the answer."""
         ...

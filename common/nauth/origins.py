@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+import ssl
 from typing import TypeAlias
 
 from yarl import URL
 
 from nauth.errors import ConfigurationError, OriginError
 
-__all__ = ["OriginKey", "is_loopback", "origin_key", "parse_base_url", "resolve"]
+__all__ = ["OriginKey", "is_loopback", "origin_key", "parse_base_url", "resolve", "unverified"]
 
 OriginKey: TypeAlias = tuple[str, str | None, int | None]
 
 _AS_HTTP = {"ws": "http", "wss": "https"}
+_HOST = re.compile(r"[\w.:-]+(%\w+)?", re.ASCII)
+"""What a host is written with, a zone of IPv6 included; yarl lets spaces and control characters pass."""
 
 
 def origin_key(url: URL) -> OriginKey:
@@ -55,7 +59,8 @@ def parse_base_url(value: object, *, setting: str) -> URL:
         host, port = url.host, url.port
     except ValueError:
         url, host, port = URL(), None, None
-    if not host or url.scheme not in {"http", "https"} or port == 0:
+    readable = host and _HOST.fullmatch(url.raw_host or "") and url.scheme in {"http", "https"} and port != 0
+    if not readable:
         raise ConfigurationError(f"{setting} must be an absolute https URL such as https://api.example.com")
     if url.user is not None or url.password is not None:
         raise ConfigurationError(f"{setting} must not contain a user name or password")
@@ -72,7 +77,8 @@ def parse_base_url(value: object, *, setting: str) -> URL:
 def resolve(base: URL, url: str | URL, *, allowed: frozenset[OriginKey]) -> URL:
     """Return where a request for `url` goes: a path below `base`, or an absolute URL of an `allowed` origin.
 
-    A relative path is appended to the base's own path; ``/v1/x`` and ``v1/x`` mean the same.
+    A relative path is appended to the base's own path; ``/v1/x`` and ``v1/x`` mean the same. What is percent-encoded
+    stays as yarl reads it: ``URL(..., encoded=True)`` goes out byte for byte.
 
     Raises:
         OriginError: `url` names a host that was not configured, or cannot be read as a URL.
@@ -85,7 +91,9 @@ def resolve(base: URL, url: str | URL, *, allowed: frozenset[OriginKey]) -> URL:
     if host is None and not target.scheme and not str(url).startswith("//"):
         path = f"{base.raw_path.rstrip('/')}/{target.raw_path.lstrip('/')}"
         joined = base.with_path(path, encoded=True)
-        return joined.with_query(target.query) if target.raw_query_string else joined
+        query = target.raw_query_string
+        # not `with_query`: it would write "?flag" as "?flag=" and encode anew what the caller has encoded
+        return URL(f"{joined}?{query}", encoded=True) if query else joined
     if origin_key(target) not in allowed:
         raise OriginError(
             f"the request goes to {_shown(target)}, which is not an origin of this client "
@@ -93,6 +101,11 @@ def resolve(base: URL, url: str | URL, *, allowed: frozenset[OriginKey]) -> URL:
             "aiohttp.ClientSession, which carries no token"
         )
     return target
+
+
+def unverified(tls: object) -> bool:
+    """Tell whether aiohttp's setting `tls` accepts any certificate: False, or a context that demands none."""
+    return tls is False or (isinstance(tls, ssl.SSLContext) and tls.verify_mode is ssl.CERT_NONE)
 
 
 def _shown(url: URL) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from datetime import timedelta
 from math import inf
 
@@ -22,7 +23,9 @@ from nauth.errors import (
 from nauth.stores.base import Lease, Record, StoreKey, TokenStore
 from nauth.token import MAX_LIFETIME, RenewalPolicy, Token, age_on_arrival, instant
 
-__all__ = ["LEASE_GRACE", "Minted", "Renewal"]
+__all__ = ["LEASE_GRACE", "Minted", "Renewal", "refusal"]
+
+_log = logging.getLogger("nauth")
 
 LEASE_GRACE = timedelta(seconds=10)
 """How much longer a lease holds than the token call may take: room to store the result."""
@@ -38,16 +41,16 @@ class Minted:
     Attributes:
         token: complete, with `expires_at` filled in and the old refresh token kept where none came back.
         version: of the store's record; the base's where the store could not take it.
-        age_s: seconds since it was asked for.
+        asked_at: when it was asked for, in monotonic seconds.
         call: "refresh" or "issue"; None where a sibling's token was adopted.
         fault: why the token, though stored for its refresh token, must not be handed out.
     """
 
     token: Token
     version: int
-    age_s: float
+    asked_at: float
     call: str | None = None
-    fault: CredentialsRejectedError | ExpiredOnArrivalError | None = None
+    fault: TokenUnchangedError | ExpiredOnArrivalError | None = None
 
 
 @attrs.frozen
@@ -61,7 +64,7 @@ class Renewal:
     clock: Clock
 
     async def run(
-        self, base: Token | None, base_version: int, rejected: list[Token], *, force: bool
+        self, base: Token | None, base_version: int, rejected: list[Token], *, since: int | None
     ) -> Minted:
         """Renew, or adopt what a sibling has renewed meanwhile.
 
@@ -69,13 +72,13 @@ class Renewal:
             base: the token held so far, for its refresh token.
             base_version: the store version it came with; 0 for none.
             rejected: access tokens known to be dead; the list may grow while the renewal runs.
-            force: renew even if the store already holds a newer token; one that a sibling makes while we wait for
-                the lease still counts.
+            since: the version that callers had seen when they asked: a newer record is adopted. None if what the store
+                holds already will not do; one that a sibling makes while we wait for the lease still counts.
 
         Raises:
             NauthError: the kinds of `Authenticator`, `StoreError`, or `OutcomeUnknownError` at the deadline.
         """
-        seen = None if force else base_version
+        seen = since
         ttl = self.policy.deadline + LEASE_GRACE
         give_up = self.clock.monotonic() + 2 * ttl.total_seconds()
         while True:
@@ -85,7 +88,7 @@ class Renewal:
                 version = 0 if record is None else record.version
                 seen = version if seen is None else seen
                 if record is not None and version > seen and self._usable(record, rejected):
-                    return _adopted(record)
+                    return self._adopted(record)
                 # a lease about to end is not one to call the vendor under: start over
                 if lease is not None and lease.remaining > self.policy.deadline:
                     newest = record.token if record is not None and version > base_version else base
@@ -128,74 +131,81 @@ class Renewal:
         return alive and not any(record.token.same_access(token) for token in rejected)
 
     async def _mint(self, lease: Lease, base: Token | None, version: int, rejected: list[Token]) -> Minted:
-        asked = self.clock.monotonic()
+        limit_s = self.policy.deadline.total_seconds()
+        limit = asyncio.timeout(limit_s)
         try:
-            async with asyncio.timeout(self.policy.deadline.total_seconds()):
+            async with limit:
                 made = await self._call(base, version, rejected)
         except TimeoutError:
-            made = None
-        if made is None:
+            if not limit.expired():
+                raise  # the authenticator's own, which is a bug and must not be taken for the deadline
             raise OutcomeUnknownError(
-                f"the renewal did not end within {self.policy.deadline.total_seconds():.0f} s and was given up; the "
-                "vendor may have acted on it. Raise RenewalPolicy(deadline=...) if the vendor is known to be slow"
-            )
+                f"the renewal did not end within {limit_s:.0f} s and was given up; the vendor may have acted on it. "
+                "Raise RenewalPolicy(deadline=...) if the vendor is known to be slow"
+            ) from None
         if made.call is None:
             return made
-        waited_s = self.clock.monotonic() - asked
-        token, age_s = self._complete(made.token, base, waited_s)
-        made = attrs.evolve(made, token=token, age_s=age_s, fault=_fault(token, age_s, rejected))
-        return await self._commit(lease, made, version)
+        made = self._complete(made, base, rejected)
+        kept = None if base is None else base.refresh_token
+        if made.fault is not None and made.token.refresh_token == kept:
+            return made  # nothing in it is worth storing, and siblings would adopt a dead token
+        return await self._commit(lease, made, version, rejected)
 
     async def _call(self, base: Token | None, version: int, rejected: list[Token]) -> Minted:
+        asked_at = self.clock.monotonic()
         if base is not None and base.refresh_token:
             try:
-                return Minted(await self.authenticator.refresh(base), version, 0.0, "refresh")
+                return Minted(await self.authenticator.refresh(base), version, asked_at, "refresh")
             except CredentialsRejectedError:
                 pass
             # a sibling that does not respect the lease may have rotated the refresh token: look before giving up
             record = await self.store.load(self.key)
             if record is not None and record.version > version and self._usable(record, rejected):
-                return _adopted(record)
-        return Minted(await self.authenticator.issue(), version, 0.0, "issue")
+                return self._adopted(record)
+            asked_at = self.clock.monotonic()
+        return Minted(await self.authenticator.issue(), version, asked_at, "issue")
 
-    def _complete(self, token: Token, base: Token | None, waited_s: float) -> tuple[Token, float]:
-        wall = self.clock.wall()
-        age_s = age_on_arrival(token, waited_s=waited_s, wall=wall)
+    def _complete(self, made: Minted, base: Token | None, rejected: list[Token]) -> Minted:
+        token, mono, wall = made.token, self.clock.monotonic(), self.clock.wall()
+        age_s = age_on_arrival(token, waited_s=mono - made.asked_at, wall=wall)
         if token.expires_at is None and token.lifetime is not None:
             left = min(max(token.lifetime.total_seconds() - age_s, 0.0), MAX_LIFETIME.total_seconds())
             token = attrs.evolve(token, expires_at=instant(wall + left))
-        if base is not None:
+        # an issue begins a new session: the old one's refresh token and extras are no part of it
+        if base is not None and made.call == "refresh":
             token = attrs.evolve(
                 token,
                 refresh_token=token.refresh_token or base.refresh_token,
                 extra={**base.extra, **token.extra},
             )
-        return token, age_s
+        return attrs.evolve(made, token=token, asked_at=mono - age_s, fault=_fault(token, age_s, rejected))
 
-    async def _commit(self, lease: Lease, made: Minted, version: int) -> Minted:
-        age = timedelta(seconds=made.age_s)
-        record: Record | None
+    async def _commit(self, lease: Lease, made: Minted, version: int, rejected: list[Token]) -> Minted:
+        """Store `made` if it can be stored: the vendor has made it, so losing it with the store would be worse."""
+        age = timedelta(seconds=self.clock.monotonic() - made.asked_at)
         try:
-            record = await self.store.commit(lease, made.token, expected_version=version, age=age)
+            async with asyncio.timeout(LEASE_GRACE.total_seconds()):
+                record = await self.store.commit(lease, made.token, expected_version=version, age=age)
         except LeaseLostError:
-            record = await self._winner(version)
-            if record is not None:
-                return _adopted(record)
-        except StoreError:
-            record = (
-                None  # the vendor has made this token: losing it because the store is down would be worse
-            )
-        return made if record is None else attrs.evolve(made, version=record.version)
+            winner = await self._winner(version, rejected)
+            return made if winner is None else self._adopted(winner)
+        except Exception as error:  # noqa: BLE001 - whatever ails the store, the token is here and good
+            _log.warning("the store did not take a new token: %s", type(error).__name__)
+            return made
+        return attrs.evolve(made, version=record.version)
 
-    async def _winner(self, version: int) -> Record | None:
+    async def _winner(self, version: int, rejected: list[Token]) -> Record | None:
         """Return what somebody else stored while our lease was lost, if it can be used."""
         try:
             record = await self.store.load(self.key)
         except StoreError:
             return None
-        return (
-            record if record is not None and record.version > version and self._usable(record, []) else None
-        )
+        if record is None or record.version <= version or not self._usable(record, rejected):
+            return None
+        return record
+
+    def _adopted(self, record: Record) -> Minted:
+        return Minted(record.token, record.version, self.clock.monotonic() - record.age.total_seconds())
 
 
 def _held_too_long(ttl: timedelta) -> StoreError:
@@ -205,18 +215,22 @@ def _held_too_long(ttl: timedelta) -> StoreError:
     )
 
 
-def _adopted(record: Record) -> Minted:
-    return Minted(record.token, record.version, record.age.total_seconds())
+def refusal(token: Token, rejected: list[Token]) -> TokenUnchangedError | None:
+    """Return the error of a renewal that brought one of the `rejected` tokens, or None."""
+    if not any(token.same_access(dead) for dead in rejected):
+        return None
+    return TokenUnchangedError(
+        "the vendor answered the renewal with the very token it had just refused. Waiting may help if it serves "
+        "tokens from a cache; if it goes on, the refusal has another cause than the token's age"
+    )
 
 
 def _fault(
     token: Token, age_s: float, rejected: list[Token]
-) -> CredentialsRejectedError | ExpiredOnArrivalError | None:
-    if any(token.same_access(dead) for dead in rejected):
-        return TokenUnchangedError(
-            "the vendor answered the renewal with the very token it had just refused. Waiting may help if it serves "
-            "tokens from a cache; if it goes on, the refusal has another cause than the token's age"
-        )
+) -> TokenUnchangedError | ExpiredOnArrivalError | None:
+    unchanged = refusal(token, rejected)
+    if unchanged is not None:
+        return unchanged
     lifetime_s = inf if token.lifetime is None else token.lifetime.total_seconds()
     if lifetime_s <= age_s:
         return ExpiredOnArrivalError(

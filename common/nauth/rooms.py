@@ -18,6 +18,9 @@ __all__ = ["DRAIN", "Room", "Rooms", "own_task"]
 DRAIN = timedelta(seconds=5)
 """How long closing waits for a renewal in flight before it gives up a token that may have rotated."""
 
+_FAREWELL_S = 1.0
+"""How long a renewal that was given up may take to put its things away: a store that hangs must not hold up closing."""
+
 _running: set[asyncio.Task[None]] = set()
 """The event loop holds tasks weakly, and one that nobody else holds vanishes at the next garbage collection."""
 
@@ -80,4 +83,4 @@ class Rooms:
             for task in late:
                 task.cancel()
             if late:
-                await asyncio.wait(late)
+                await asyncio.wait(late, timeout=_FAREWELL_S)

@@ -55,10 +55,18 @@ class LoopSessions:
         left_open = False
         for loop, session in self._table.items():
             left_open = left_open or not (loop.is_closed() or session.closed)
-            session.detach()
+            _drop(session)
         self._table.clear()
         return left_open
 
     def _sweep(self) -> None:
         for loop in [loop for loop in self._table if loop.is_closed()]:
-            self._table.pop(loop).detach()
+            _drop(self._table.pop(loop))
+
+
+def _drop(session: ClientSession) -> None:
+    """Let go of a session that nobody can await any more, without a complaint of aiohttp's."""
+    connector = session.connector
+    session.detach()
+    if connector is not None:
+        connector._close()  # noqa: SLF001 - what aiohttp's own `__del__` does; the public one must be awaited

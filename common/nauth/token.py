@@ -16,6 +16,7 @@ from nauth.secret import Secret
 
 __all__ = [
     "MAX_LIFETIME",
+    "NOTHING",
     "Held",
     "RenewalPolicy",
     "Token",
@@ -23,6 +24,7 @@ __all__ = [
     "age_on_arrival",
     "held",
     "margin_s",
+    "succeed",
 ]
 
 
@@ -161,9 +163,18 @@ class Held:
             return TokenState.STALE
         return TokenState.EXPIRED
 
+    @property
+    def refused(self) -> bool:
+        """Whether the token is known to be dead before its time."""
+        return self.token is not None and self.expire_mono == -inf
+
     def dead(self) -> Held:
         """Return the same token, known to be dead: kept for its refresh token only."""
         return attrs.evolve(self, renew_mono=-inf, renew_wall=-inf, expire_mono=-inf, expire_wall=-inf)
+
+
+NOTHING = Held(None, 0, -inf, -inf, -inf, -inf)
+"""What is held before the first token and after a revocation."""
 
 
 def margin_s(lifetime_s: float, policy: RenewalPolicy, spread: float) -> float:
@@ -196,6 +207,18 @@ def held(
     left = lifetime_s - age_s
     fresh = left - margin_s(max(lifetime_s, 0.0), policy, spread)
     return Held(token, version, mono + fresh, wall + fresh, mono + left, wall + left)
+
+
+def succeed(old: Held, new: Held, *, mono: float, wall: float) -> Held:
+    """Return what to hold when `new` arrives in the place of `old`.
+
+    A token that is dead on arrival brings nothing but its refresh token: while the old one lives, it goes on serving.
+    """
+    useless = new.state(mono, wall) is TokenState.EXPIRED and old.state(mono, wall) is not TokenState.EXPIRED
+    if not useless or old.token is None or new.token is None:
+        return new
+    token = attrs.evolve(old.token, refresh_token=new.token.refresh_token, extra=new.token.extra)
+    return attrs.evolve(old, token=token, version=new.version)
 
 
 def age_on_arrival(token: Token, *, waited_s: float, wall: float) -> float:

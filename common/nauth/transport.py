@@ -6,7 +6,6 @@ vendor's. A failure is told apart by one question only, *may the vendor have see
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
@@ -15,8 +14,9 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from nauth.errors import ConfigurationError
+from nauth.origins import is_loopback
 
-__all__ = ["Answer", "Request", "Transport", "check_origin", "is_loopback", "place", "request_id_of"]
+__all__ = ["Answer", "Request", "Transport", "check_origin", "place", "request_id_of"]
 
 _REQUEST_IDS = ("x-request-id", "x-cloud-trace-context", "x-correlation-id")
 _REQUEST_ID_LENGTH = 200
@@ -133,18 +133,6 @@ def request_id_of(headers: Mapping[str, str]) -> str | None:
         if text:
             return text[:_REQUEST_ID_LENGTH]
     return None
-
-
-def is_loopback(host: str | None) -> bool:
-    """Tell whether `host` is this machine by its very name, without looking anything up."""
-    if host is None:
-        return False
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def check_origin(url: URL) -> None:

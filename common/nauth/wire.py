@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from types import UnionType
 from typing import Any, NamedTuple, TypeVar, Union, cast, get_args, get_origin
 
@@ -91,7 +92,7 @@ def make_converter() -> cattrs.Converter:
     ``Annotated[timedelta, Unit.S]``, literals, enums, lists, homogeneous tuples and sets, mappings, attrs classes
     (generic ones too), each of them also under ``| None``; ``object`` takes anything as it came.
     """
-    converter = cattrs.Converter(detailed_validation=True)
+    converter = cattrs.Converter(detailed_validation=True, unstruct_collection_overrides={AbstractSet: list})
     register_scalars(converter)
     converter.register_structure_hook_factory(is_mapping, _mapping_factory)
     converter.register_structure_hook_factory(_is_array, _array_factory)

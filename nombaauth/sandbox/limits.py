@@ -56,7 +56,7 @@ class RateLimiter:
         """Count one request of a kind that is watched."""
         window_s, posts, others = _CLASSES[self._switches.rate_class]
         limit, now = posts if post else others, self._clock.wall()
-        key = (account, post, False and self._switches.auth_quota == "separate")
+        key = (account, post, auth and self._switches.auth_quota == "separate")
         window = self._windows.get(key)
         if window is None or not 0 <= now - window.start_s < window_s:
             window = self._windows[key] = _Window(now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Self
 
 from aiohttp import web
@@ -18,7 +18,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @contextlib.asynccontextmanager
-async def serve(handler: Handler, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[URL]:
+async def serve(handler: Handler, *, tls: ssl.SSLContext | None = None) -> AsyncGenerator[URL]:
     """Answer every path and method with `handler`; give the server's base URL."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handler)

@@ -354,10 +354,15 @@ class TestLife:
                 await transport.aclose()
             return answer.status
 
-        assert [asyncio.run(once(close=False)) for _ in range(2)] == [200, 200]
-        assert repr(transport) == "AiohttpTransport(sessions=1)"
-        assert asyncio.run(once(close=True)) == 200
-        assert repr(transport) == "AiohttpTransport(sessions=0)"
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            assert [asyncio.run(once(close=False)) for _ in range(2)] == [200, 200]
+            assert repr(transport) == "AiohttpTransport(sessions=1)"
+            assert asyncio.run(once(close=True)) == 200
+            assert repr(transport) == "AiohttpTransport(sessions=0)"
+            gc.collect()
+
+        assert caught == []
 
     def test_closing_in_another_loop(self) -> None:
         """Closing forgets the sessions of dead loops, also where the running loop has none."""

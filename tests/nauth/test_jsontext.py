@@ -22,6 +22,7 @@ quick = settings(deadline=None, max_examples=300)
         (b'"\\ud83d\\ude00"', "\U0001f600"),
         (b'"\\ud800"', "\ud800"),
         (b"[" * MAX_DEPTH + b"]" * MAX_DEPTH, None),
+        (b"[" * MAX_DEPTH + b"1" + b"]" * MAX_DEPTH, None),
     ],
 )
 def test_documents(body: bytes, value: object) -> None:

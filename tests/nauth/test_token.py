@@ -126,7 +126,7 @@ def test_margin() -> None:
 
 
 @settings(deadline=None, max_examples=300)
-@given(st.floats(0, 1e8), st.floats(0, 1e6), st.floats(0, 1e6), st.floats(0, 1, exclude_max=True))
+@given(st.floats(1e-3, 1e8), st.floats(0, 1e6), st.floats(0, 1e6), st.floats(0, 1, exclude_max=True))
 def test_margin_is_at_most_half(lifetime: float, margin: float, jitter: float, spread: float) -> None:
     """No policy and no draw renews in the first half of a token's life."""
     assert 0 <= margin_s(lifetime, policy(margin, jitter), spread) <= lifetime / 2 * (1 + 1e-9)

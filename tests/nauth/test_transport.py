@@ -10,7 +10,7 @@ from nauth.errors import ConfigurationError
 from nauth.retrying import Retrying
 from nauth.testing.clock import FakeClock
 from nauth.token import RenewalPolicy
-from nauth.transport import Answer, Request, Transport, check_origin, is_loopback, place, request_id_of
+from nauth.transport import Answer, Request, Transport, check_origin, place, request_id_of
 from tests.fakes.transport import FakeTransport, answer
 
 CANARY = "canary-4f1d"
@@ -142,10 +142,6 @@ class TestCheckOrigin:
             check_origin(URL(url))
 
         assert "canary" not in str(caught.value)
-
-    def test_no_host_is_not_this_machine(self) -> None:
-        """A URL without a host is nobody's."""
-        assert not is_loopback(None)
 
 
 @pytest.mark.parametrize(

@@ -253,6 +253,18 @@ def test_a_key_error_that_is_not_a_missing_key(converter: cattrs.Converter) -> N
     assert problems(converter, {"either": "zz"}, Narrow) == ("$.either: not a valid Status",)
 
 
+def test_a_hooks_own_note_is_passed_over(converter: cattrs.Converter) -> None:
+    """A note that a vendor's hook left on its error does not hide the place."""
+
+    def fail(_: object, __: object) -> Status:
+        error = ValueError(CANARY)
+        error.add_note(CANARY)
+        raise error
+
+    converter.register_structure_hook(Status, fail)
+    assert problems(converter, {"either": "on"}, Narrow) == ("$.either: not a valid Status",)
+
+
 def test_many_problems_are_bounded(converter: cattrs.Converter) -> None:
     """A long list of bad entries gives a short list of problems."""
     found = problems(converter, ["x"] * 10_000, list[int])

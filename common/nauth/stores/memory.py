@@ -8,6 +8,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from datetime import timedelta
+from types import MethodType
 from typing import TypeAlias
 
 import attrs
@@ -156,19 +157,22 @@ class MemoryStore:
         except TimeoutError:
             pass
         finally:
-            with self._guard, contextlib.suppress(KeyError, ValueError):
-                self._waiters[key].remove(waiter)
+            with self._guard:
+                rest = [other for other in self._waiters.pop(key, ()) if other is not waiter]
+                if rest:
+                    self._waiters[key] = rest
 
     def subscribe(self, key: StoreKey, listener: Listener) -> Unsubscribe:
         """Call `listener` for each later change of `key`, in the thread that made it."""
-        owner = getattr(listener, "__self__", None)
-        deref: _Deref = (lambda: listener) if owner is None else weakref.WeakMethod(listener)
+        # builtin methods, such as a list's `append`, are no `MethodType` and cannot be held weakly
+        weak = isinstance(listener, MethodType)
+        deref: _Deref = weakref.WeakMethod(listener) if weak else lambda: listener
         with self._guard:
             self._listeners.setdefault(key, []).append(deref)
 
         def unsubscribe() -> None:
             with self._guard:
-                self._forget(key, {deref})
+                self._forget(key, [deref])
 
         return unsubscribe
 
@@ -181,11 +185,12 @@ class MemoryStore:
 
     def _listening(self, key: StoreKey) -> list[Listener]:
         alive = [(deref, deref()) for deref in self._listeners.get(key, ())]
-        self._forget(key, {deref for deref, listener in alive if listener is None})
+        self._forget(key, [deref for deref, listener in alive if listener is None])
         return [listener for _, listener in alive if listener is not None]
 
-    def _forget(self, key: StoreKey, gone: set[_Deref]) -> None:
-        rest = [deref for deref in self._listeners.get(key, ()) if deref not in gone]
+    def _forget(self, key: StoreKey, gone: list[_Deref]) -> None:
+        # by identity: a weak reference whose object has died cannot be hashed
+        rest = [deref for deref in self._listeners.get(key, ()) if not any(deref is one for one in gone)]
         if rest:
             self._listeners[key] = rest
         else:

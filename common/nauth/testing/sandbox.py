@@ -138,13 +138,7 @@ class Sandbox(abc.ABC):
         app.on_response_prepare.append(self._without_date)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
         await runner.setup()
-        try:
-            await web.TCPSite(
-                runner, _HOST, self._port, ssl_context=self._ssl_context, backlog=_BACKLOG
-            ).start()
-        except OSError:
-            await runner.cleanup()
-            raise
+        await web.TCPSite(runner, _HOST, self._port, ssl_context=self._ssl_context, backlog=_BACKLOG).start()
         self._runner = runner
         scheme = "https" if self._ssl_context else "http"
         self._base_url = f"{scheme}://{_HOST}:{runner.addresses[0][1]}"

@@ -1,0 +1,131 @@
+"""The demonstration: any number of stories side by side, a thousand coroutines, every promise checked."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+from rich.console import Console
+
+from nauth.cli.demo_board import Board, choose_board
+from nauth.cli.demo_promises import closing_line, promises
+from nauth.cli.demo_stage import Stage
+from nauth.cli.demo_story import MakeStory
+from nauth.clock import Clock, SystemClock
+
+__all__ = ["demonstrate"]
+
+_PER_SECOND = 1200
+"""Requests a second that all coroutines aim at together. Clients and vendor share one thread: more would only queue."""
+
+_LIFETIME, _HERD = timedelta(seconds=3), 1000
+"""How long tokens live for up to so many coroutines, and in proportion for more: a herd must be served within a life,
+or its last ones meet a second renewal before the first has done them any good."""
+
+_OVERTIME_S = 15.0
+"""How much longer than asked the incidents may take before the demonstration is called off."""
+
+_LAST_ANSWERS_S = 5.0
+_POLL_S = 0.01
+
+
+async def demonstrate(
+    stories: Sequence[MakeStory],
+    *,
+    seconds: float,
+    coroutines: int,
+    plain: bool = False,
+    console: Console | None = None,
+    clock: Clock | None = None,
+) -> int:
+    """Tell `stories` side by side, print what was shown, and return 0, or 1 if a promise was broken.
+
+    Args:
+        stories: one a vendor; they share the coroutines evenly.
+        seconds: how long. A little longer if an incident still has to show its effect.
+        coroutines: how many at once.
+        plain: lines instead of a table, also on a terminal.
+        console: where to print; stdout if None.
+        clock: where time comes from.
+    """
+    clock = clock or SystemClock()
+    console = console or Console()
+    _allow_open_files()
+    async with AsyncExitStack() as stack:
+        lifetime = _LIFETIME * max(coroutines / _HERD, 1.0)
+        stages = [Stage(make, lifetime, clock) for make in stories]
+        for stage in stages:
+            await stack.enter_async_context(stage.story)
+        _greet(console, stages, coroutines)
+        with choose_board(console, plain=plain) as board:
+            await _tell(stages, board, clock, seconds=seconds, coroutines=coroutines)
+    return _judge(console, stages, coroutines)
+
+
+async def _tell(
+    stages: Sequence[Stage], board: Board, clock: Clock, *, seconds: float, coroutines: int
+) -> None:
+    pace_s = coroutines / _PER_SECOND
+    visitors = [
+        asyncio.create_task(stages[number % len(stages)].visit(number // len(stages), pace_s))
+        for number in range(coroutines)
+    ]
+    conductors = [asyncio.create_task(stage.conduct(seconds)) for stage in stages]
+    began = clock.monotonic()
+    try:
+        elapsed_s = 0.0
+        while elapsed_s < seconds or not _over(conductors, elapsed_s - seconds):
+            await clock.sleep(min(board.every_s, max(seconds - elapsed_s, _POLL_S * 10)))
+            elapsed_s = clock.monotonic() - began
+            board.show([stage.figures() for stage in stages], elapsed_s)
+        await _let_finish(stages, clock)
+    finally:
+        for task in (*visitors, *conductors):
+            task.cancel()
+        await asyncio.gather(*visitors, *conductors, return_exceptions=True)
+
+
+def _over(conductors: Sequence[asyncio.Task[None]], overtime_s: float) -> bool:
+    return overtime_s > _OVERTIME_S or all(task.done() for task in conductors)
+
+
+async def _let_finish(stages: Sequence[Stage], clock: Clock) -> None:
+    """Start no more requests, and let those under way be answered: cutting them off would look like failures."""
+    for stage in stages:
+        stage.stopping = True
+    give_up = clock.monotonic() + _LAST_ANSWERS_S
+    while any(stage.in_flight for stage in stages) and clock.monotonic() < give_up:
+        await clock.sleep(_POLL_S)
+    for stage in stages:
+        stage.give_up()
+
+
+def _greet(console: Console, stages: Sequence[Stage], coroutines: int) -> None:
+    names = ", ".join(stage.story.name for stage in stages)
+    console.out(
+        f"{coroutines:,} coroutines call {names} on this machine; the tokens live for seconds. "
+        "Midway somebody else signs in with the same key, later the token is revoked.",
+        highlight=False,
+    )
+
+
+def _judge(console: Console, stages: Sequence[Stage], coroutines: int) -> int:
+    share = coroutines // len(stages)
+    found = [(stage.story.name, promise) for stage in stages for promise in promises(stage, share)]
+    for name, promise in found:
+        console.out(f"[{'ok' if promise.kept else 'BROKEN'}] {name}: {promise.text}", highlight=False)
+    console.out(closing_line(stages, coroutines, [promise for _, promise in found]), highlight=False)
+    return 0 if all(promise.kept for _, promise in found) else 1
+
+
+def _allow_open_files() -> None:
+    """Take as many file descriptors as the machine allows: each request under way holds two."""
+    # Windows has no such module and no such limit; macOS says "unlimited" and then refuses it
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource  # noqa: PLC0415 - see above
+
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,29 @@
+"""Nomba on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+
+from nauth.cli.demo_nomba import NombaStory
+from nauth.cli.vendors import Vendor
+from nombaauth.client import NombaClient
+from nombaauth.config import POLICY
+from nombaauth.sandbox import NombaSandbox
+
+__all__ = ["NOMBA"]
+
+
+@asynccontextmanager
+async def _sandbox(port: int) -> AsyncGenerator[Mapping[str, str]]:
+    """Run the double; give the variables that `NombaClient()` reads. The secret is invented, so it may be shown."""
+    async with NombaSandbox(port=port) as sandbox:
+        yield {
+            "NOMBA_BASE_URL": sandbox.base_url,
+            "NOMBA_CLIENT_ID": sandbox.credentials.client_id,
+            "NOMBA_CLIENT_SECRET": sandbox.credentials.client_secret.reveal(),
+            "NOMBA_ACCOUNT_ID": sandbox.credentials.account_id,
+        }
+
+
+NOMBA = Vendor(title="Nomba", client=NombaClient, policy=POLICY, sandbox=_sandbox, story=NombaStory)

@@ -1,0 +1,237 @@
+"""The commands against Nomba's double, and a vendor of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+import attrs
+import pytest
+from typer.testing import CliRunner, Result
+
+from nauth import RenewalPolicy, Secret, SystemClock, Token
+from nauth.cli.app import app
+from nauth.cli.demo_nomba import NombaStory
+from nauth.cli.nomba import NOMBA
+from nauth.cli.vendors import VENDORS, Vendor
+from nauth.token import instant
+from nombaauth.sandbox import NombaSandbox
+
+
+def _nauth(*args: str) -> Result:
+    return CliRunner().invoke(app, args, prog_name="nauth")
+
+
+@pytest.fixture
+def nomba(monkeypatch: pytest.MonkeyPatch) -> Iterator[NombaSandbox]:
+    """Nomba's double on a loop of its own, with the environment pointing at it."""
+    sandbox = NombaSandbox()
+    ready, loop = threading.Event(), asyncio.new_event_loop()
+    over = asyncio.Event()
+
+    async def serve() -> None:
+        async with sandbox:
+            ready.set()
+            await over.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    assert ready.wait(10)
+    for name, value in {
+        "BASE_URL": sandbox.base_url,
+        "CLIENT_ID": sandbox.credentials.client_id,
+        "CLIENT_SECRET": sandbox.credentials.client_secret.reveal(),
+        "ACCOUNT_ID": sandbox.credentials.account_id,
+    }.items():
+        monkeypatch.setenv(f"NOMBA_{name}", value)
+    yield sandbox
+    loop.call_soon_threadsafe(over.set)
+    thread.join()
+    loop.close()
+
+
+def _no_secret(text: str, sandbox: NombaSandbox) -> bool:
+    tokens = [*sandbox._sessions._accesses, *sandbox._sessions._refreshes]
+    return not any(secret in text for secret in [*tokens, sandbox.credentials.client_secret.reveal()])
+
+
+def test_check(nomba: NombaSandbox) -> None:
+    """`nauth check nomba` prints the balance and no secret."""
+    done = _nauth("check", "nomba")
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert lines[:3] == [
+        "Nomba answered: the credentials work",
+        "  amount        281946.0",
+        "  currency      NGN",
+    ]
+    assert re.fullmatch(r"  time created  \d{4}-\d\d-\d\dT\S+\+00:00", lines[3])
+    assert _no_secret(done.output, nomba)
+
+
+def test_token(nomba: NombaSandbox) -> None:
+    """`nauth token nomba` tells of the token without showing it."""
+    done = _nauth("token", "nomba")
+    assert done.exit_code == 0, done.output
+    assert re.fullmatch(
+        r"  state          fresh\n  lifetime       0:30:0[01]\n  expires at     \S+\+00:00\n  refresh token  yes\n",
+        done.stdout,
+    )
+    assert nomba.live_tokens == 1
+    assert _no_secret(done.output, nomba)
+
+
+def test_token_show(nomba: NombaSandbox) -> None:
+    """With --show the token stands alone on stdout, and the rest on stderr."""
+    done = _nauth("token", "nomba", "--show")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines() == list(nomba._sessions._accesses)
+    assert "fresh" in done.stderr
+    assert _no_secret(done.stderr, nomba)
+
+
+def test_revoke(nomba: NombaSandbox) -> None:
+    """`nauth revoke nomba` leaves no token of the key alive, those of an older process included."""
+    nomba.take_over()
+    done = _nauth("revoke", "nomba")
+    assert done.exit_code == 0, done.output
+    assert "revoked" in done.stdout
+    assert (nomba.live_tokens, nomba.requests["revoke"]) == (0, 1)
+    assert _no_secret(done.output, nomba)
+
+
+@pytest.mark.parametrize("command", ["check", "token", "revoke"])
+def test_refused(command: str, nomba: NombaSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused credentials are told in words, without a traceback or the secret, and exit with 1."""
+    monkeypatch.setenv("NOMBA_CLIENT_SECRET", "canary-of-a-wrong-secret")
+    done = _nauth(command, "nomba")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith("nauth: issuing a token failed: Nomba refused the credentials")
+    assert "canary" not in done.output
+    assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize("command", ["check", "token", "revoke"])
+def test_not_configured(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Missing settings are all named at once, and exit with 2."""
+    for name in ("BASE_URL", "ENVIRONMENT", "CLIENT_ID", "CLIENT_SECRET", "PRIVATE_KEY"):
+        monkeypatch.delenv(f"NOMBA_{name}", raising=False)
+    done = _nauth(command, "nomba")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "NOMBA_CLIENT_ID is not set; NOMBA_CLIENT_SECRET" in done.stderr
+
+
+def test_unknown_vendor() -> None:
+    """A vendor that does not exist is answered with those that do."""
+    done = _nauth("check", "nobody")
+    assert done.exit_code == 2
+    assert "there is no vendor 'nobody'; there is: nomba" in " ".join(done.stderr.split())
+
+
+def test_every_vendor_is_complete() -> None:
+    """Each registered name leads to a vendor of that name."""
+    assert {name: vendor().title.lower() for name, vendor in VENDORS.items()} == {"nomba": "nomba"}
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_sandbox(number: signal.Signals, code: int) -> None:
+    """`nauth sandbox nomba` prints an environment that works, until a signal ends it without a word."""
+    command = [sys.executable, "-W", "error", "-c", "from nauth.cli import main; main()"]
+    with subprocess.Popen(  # noqa: S603 - our own code
+        [*command, "sandbox", "nomba"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(4)]
+        found = dict(re.findall(r"^export (\w+)='(.*)'$", "".join(lines), re.MULTILINE))
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in found.items():
+                patch.setenv(name, value)
+            assert _nauth("check", "nomba").exit_code == 0
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == code
+    assert errors == "Nomba's sandbox is running; Ctrl-C ends it\n"
+
+
+def test_sandbox_port_taken() -> None:
+    """A port that is taken is told in words, and exits with 1."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = _nauth("sandbox", "nomba", "--port", str(taken.getsockname()[1]))
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "address already in use" in done.stderr
+
+
+@attrs.frozen
+class _Answer:
+    text: str
+    number: int
+
+
+@attrs.frozen
+class _OtherClient:
+    """A vendor whose tokens never end."""
+
+    minted: Token
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    async def token(self) -> Token:
+        return self.minted
+
+    async def check(self) -> _Answer:
+        return _Answer("red \x1b[31malert\x1b[0m", 3)
+
+    async def revoke(self) -> None:
+        pass
+
+
+def _other(monkeypatch: pytest.MonkeyPatch, token: Token) -> None:
+    vendor = Vendor(
+        title="Other",
+        client=lambda: _OtherClient(token),
+        policy=RenewalPolicy(),
+        sandbox=NOMBA.sandbox,
+        story=NombaStory,
+    )
+    monkeypatch.setitem(VENDORS, "other", lambda: vendor)
+
+
+def test_endless_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token without end or refresh token is described as such."""
+    _other(monkeypatch, Token(access_token=Secret("endless-canary")))
+    done = _nauth("token", "other")
+    assert [line.split(maxsplit=1)[-1] for line in done.stdout.splitlines()] == [
+        "fresh",
+        "endless",
+        "at     never",
+        "token  none",
+    ]
+
+
+def test_stale_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state of a token that is about to end is what a client would make of it."""
+    ends = instant(SystemClock().wall() + 20)
+    _other(monkeypatch, Token(access_token=Secret("x"), lifetime=timedelta(hours=1), expires_at=ends))
+    assert "state          stale" in _nauth("token", "other").stdout
+
+
+def test_vendor_text_is_cleaned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a vendor says reaches the terminal without its control characters."""
+    _other(monkeypatch, Token(access_token=Secret("x")))
+    done = _nauth("check", "other")
+    assert done.stdout.splitlines()[1:] == ["  text    red [31malert [0m", "  number  3"]

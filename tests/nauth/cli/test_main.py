@@ -1,0 +1,53 @@
+"""The command starts as a process of its own, and says what it lacks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+
+def _python(code: str, *args: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error", "-c", code, *args]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)  # noqa: S603 - our own code
+
+
+_MAIN = "from nauth.cli import main; main()"
+
+
+def test_version() -> None:
+    """`nauth --version` prints the version of the distribution."""
+    done = _python(_MAIN, "--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"nauth {version('nauth')}\n", "")
+
+
+@pytest.mark.parametrize("missing", ["typer", "rich.live"])
+def test_missing_extra(missing: str) -> None:
+    """Without typer or rich the command says what to install, and exits with 2."""
+    done = _python(f"import sys; sys.modules[{missing!r}] = None; {_MAIN}")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"the nauth command needs {missing}: install nauth[cli]\n"
+
+
+def test_missing_own_module() -> None:
+    """A missing module that the extra does not bring is not explained away."""
+    done = _python(f"import sys; sys.modules['nauth.text'] = None; {_MAIN}")
+    assert done.returncode == 1
+    assert "ModuleNotFoundError: import of nauth.text halted" in done.stderr
+
+
+def test_interrupted_while_importing() -> None:
+    """Ctrl-C while the command is still being loaded exits with 130 and without a traceback."""
+    code = f"""
+import importlib.abc, signal, sys
+class Finder(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "nauth.cli.app":
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+{_MAIN}
+"""
+    done = _python(code)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

@@ -1,0 +1,153 @@
+"""Observers: what they are told, when, and that they hurt nobody."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from nauth.errors import VendorUnavailableError
+from nauth.events import (
+    Cause,
+    Event,
+    RenewalFailed,
+    RenewalJoined,
+    RenewalStarted,
+    RenewalSucceeded,
+    TokenAdopted,
+    notify,
+)
+from nauth.manager import TokenManager
+from tests.fakes.authenticator import HOUR
+from tests.fakes.manager import KEY, Rig, all_blocked
+
+STARTED = RenewalStarted(cause=Cause.COLD)
+
+
+def test_without_a_loop() -> None:
+    """Where no loop runs the observer is called at once; without an observer nothing happens."""
+    told: list[Event] = []
+    notify(told.append, STARTED)
+    notify(None, STARTED)
+    assert told == [STARTED]
+
+
+async def test_from_a_later_turn() -> None:
+    """In a loop the observer is called from a later turn."""
+    told: list[Event] = []
+    notify(told.append, STARTED)
+    assert told == []
+    await all_blocked()
+    assert told == [STARTED]
+
+
+async def test_raising_observer(caplog: pytest.LogCaptureFixture) -> None:
+    """An observer that raises hurts nobody; the log names the classes and quotes nothing."""
+    rig = Rig()
+
+    def observer(event: Event) -> None:
+        raise RuntimeError("planted-secret")
+
+    manager = TokenManager(rig.vendor, key=KEY, store=rig.store, clock=rig.clock, observer=observer)
+    token = await manager.token()
+    await all_blocked()
+    assert token.access_token.reveal() == "t1"
+    assert "the observer raised RuntimeError on RenewalStarted" in caplog.text
+    assert "planted-secret" not in caplog.text
+
+
+async def test_observer_that_calls_back() -> None:
+    """An observer may ask the manager for a token: it runs outside the renewal."""
+    rig = Rig()
+    asked: list[asyncio.Task[str]] = []
+    rig.events.clear()
+
+    def observer(event: Event) -> None:
+        asked.append(asyncio.get_running_loop().create_task(rig.name()))
+
+    rig.manager._observer = observer
+    assert await rig.name() == "t1"
+    await all_blocked()
+    assert {task.result() for task in asked} == {"t1"}
+
+
+async def test_the_story_of_a_renewal() -> None:
+    """A cold start, a background renewal, an outage, a 401 and a forced renewal are told in order."""
+    rig = Rig(rotating=True)
+    gate = rig.close_gate()
+    callers = [asyncio.create_task(rig.manager.token()) for _ in range(2)]
+    await all_blocked()
+    rig.clock.advance(1.5)
+    gate.set()
+    first, _ = await asyncio.gather(*callers)
+    await all_blocked()
+    cold = Cause.COLD
+    assert rig.events == [
+        RenewalStarted(cause=cold),
+        RenewalJoined(cause=cold, waiters=1),
+        RenewalJoined(cause=cold, waiters=2),
+        RenewalSucceeded(cause=cold, waiters=2, took=timedelta(seconds=1.5), refreshed=False),
+    ]
+
+    rig.events.clear()
+    rig.clock.advance(3540)
+    rig.vendor.errors.append(VendorUnavailableError("down", retry_after=timedelta(seconds=2)))
+    await rig.name()
+    await all_blocked()
+    told = timedelta(seconds=2)
+    assert rig.events == [
+        RenewalStarted(cause=Cause.STALE),
+        RenewalFailed(
+            cause=Cause.STALE,
+            waiters=0,
+            took=timedelta(0),
+            error="VendorUnavailableError",
+            quiet=True,
+            retry_after=told,
+        ),
+    ]
+
+    rig.events.clear()
+    rig.clock.advance(2)
+    await rig.manager.renew(rejected=first)
+    await all_blocked()
+    assert rig.events == [
+        RenewalStarted(cause=Cause.REJECTED),
+        RenewalJoined(cause=Cause.REJECTED, waiters=1),
+        RenewalSucceeded(cause=Cause.REJECTED, waiters=1, took=timedelta(0), refreshed=True),
+    ]
+
+    rig.events.clear()
+    rig.vendor.errors.append(VendorUnavailableError("down"))
+    rig.clock.advance(HOUR)
+    with pytest.raises(VendorUnavailableError):
+        await rig.name()
+    await all_blocked()
+    assert rig.events[-1] == RenewalFailed(
+        cause=Cause.EXPIRED,
+        waiters=1,
+        took=timedelta(0),
+        error="VendorUnavailableError",
+        quiet=False,
+        retry_after=timedelta(seconds=10),
+    )
+
+    rig.events.clear()
+    rig.clock.advance(10)
+    await rig.manager.renew()
+    await all_blocked()
+    assert [type(event) for event in rig.events] == [RenewalStarted, RenewalJoined, RenewalSucceeded]
+    assert rig.events[0] == RenewalStarted(cause=Cause.FORCED)
+
+
+async def test_adoption_is_told_with_its_age() -> None:
+    """A token taken from the store is told as such, with its age; one's own commit is not."""
+    rig = Rig()
+    await rig.name()
+    await all_blocked()
+    assert not [event for event in rig.events if isinstance(event, TokenAdopted)]
+    rig.clock.advance(7)
+    await rig.another().token()
+    await all_blocked()
+    assert rig.events[-1] == TokenAdopted(age=timedelta(seconds=7), pushed=False)
