@@ -78,6 +78,8 @@ class Retrying:
             except (NotSentError, OutcomeUnknownError) as error:
                 if isinstance(error, OutcomeUnknownError) and not request.repeatable:
                     raise
+                if error.retry_after is not None:
+                    raise  # a token manager's cool-down, not this request's own failure: it says when to come back
                 pause_s = self._pause_s(failures, None)
                 if self._too_late(started, pause_s):
                     error.retry_after = timedelta(seconds=pause_s)

@@ -45,7 +45,7 @@ def test_all_faults_at_once() -> None:
     with pytest.raises(ConfigurationError) as caught:
         reader.finish("XClient()")
     assert str(caught.value) == (
-        "XClient() cannot be set up from the environment: NAME or OLD_NAME is not set; EMPTY is not set; "
+        "XClient() cannot be set up: NAME or OLD_NAME is not set; EMPTY is not set; "
         "SIDE must be production or sandbox; X_URL is odd"
     )
 

@@ -188,8 +188,9 @@ async def test_replayable_types(opened: IO[bytes], pipe: IO[bytes]) -> None:
         BufferedReaderPayload(opened),
     ):
         assert replayable(body)
-    others = (None, "x", object(), BufferedReaderPayload(pipe), AsyncIterablePayload(_generate()))
-    assert [replayable(body) for body in others] == [False] * 5
+    one_shot = BufferedReaderPayload(pipe)
+    others = (None, "x", object(), one_shot, _multipart(one_shot), AsyncIterablePayload(_generate()))
+    assert [replayable(body) for body in others] == [False] * 6
 
 
 async def test_consumed_is_final(opened: IO[bytes]) -> None:

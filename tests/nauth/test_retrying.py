@@ -244,6 +244,16 @@ class TestDeadline:
         assert caught.value.retry_after == timedelta(seconds=38)
 
 
+    async def test_a_cool_down_is_not_repeated(self) -> None:
+        """A failure that already says when to come back is a token manager's cool-down: waiting here adds nothing."""
+        rig = Rig(NotSentError("cooling down", retry_after=timedelta(seconds=9)), answer(200))
+
+        with pytest.raises(NotSentError):
+            await rig.send(REPEATABLE)
+
+        assert (len(rig.fake.requests), rig.clock.slept) == (1, [])
+
+
 class TestWaitOf:
     @pytest.mark.parametrize(
         "header, hint_s, expected_s",

@@ -64,5 +64,5 @@ class EnvironmentReader:
         """
         if self._faults:
             raise ConfigurationError(
-                f"{what} cannot be set up from the environment: {'; '.join(self._faults)}"
+                f"{what} cannot be set up: {'; '.join(self._faults)}"
             )
