@@ -203,6 +203,7 @@ async def test_refused_says_when() -> None:
     first = await rig.manager.token()
     second = await rig.manager.renew(rejected=first)
     rig.manager.refused(first)  # no longer current: ignored
+    rig.clock.advance(1)
     rig.manager.refused(second)
     rig.clock.advance(4)
     with pytest.raises(TokenRefusedError) as caught:
