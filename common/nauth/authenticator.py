@@ -18,6 +18,9 @@ class Authenticator(Protocol):
 
     * `CredentialsRejectedError` from `refresh`: the refresh token is dead; the manager calls `issue`.
     * `VendorUnavailableError`, `OutcomeUnknownError`: a doubt, not a refusal; no issue is spent on it.
+
+    For a credential that is sent as it is and never changes, set the class attribute ``renewable = False``: after a 401
+    nothing is renewed, and the token goes on being served.
     """
 
     async def issue(self) -> Token:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Self, Unpack
 
@@ -17,6 +17,7 @@ from nauth.bearer import BearerAuth, Hidden401
 from nauth.clock import Clock
 from nauth.errors import ClosedError, ConfigurationError
 from nauth.events import Observer
+from nauth.fastpath import GetToken
 from nauth.manager import TokenManager
 from nauth.options import PendingResponse, RequestOptions
 from nauth.origins import resolve, unverified
@@ -53,6 +54,14 @@ class VendorClient:
         store, policy, clock, observer: as for `TokenManager`.
     """
 
+    token: GetToken
+    """Return a token that is not expired, waiting only if there is none: ``await client.token()``.
+
+    Raises:
+        ClosedError: the client was closed.
+        NauthError: no token could be had; the kind says what to do, `retry_after` when.
+    """
+
     def __init__(
         self,
         *,
@@ -74,6 +83,7 @@ class VendorClient:
         self._manager = TokenManager(
             authenticator, key=key, store=store, policy=policy, clock=clock, observer=observer
         )
+        self.token = self._manager.token
         self._base_url = base_url
         self._transport = transport
         self._session = session
@@ -108,16 +118,6 @@ class VendorClient:
     def auth(self) -> BearerAuth:
         """The aiohttp middleware, for a session of your own: ``ClientSession(middlewares=(client.auth,))``."""
         return self._auth
-
-    def token(self) -> Coroutine[object, None, Token]:
-        """Return a token that is not expired, waiting only if there is none.
-
-        Raises:
-            ClosedError: the client was closed.
-            NauthError: no token could be had; the kind says what to do, `retry_after` when.
-        """
-        # no `async def`: a second coroutine would double the cost of the call that every request makes
-        return self._manager.token()
 
     async def renew(self) -> Token:
         """Renew now, or join the renewal under way, and return the new token.

@@ -59,7 +59,7 @@ class Flight:
 
     def join(self) -> asyncio.Future[Outcome]:
         """Return a future for the outcome. Whoever stops waiting must `leave`."""
-        waiter = self._loop.create_future()
+        waiter: asyncio.Future[Outcome] = asyncio.Future(loop=self._loop)
         if self.outcome is not None:  # an eager task may have landed before anybody could join
             waiter.set_result(self.outcome)
         else:

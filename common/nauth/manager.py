@@ -7,6 +7,7 @@ import contextlib
 import random
 import threading
 from datetime import timedelta
+from math import inf
 
 from nauth.authenticator import Authenticator
 from nauth.clock import Clock, SystemClock
@@ -14,6 +15,7 @@ from nauth.errors import (
     ClosedError,
     NauthError,
     OutcomeUnknownError,
+    TokenRefusedError,
     fresh_copy,
 )
 from nauth.events import (
@@ -26,6 +28,7 @@ from nauth.events import (
     TokenAdopted,
     notify,
 )
+from nauth.fastpath import GetToken, fast_path, window
 from nauth.flight import ABANDONED, Flight, Outcome, unexpected
 from nauth.pauses import Pauses
 from nauth.renewal import Minted, Renewal, refusal
@@ -56,6 +59,15 @@ class TokenManager:
         observer: told of renewals, from a later turn of the loop; may be slow or raise without hurting anybody.
     """
 
+    token: GetToken
+    """Return a token that is not expired by either clock: ``await manager.token()``.
+
+    Raises:
+        ClosedError: the manager was closed.
+        NauthError: there is no valid token and none could be had; the kind says what the caller may do, and
+            `retry_after` when the next attempt makes sense.
+    """
+
     def __init__(
         self,
         authenticator: Authenticator,
@@ -67,11 +79,12 @@ class TokenManager:
         observer: Observer | None = None,
     ) -> None:
         self._clock: Clock = clock or SystemClock()
-        # bound once: the fast path must not look them up through two objects
         self._monotonic, self._wall = self._clock.monotonic, self._clock.wall
+        self.token, self._set_window = fast_path(self._wall, self._attend)
         self._policy = policy or RenewalPolicy()
         self._store: TokenStore = store if store is not None else default_store(self._clock)
         self._authenticator = authenticator
+        self._renewable = getattr(authenticator, "renewable", True)
         self._key = key
         self._renewal = Renewal(authenticator, self._store, key, self._policy, self._clock)
         self._observer = observer
@@ -95,28 +108,6 @@ class TokenManager:
     def key(self) -> StoreKey:
         """Whose token this is."""
         return self._key
-
-    async def token(self) -> Token:
-        """Return a token that is not expired by either clock.
-
-        Raises:
-            ClosedError: the manager was closed.
-            NauthError: there is no valid token and none could be had; the kind says what the caller may do, and
-                `retry_after` when the next attempt makes sense.
-        """
-        now = self._held
-        if now.renew_mono > self._monotonic() and now.renew_wall > self._wall():
-            return now.token  # type: ignore[return-value]  # nothing held is never fresh
-        answer = self._attend()
-        if isinstance(answer, Token):
-            return answer
-        waiter = answer.join()
-        try:
-            outcome = await waiter
-        except BaseException:
-            answer.leave(waiter)
-            raise
-        return outcome.unwrap()
 
     async def renew(self, rejected: Token | None = None) -> Token:
         """Return a token other than `rejected`, renewing only if nobody has done so already.
@@ -182,40 +173,54 @@ class TokenManager:
             self._unsubscribe()
             self._unsubscribe = None
         await self._rooms.drain()
-        self._held = NOTHING
+        self._replace(NOTHING)
 
     # --- the callers' side: decides without awaiting -------------------------------------------------
 
     def _attend(self) -> Token | Flight:
         """Return a token to serve now or the flight to wait for, starting one where it is due."""
         self._check_open()
-        now = self._held
-        state = now.state(self._monotonic(), self._wall())
-        if state is TokenState.FRESH and now.token is not None:
-            return now.token  # pushed by a sibling since the fast path looked
-        room = self._room()
-        if state is TokenState.STALE and now.token is not None:
-            if room.flight is None and self._pauses.may_try_quietly(self._monotonic()):
-                self._start(room, Cause.STALE, now)
-            return now.token
+        now, room = self._held, self._room()
         flight = room.flight
-        if flight is None:
-            self._pauses.check(self._monotonic())
-            flight = self._start(room, Cause.COLD if now.token is None else Cause.EXPIRED, now)
-        self._tell_joined(flight)
-        return flight
+        if now.token is None or now.refused:  # nothing to serve, whatever the clocks say
+            flight = flight or self._start_cold(room, now)
+            self._tell_joined(flight)
+            return flight
+        mono, wall = self._monotonic(), self._wall()
+        state = now.state(mono, wall)
+        if state is TokenState.EXPIRED:
+            flight = flight or self._start_cold(room, now)
+            self._tell_joined(flight)
+            return flight
+        if state is TokenState.FRESH:
+            with self._guard:
+                if self._held is now:  # else another thread has just replaced it, and shut the window
+                    self._set_window(*window(now, mono, wall), now.token)
+        elif flight is None and self._pauses.may_try_quietly(mono):
+            self._start(room, Cause.STALE, now)
+        return now.token
+
+    def _start_cold(self, room: Room, now: Held) -> Flight:
+        self._pauses.check(self._monotonic())
+        return self._start(room, Cause.COLD if now.token is None else Cause.EXPIRED, now)
 
     def _demand(self, rejected: Token | None) -> Token | Flight:
         """Return a token other than `rejected` or the flight that will bring one, starting it where it is due."""
         self._check_open()
         now = self._held
         if rejected is not None:
+            if not self._renewable:
+                raise TokenRefusedError(
+                    "the vendor refused a credential that is sent as it is: there is nothing to renew. Check that it "
+                    "is complete, still valid, and meant for this address",
+                    status=401,
+                )
             if now.token is not None and not rejected.same_access(now.token) and self._is_alive():
                 return now.token
             with self._guard:
                 self._pauses.check_refused(self._monotonic())
                 if rejected.same_access(self._held.token):
-                    self._held = self._held.dead()
+                    self._replace(self._held.dead())
         room = self._room()
         flight = room.flight
         if flight is None:
@@ -266,7 +271,7 @@ class TokenManager:
                     return  # revoked while this waited for the lock: signing in again is nobody's wish
                 # not the base's version: it may have been pushed since, and then it is what the callers want
                 since = None if flight.cause is Cause.FORCED else min(seen.version, base.version)
-                made = await self._renewal.run(base.token, base.version, flight.rejected, since=since)
+                made = await self._renewal.run(lambda: self._held, flight.rejected, since=since)
             outcome = self._take(made, base, flight, started)
         except NauthError as error:
             outcome = self._fail(fresh_copy(error), flight, started)
@@ -307,7 +312,7 @@ class TokenManager:
             await self._authenticator.revoke(token)
             with self._guard:
                 if token.same_access(self._held.token):
-                    self._held = NOTHING
+                    self._replace(NOTHING)
             await self._store.discard(self._key, token)
 
     def _take(self, made: Minted, base: Held, flight: Flight, started: float) -> Outcome:
@@ -363,7 +368,7 @@ class TokenManager:
             if self._closed or (record is not None and record.version <= self._held.version):
                 return
             if record is None:
-                self._held = NOTHING
+                self._replace(NOTHING)
                 return
             # the store does not know that the vendor refused this one
             dead = self._held.refused and record.token.same_access(self._held.token)
@@ -381,4 +386,8 @@ class TokenManager:
         # spreads renewals in time; guards nothing
         spread = random.random()  # noqa: S311
         new = held(token, self._policy, version=version, age_s=age_s, mono=mono, wall=wall, spread=spread)
-        self._held = succeed(self._held, new.dead() if dead else new, mono=mono, wall=wall)
+        self._replace(succeed(self._held, new.dead() if dead else new, mono=mono, wall=wall))
+
+    def _replace(self, new: Held) -> None:
+        self._held = new
+        self._set_window(inf, -inf, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from math import inf
 
@@ -21,7 +22,7 @@ from nauth.errors import (
     TokenUnchangedError,
 )
 from nauth.stores.base import Lease, Record, StoreKey, TokenStore
-from nauth.token import MAX_LIFETIME, RenewalPolicy, Token, age_on_arrival, instant
+from nauth.token import MAX_LIFETIME, Held, RenewalPolicy, Token, age_on_arrival, instant
 
 __all__ = ["LEASE_GRACE", "Minted", "Renewal", "refusal"]
 
@@ -63,14 +64,12 @@ class Renewal:
     policy: RenewalPolicy
     clock: Clock
 
-    async def run(
-        self, base: Token | None, base_version: int, rejected: list[Token], *, since: int | None
-    ) -> Minted:
+    async def run(self, holding: Callable[[], Held], rejected: list[Token], *, since: int | None) -> Minted:
         """Renew, or adopt what a sibling has renewed meanwhile.
 
         Args:
-            base: the token held so far, for its refresh token.
-            base_version: the store version it came with; 0 for none.
+            holding: returns the token held now, for its refresh token. Asked under the lease: a sibling's revocation
+                may have taken it away while we waited.
             rejected: access tokens known to be dead; the list may grow while the renewal runs.
             since: the version that callers had seen when they asked: a newer record is adopted. None if what the store
                 holds already will not do; one that a sibling makes while we wait for the lease still counts.
@@ -91,8 +90,9 @@ class Renewal:
                     return self._adopted(record)
                 # a lease about to end is not one to call the vendor under: start over
                 if lease is not None and lease.remaining > self.policy.deadline:
-                    newest = record.token if record is not None and version > base_version else base
-                    return await self._mint(lease, newest, version, rejected)
+                    held = holding()
+                    base = record.token if record is not None and version > held.version else held.token
+                    return await self._mint(lease, base, version, rejected)
             finally:
                 if lease is not None:
                     await self.release(lease)

@@ -127,7 +127,8 @@ class RenewalPolicy:
         backoff_cap: the longest such pause.
         cooldown: pause after a failed renewal when no valid token is left. Callers get the error at once meanwhile.
             Also the pause after a vendor refused a token it had just issued; that one doubles up to `backoff_cap`.
-        deadline: the most that one renewal may take, waiting and retries included.
+        deadline: the most that one renewal's calls to the vendor may take, repeats included. Waiting for another
+            client's renewal comes on top.
     """
 
     margin: timedelta = attrs.field(default=timedelta(seconds=60), validator=_duration)

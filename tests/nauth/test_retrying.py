@@ -243,7 +243,6 @@ class TestDeadline:
 
         assert caught.value.retry_after == timedelta(seconds=38)
 
-
     async def test_a_cool_down_is_not_repeated(self) -> None:
         """A failure that already says when to come back is a token manager's cool-down: waiting here adds nothing."""
         rig = Rig(NotSentError("cooling down", retry_after=timedelta(seconds=9)), answer(200))

@@ -63,6 +63,4 @@ class EnvironmentReader:
             what: what cannot be made without them, such as ``"NombaClient()"``.
         """
         if self._faults:
-            raise ConfigurationError(
-                f"{what} cannot be set up: {'; '.join(self._faults)}"
-            )
+            raise ConfigurationError(f"{what} cannot be set up: {'; '.join(self._faults)}")
