@@ -14,10 +14,9 @@ from yarl import URL
 from nauth.aiohttp_transport import AiohttpTransport
 from nauth.authenticator import Authenticator
 from nauth.bearer import BearerAuth, Hidden401
-from nauth.clock import Clock
+from nauth.clock import Clock, SystemClock
 from nauth.errors import ClosedError, ConfigurationError
 from nauth.events import Observer
-from nauth.fastpath import GetToken
 from nauth.manager import TokenManager
 from nauth.options import PendingResponse, RequestOptions
 from nauth.origins import resolve, unverified
@@ -32,6 +31,8 @@ __all__ = ["VendorClient"]
 
 _TIMEOUT = ClientTimeout(total=300, sock_connect=10)
 """For the user's own requests: generous, for uploads, but never endless. ``timeout=`` overrides it."""
+
+_monotonic = SystemClock.monotonic
 
 _UNSAFE = frozenset({"ssl", "verify_ssl", "ssl_context", "fingerprint"})
 
@@ -52,14 +53,6 @@ class VendorClient:
         headers: what the vendor wants on every call.
         hidden_401: as for `BearerAuth`.
         store, policy, clock, observer: as for `TokenManager`.
-    """
-
-    token: GetToken
-    """Return a token that is not expired, waiting only if there is none: ``await client.token()``.
-
-    Raises:
-        ClosedError: the client was closed.
-        NauthError: no token could be had; the kind says what to do, `retry_after` when.
     """
 
     def __init__(
@@ -83,7 +76,6 @@ class VendorClient:
         self._manager = TokenManager(
             authenticator, key=key, store=store, policy=policy, clock=clock, observer=observer
         )
-        self.token = self._manager.token
         self._base_url = base_url
         self._transport = transport
         self._session = session
@@ -118,6 +110,18 @@ class VendorClient:
     def auth(self) -> BearerAuth:
         """The aiohttp middleware, for a session of your own: ``ClientSession(middlewares=(client.auth,))``."""
         return self._auth
+
+    async def token(self) -> Token:
+        """Return a token that is not expired, waiting only if there is none.
+
+        Raises:
+            ClosedError: the client was closed.
+            NauthError: no token could be had; the kind says what to do, `retry_after` when.
+        """
+        # the manager's fast path once more: another coroutine around it would cost as much again
+        if _monotonic() < self._manager._until:  # noqa: SLF001 - see above
+            return self._manager._serving  # type: ignore[return-value]  # noqa: SLF001 - as there
+        return await self._manager.token()
 
     async def renew(self) -> Token:
         """Renew now, or join the renewal under way, and return the new token.

@@ -14,7 +14,6 @@ from nauth.clock import Clock, SystemClock
 from nauth.errors import (
     ClosedError,
     NauthError,
-    OutcomeUnknownError,
     TokenRefusedError,
     fresh_copy,
 )
@@ -28,16 +27,22 @@ from nauth.events import (
     TokenAdopted,
     notify,
 )
-from nauth.fastpath import GetToken, fast_path, window
 from nauth.flight import ABANDONED, Flight, Outcome, unexpected
 from nauth.pauses import Pauses
 from nauth.renewal import Minted, Renewal, refusal
+from nauth.revocation import revoke_all
 from nauth.rooms import Room, Rooms
 from nauth.stores.base import Record, StoreKey, TokenStore, Unsubscribe
 from nauth.stores.memory import default_store
 from nauth.token import NOTHING, Held, RenewalPolicy, Token, TokenState, held, succeed
 
-__all__ = ["TokenManager"]
+__all__ = ["WINDOW_S", "TokenManager"]
+
+WINDOW_S = 0.1
+"""How long the fast path goes by the monotonic clock alone before it looks at both again: two readings for each call
+would cost more than the coroutine around them. A stepped wall clock or a machine's sleep is seen this much later."""
+
+_monotonic = SystemClock.monotonic
 
 
 class TokenManager:
@@ -59,14 +64,8 @@ class TokenManager:
         observer: told of renewals, from a later turn of the loop; may be slow or raise without hurting anybody.
     """
 
-    token: GetToken
-    """Return a token that is not expired by either clock: ``await manager.token()``.
-
-    Raises:
-        ClosedError: the manager was closed.
-        NauthError: there is no valid token and none could be had; the kind says what the caller may do, and
-            `retry_after` when the next attempt makes sense.
-    """
+    # the two that the fast path reads are cheaper in slots
+    __slots__ = ("__dict__", "__weakref__", "_serving", "_until")
 
     def __init__(
         self,
@@ -80,7 +79,9 @@ class TokenManager:
     ) -> None:
         self._clock: Clock = clock or SystemClock()
         self._monotonic, self._wall = self._clock.monotonic, self._clock.wall
-        self.token, self._set_window = fast_path(self._wall, self._attend)
+        # the fast path reads the machine's clock; with any other, every call takes the close look
+        self._windowed = isinstance(self._clock, SystemClock)
+        self._until, self._serving = -inf, NOTHING.token
         self._policy = policy or RenewalPolicy()
         self._store: TokenStore = store if store is not None else default_store(self._clock)
         self._authenticator = authenticator
@@ -108,6 +109,27 @@ class TokenManager:
     def key(self) -> StoreKey:
         """Whose token this is."""
         return self._key
+
+    async def token(self) -> Token:
+        """Return a token that is not expired by either clock.
+
+        Raises:
+            ClosedError: the manager was closed.
+            NauthError: there is no valid token and none could be had; the kind says what the caller may do, and
+                `retry_after` when the next attempt makes sense.
+        """
+        if _monotonic() < self._until:
+            return self._serving  # type: ignore[return-value]  # a window is only ever opened on a token
+        answer = self._attend()
+        if isinstance(answer, Token):
+            return answer
+        # not `answer.wait()`: ten thousand waiters would pay for ten thousand more coroutines
+        waiter = answer.join()
+        try:
+            return (await waiter).unwrap()
+        except BaseException:
+            answer.leave(waiter)
+            raise
 
     async def renew(self, rejected: Token | None = None) -> Token:
         """Return a token other than `rejected`, renewing only if nobody has done so already.
@@ -156,7 +178,7 @@ class TokenManager:
             NauthError: the kinds of `Authenticator.revoke`. The token is kept, so that revoking can be tried again.
         """
         self._check_open()
-        room = self._room()
+        room = self._rooms.here()
         flight = Flight(Cause.FORCED, asyncio.get_running_loop())
         room.own(self._run_revocation(room, flight), name="nauth revocation")
         outcome = await flight.wait()
@@ -179,30 +201,25 @@ class TokenManager:
 
     def _attend(self) -> Token | Flight:
         """Return a token to serve now or the flight to wait for, starting one where it is due."""
-        self._check_open()
-        now, room = self._held, self._room()
+        if self._closed:
+            self._check_open()
+        now, room = self._held, self._rooms.here()
         flight = room.flight
-        if now.token is None or now.refused:  # nothing to serve, whatever the clocks say
-            flight = flight or self._start_cold(room, now)
-            self._tell_joined(flight)
-            return flight
+        if now.token is None or now.expire_mono == -inf:  # nothing to serve, whatever the clocks say
+            return self._joined(flight) if flight is not None else self._start_cold(room, now)
         mono, wall = self._monotonic(), self._wall()
         state = now.state(mono, wall)
         if state is TokenState.EXPIRED:
-            flight = flight or self._start_cold(room, now)
-            self._tell_joined(flight)
-            return flight
+            return self._joined(flight) if flight is not None else self._start_cold(room, now)
         if state is TokenState.FRESH:
-            with self._guard:
-                if self._held is now:  # else another thread has just replaced it, and shut the window
-                    self._set_window(*window(now, mono, wall), now.token)
+            self._open_window(now, mono, wall)
         elif flight is None and self._pauses.may_try_quietly(mono):
             self._start(room, Cause.STALE, now)
         return now.token
 
     def _start_cold(self, room: Room, now: Held) -> Flight:
         self._pauses.check(self._monotonic())
-        return self._start(room, Cause.COLD if now.token is None else Cause.EXPIRED, now)
+        return self._joined(self._start(room, Cause.COLD if now.token is None else Cause.EXPIRED, now))
 
     def _demand(self, rejected: Token | None) -> Token | Flight:
         """Return a token other than `rejected` or the flight that will bring one, starting it where it is due."""
@@ -221,19 +238,19 @@ class TokenManager:
                 self._pauses.check_refused(self._monotonic())
                 if rejected.same_access(self._held.token):
                     self._replace(self._held.dead())
-        room = self._room()
+        room = self._rooms.here()
         flight = room.flight
         if flight is None:
             self._pauses.check(self._monotonic())
             flight = self._start(room, Cause.FORCED if rejected is None else Cause.REJECTED, now, rejected)
         elif rejected is not None:
             flight.rejected.append(rejected)
-        self._tell_joined(flight)
-        return flight
+        return self._joined(flight)
 
-    def _tell_joined(self, flight: Flight) -> None:
+    def _joined(self, flight: Flight) -> Flight:
         if self._observer is not None:
             notify(self._observer, RenewalJoined(cause=flight.cause, waiters=len(flight) + 1))
+        return flight
 
     def _check_open(self) -> None:
         if self._closed:
@@ -244,12 +261,9 @@ class TokenManager:
     def _is_alive(self) -> bool:
         return self._held.state(self._monotonic(), self._wall()) is not TokenState.EXPIRED
 
-    def _room(self) -> Room:
+    def _start(self, room: Room, cause: Cause, seen: Held, rejected: Token | None = None) -> Flight:
         if self._unsubscribe is None:
             self._unsubscribe = self._store.subscribe(self._key, self._on_change)
-        return self._rooms.here()
-
-    def _start(self, room: Room, cause: Cause, seen: Held, rejected: Token | None = None) -> Flight:
         flight = Flight(cause, asyncio.get_running_loop())
         if rejected is not None:
             flight.rejected.append(rejected)
@@ -285,35 +299,14 @@ class TokenManager:
         outcome = ABANDONED
         try:
             async with room.lock:
-                lease, record = await self._renewal.exclusively()
-                try:
-                    async with asyncio.timeout(self._policy.deadline.total_seconds()):
-                        await self._revoke_all(record)
-                finally:
-                    await self._renewal.release(lease)
-            outcome = Outcome()
-        except TimeoutError:
-            outcome = Outcome(
-                error=OutcomeUnknownError("the vendor did not confirm the revocation in time; revoke again")
-            )
-        except NauthError as error:
-            outcome = Outcome(error=fresh_copy(error))
-        except Exception as error:  # noqa: BLE001 - as for a renewal
-            outcome = Outcome(error=unexpected(error))
+                outcome = await revoke_all(self._renewal, lambda: self._held.token, self._forget)
         finally:
             flight.land(outcome)
 
-    async def _revoke_all(self, record: Record | None) -> None:
-        """Revoke what the store holds and, where it differs, what is held here."""
-        stored, ours = (None if record is None else record.token), self._held.token
-        for token in (stored, None if ours is not None and ours.same_access(stored) else ours):
-            if token is None:
-                continue
-            await self._authenticator.revoke(token)
-            with self._guard:
-                if token.same_access(self._held.token):
-                    self._replace(NOTHING)
-            await self._store.discard(self._key, token)
+    def _forget(self, token: Token) -> None:
+        with self._guard:
+            if token.same_access(self._held.token):
+                self._replace(NOTHING)
 
     def _take(self, made: Minted, base: Held, flight: Flight, started: float) -> Outcome:
         """Hold what a renewal brought and describe it to the waiters."""
@@ -390,4 +383,11 @@ class TokenManager:
 
     def _replace(self, new: Held) -> None:
         self._held = new
-        self._set_window(inf, -inf, None)
+        self._until = -inf
+
+    def _open_window(self, now: Held, mono: float, wall: float) -> None:
+        with self._guard:
+            if self._windowed and self._held is now:  # else another thread has just replaced it
+                self._until = -inf  # a thread on the fast path must not meet the new end with the old token
+                self._serving = now.token
+                self._until = mono + min(WINDOW_S, now.renew_mono - mono, now.renew_wall - wall)

@@ -15,7 +15,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from pathlib import Path
 
@@ -41,8 +40,8 @@ class _Issuer:
         return None
 
 
-async def _at_once() -> Token:
-    return _TOKEN
+async def _at_once() -> None:
+    return None
 
 
 def _manager() -> TokenManager:
@@ -50,23 +49,25 @@ def _manager() -> TokenManager:
     return TokenManager(_Issuer(), key=key, policy=RenewalPolicy())
 
 
-async def _subject(name: str) -> Callable[[], Coroutine[object, object, Token]]:
-    if name == "floor":
-        return _at_once
+async def _subject(name: str) -> TokenManager | NombaClient:
     manager = _manager()
     await manager.token()
     if name == "manager":
-        return manager.token
+        return manager
     credentials = NombaCredentials(client_id="id", client_secret=Secret("secret"), account_id="account")
     client = NombaClient(credentials, environment="sandbox")
-    client._manager = manager  # noqa: SLF001 - a token without a sign-in
-    return client.token
+    client._manager = manager  # a token without a sign-in
+    return client
 
 
 async def _loop(name: str, rounds: int) -> None:
-    call = await _subject(name)
-    for _ in range(rounds):
-        await call()
+    subject = await _subject(name)
+    if name == "floor":
+        for _ in range(rounds):
+            await _at_once()
+    else:
+        for _ in range(rounds):
+            await subject.token()
 
 
 def _instructions(name: str, rounds: int) -> int:

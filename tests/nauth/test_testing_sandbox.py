@@ -299,3 +299,12 @@ def test_an_exchange_compares_without_its_headers() -> None:
         for n in (1, 2)
     )
     assert one == other
+
+
+async def test_the_log_is_bounded(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sandbox that runs for days forgets the older half of its log when it is full."""
+    monkeypatch.setattr("nauth.testing.sandbox._LOG_LENGTH", 4)
+    async with aiohttp.ClientSession() as session:
+        for _ in range(5):
+            await (await session.get(f"{till.base_url}/sold")).read()
+    assert len(till.log) == 3

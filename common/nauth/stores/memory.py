@@ -23,6 +23,10 @@ __all__ = ["MemoryLease", "MemoryStore", "default_store"]
 _Waiter: TypeAlias = "tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]"
 _Deref: TypeAlias = Callable[[], Listener | None]
 
+_REFRESHABLE = timedelta(hours=24)
+"""How long a record outlives its access token for the sake of its refresh token. Where a person has signed in, the
+rotated refresh token in it may be the only one that still works."""
+
 
 @attrs.frozen
 class _Entry:
@@ -32,7 +36,8 @@ class _Entry:
 
     def expires_at(self) -> float:
         lifetime = MAX_LIFETIME if self.token.lifetime is None else min(self.token.lifetime, MAX_LIFETIME)
-        return self.asked_at + lifetime.total_seconds()
+        kept = lifetime + _REFRESHABLE if self.token.refresh_token else lifetime
+        return self.asked_at + kept.total_seconds()
 
 
 @attrs.frozen(eq=False)
@@ -52,7 +57,7 @@ class MemoryLease:
 class MemoryStore:
     """Share tokens inside one process.
 
-    Records leave when they expire, and their number is bounded: beyond `max_records` the one nearest to its end
+    Records leave when they expire (those with a refresh token a day later), and their number is bounded: beyond `max_records` the one nearest to its end
     goes first. Safe across threads and event loops: a plain lock guards the tables and is never held over an await.
 
     Args:

@@ -25,6 +25,9 @@ Handler: TypeAlias = Callable[[web.Request], Awaitable[web.Response]]
 Route: TypeAlias = tuple[str, str, Handler]
 
 _HOST = "127.0.0.1"
+_LOG_LENGTH = 100_000
+"""Exchanges remembered: a sandbox may run for days on somebody's desk. The older half goes when it is full."""
+
 _BACKLOG = 4096
 """Connections that may wait to be accepted: a herd of 10,000 arrives within one turn of the loop."""
 _SHUTDOWN_S = 0.05
@@ -73,7 +76,7 @@ class Sandbox(abc.ABC):
         requests: how many requests have arrived, by endpoint.
         committed: how many requests did their work, by endpoint.
         faults: what goes wrong next.
-        log: every request that was answered or cut, in the order of the answers.
+        log: the requests that were answered or cut, in the order of the answers; the oldest leave after 100,000.
     """
 
     def __init__(
@@ -245,6 +248,8 @@ class Sandbox(abc.ABC):
             response.headers.popall(hdrs.DATE, None)
 
     def _record(self, endpoint: str, request: web.Request, status: int | None) -> None:
+        if len(self.log) >= _LOG_LENGTH:
+            del self.log[: _LOG_LENGTH // 2]
         self.log.append(
             Exchange(
                 endpoint=endpoint,
