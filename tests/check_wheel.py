@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import zipfile
 
-OWNED = {"nauth", "nombaauth"}
+OWNED = {"nauth", "nomadauth", "nombaauth", "noyoauth", "naoauth"}
 
 
 def main(path: str) -> int:

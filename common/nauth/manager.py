@@ -168,6 +168,11 @@ class TokenManager:
             with self._guard:
                 self._pauses.refused(self._monotonic())
 
+    def forgive(self) -> None:
+        """Forget failed renewals, because what made them fail has changed: a person has signed in, say."""
+        with self._guard:
+            self._pauses.succeeded()
+
     async def revoke(self) -> None:
         """End the current token's life at the vendor and forget it, here and in the store.
 

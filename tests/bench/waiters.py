@@ -74,7 +74,8 @@ async def _ours() -> float:
 
 def main() -> int:
     """Measure in turns, print, judge."""
-    floor, ours = [], []
+    floor: list[float] = []
+    ours: list[float] = []
     for _ in range(ROUNDS):
         for times, measured in ((floor, _floor), (ours, _ours)):
             gc.collect()

@@ -7,7 +7,13 @@ from datetime import timedelta
 
 import pytest
 
-from nauth.errors import ClosedError, TokenRefusedError, TokenUnchangedError, VendorUnavailableError
+from nauth.errors import (
+    ClosedError,
+    InteractionRequiredError,
+    TokenRefusedError,
+    TokenUnchangedError,
+    VendorUnavailableError,
+)
 from nauth.manager import TokenManager
 from nauth.token import RenewalPolicy, Token
 from tests.fakes.authenticator import FakeAuthenticator, made
@@ -264,3 +270,36 @@ async def test_a_sibling_of_another_credential_takes_over() -> None:
     assert await request(stranger, rig.vendor) == "200"
     assert await request(rig.manager, rig.vendor) == "200"
     assert rig.calls == ["issue"] * 3
+
+
+class Fixed(FakeAuthenticator):
+    """A credential that is sent as it is."""
+
+    renewable = False
+
+
+async def test_a_credential_that_never_changes_is_not_renewed() -> None:
+    """After a 401 nothing is called, the caller is told at once, and the token goes on being served."""
+    rig = Rig()
+    fixed = Fixed()
+    manager = rig.another(fixed)
+    token = await manager.token()
+    with pytest.raises(TokenRefusedError, match="nothing to renew"):
+        await manager.renew(rejected=token)
+    manager.reject(token)
+    assert await manager.token() is token
+    assert fixed.calls == ["issue"]
+
+
+async def test_forgiven() -> None:
+    """Once a person has acted, the next call tries at once instead of waiting for the cool-down's end."""
+    rig = Rig()
+    rig.vendor.errors.append(InteractionRequiredError("sign in"))
+    with pytest.raises(InteractionRequiredError):
+        await rig.manager.token()
+    with pytest.raises(InteractionRequiredError):
+        await rig.manager.token()
+    assert len(rig.calls) == 1
+    rig.manager.forgive()
+    await rig.manager.token()
+    assert len(rig.calls) == 2

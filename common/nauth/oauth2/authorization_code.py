@@ -1,0 +1,236 @@
+"""`AuthorizationCode`: a person signs in once, the service goes on with what they granted (RFC 6749 section 4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+from yarl import URL
+
+from nauth.errors import (
+    CredentialsRejectedError,
+    InteractionRequiredError,
+    NauthError,
+    NotSentError,
+    VendorUnavailableError,
+    fresh_copy,
+)
+from nauth.manager import TokenManager
+from nauth.oauth2.addresses import endpoint_url, with_parameters
+from nauth.oauth2.callback import Awaited, Callback, hide, new_state
+from nauth.oauth2.endpoint import TokenEndpoint
+from nauth.oauth2.pkce import PKCE
+from nauth.oauth2.refusals import Ask
+from nauth.secret import Secret
+from nauth.token import Token
+
+__all__ = ["AuthorizationCode"]
+
+_CLIENT_CODES = frozenset({"invalid_client", "unauthorized_client"})
+_ATTEMPTS = 3
+"""Renewals that `exchange` joins before it gives up: the first may have begun before the code was there."""
+
+
+@attrs.frozen
+class _Grant:
+    """A code that waits to be exchanged, once."""
+
+    code: Secret
+    pkce: PKCE | None = attrs.field(repr=False)
+
+
+class AuthorizationCode:
+    """An `Authenticator` for the authorization code grant, with PKCE unless switched off.
+
+    ::
+
+        code = AuthorizationCode(endpoint, authorization_url="https://auth.example.com/authorize", redirect_uri=...)
+        manager = TokenManager(code, key=endpoint.key("example", "ada"))
+        send_the_person_to(code.authorization_url())
+        token = await code.exchange(callback, manager)
+
+    One object serves one person: the key given to the manager must tell people apart. `issue` without a code raises
+    `InteractionRequiredError`.
+
+    Args:
+        endpoint: where codes are exchanged.
+        authorization_url: where the person signs in; a query in it is kept.
+        redirect_uri: where they are sent back to, as registered. None leaves it out.
+        scope: what to ask for, separated by spaces.
+        pkce: prove that code and exchange belong together (RFC 7636).
+        refresh_token: from an earlier sign-in; exchanged by the first `issue`, so that nobody need sign in again.
+
+    Raises:
+        ConfigurationError: `authorization_url` is no https address.
+    """
+
+    def __init__(
+        self,
+        endpoint: TokenEndpoint,
+        *,
+        authorization_url: str | URL,
+        redirect_uri: str | None = None,
+        scope: str | None = None,
+        pkce: bool = True,
+        refresh_token: str | Secret | None = None,
+    ) -> None:
+        self._endpoint = endpoint
+        self._door = endpoint_url(authorization_url, setting="authorization_url")
+        self._redirect_uri = redirect_uri
+        self._scope = scope
+        self._pkce = pkce
+        self._seed = None if refresh_token is None else Secret.of(refresh_token)
+        self._awaited = Awaited()
+        self._grant: _Grant | None = None
+        self._client_refused: NauthError | None = None
+
+    def __repr__(self) -> str:
+        return f"<AuthorizationCode {self._door.host}: {len(self._awaited)} sign-ins under way>"
+
+    @property
+    def pending(self) -> bool:
+        """Whether a code waits to be exchanged by the next renewal."""
+        return self._grant is not None
+
+    def authorization_url(self, parameters: Mapping[str, str] | None = None) -> str:
+        """Return the address to send a person to, with a state (and PKCE challenge) made for this sign-in alone.
+
+        Args:
+            parameters: what the server takes beside the usual, such as ``prompt``. What was set here cannot be
+                replaced.
+        """
+        state, pkce = new_state(), PKCE() if self._pkce else None
+        self._awaited.add(state, pkce)
+        ours = {
+            "response_type": "code",
+            "client_id": self._endpoint.client_id,
+            "redirect_uri": self._redirect_uri,
+            "scope": self._scope,
+            "state": state.reveal(),
+            "code_challenge": None if pkce is None else pkce.challenge,
+            "code_challenge_method": None if pkce is None else pkce.method,
+        }
+        given = {name: value for name, value in ours.items() if value is not None}
+        return with_parameters(self._door, {**(parameters or {}), **given})
+
+    def accept(self, callback: str | URL | Secret) -> None:
+        """Check what the person brought back and keep its code for the next `issue`. Sends nothing.
+
+        Args:
+            callback: the address they were sent back to, or its query. Never logged or quoted.
+
+        Raises:
+            InteractionRequiredError: the state is of no sign-in started here, or the person declined.
+            MalformedResponseError: there is neither code nor error, or one of them twice.
+            NauthError: the server said why there is no code.
+        """
+        hidden = hide(callback)
+        del callback  # else an error tracker would print the code with this frame
+        arrived = Callback.parse(hidden)
+        pkce = self._awaited.take(arrived.state())
+        self._grant = _Grant(arrived.code(name=self._endpoint.name), pkce)
+
+    async def exchange(self, callback: str | URL | Secret, manager: TokenManager) -> Token:
+        """Check the callback, exchange its code, and let `manager` serve the new token from now on.
+
+        Args:
+            callback: as for `accept`.
+            manager: the one that was given this authenticator.
+
+        Raises:
+            NauthError: as for `accept` and `issue`.
+        """
+        hidden = hide(callback)
+        del callback  # as in `accept`
+        self.accept(hidden)
+        for _ in range(_ATTEMPTS):
+            # a person has just acted: a cool-down that asked for just that is over
+            manager.forgive()
+            try:
+                token = await manager.renew()
+            except NauthError as error:
+                if not self.pending or isinstance(error, NotSentError):
+                    raise
+            else:
+                if not self.pending:
+                    return token
+        raise VendorUnavailableError(
+            "other renewals kept coming first and the code was not sent; it is kept for the next renewal, so call renew()"
+        )
+
+    async def issue(self) -> Token:
+        """Exchange the code at hand, or the refresh token given at the start. Neither is sent twice.
+
+        Raises:
+            InteractionRequiredError: there is neither, or it was refused: somebody has to sign in.
+            NauthError: see `TokenEndpoint.token`.
+        """
+        grant, self._grant = self._grant, None
+        if grant is not None:
+            token = await self._exchanged(grant)
+        elif self._seed is not None:
+            token = await self._sown(self._seed)
+        elif self._client_refused is not None:
+            raise fresh_copy(self._client_refused)
+        else:
+            raise self._sign_in()
+        self._client_refused = self._seed = None
+        return token
+
+    async def refresh(self, token: Token) -> Token:
+        """Exchange the refresh token, once.
+
+        Raises:
+            CredentialsRejectedError: refused for good; the manager calls `issue`, which asks for a person, or repeats
+                that the client itself was refused.
+            NauthError: see `TokenEndpoint.token`.
+        """
+        if self.pending:
+            # the manager issues then, and so keeps nothing of the old session
+            raise CredentialsRejectedError("a new sign-in takes the place of this session; nothing was sent")
+        # the refresh token at hand came after the one given at the start, which must not be sent again
+        self._client_refused = self._seed = None
+        try:
+            return await self._endpoint.refresh(token)
+        except CredentialsRejectedError as error:
+            if error.code in _CLIENT_CODES:
+                self._client_refused = fresh_copy(error)
+            raise
+
+    async def revoke(self, token: Token) -> None:
+        """End the life of both tokens (RFC 7009).
+
+        Raises:
+            NauthError: see `TokenEndpoint.revoke`.
+        """
+        await self._endpoint.revoke(token)
+
+    async def _exchanged(self, grant: _Grant) -> Token:
+        parameters = {
+            "code": grant.code,
+            "redirect_uri": self._redirect_uri,
+            "code_verifier": None if grant.pkce is None else grant.pkce.verifier,
+        }
+        try:
+            return await self._endpoint.token(Ask.AUTHORIZATION_CODE, parameters)
+        except NotSentError:
+            self._grant = grant  # nobody has seen the code, so it is as good as before
+            raise
+
+    async def _sown(self, seed: Secret) -> Token:
+        # kept until it is known to be good or bad: an outage must not cost the person's sign-in
+        try:
+            token = await self._endpoint.token(Ask.REFRESH_TOKEN, {"refresh_token": seed})
+        except CredentialsRejectedError as error:
+            if error.code in _CLIENT_CODES:
+                raise
+            self._seed = None
+        else:
+            return attrs.evolve(token, refresh_token=token.refresh_token or seed)
+        raise self._sign_in()
+
+    def _sign_in(self) -> InteractionRequiredError:
+        return InteractionRequiredError(
+            f"{self._endpoint.name}: somebody has to sign in. Send them to what authorization_url() returns (at "
+            f"{self._door.host}), and hand the address they come back to over to exchange()"
+        )

@@ -1,0 +1,186 @@
+"""Credentials in, tokens out: one class a kind. They hold no token."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+from typing import ClassVar, TypeVar
+
+from yarl import URL
+
+from naoauth.api import NaoApi
+from naoauth.config import NAME, below
+from naoauth.credentials import NaoApiKey, NaoOAuth, NaoSession
+from naoauth.errors import NaoNotFoundError, of_oauth
+from naoauth.models import SessionLogin, SessionRequest
+from nauth.errors import ConfigurationError, NauthError
+from nauth.manager import TokenManager
+from nauth.oauth2 import AuthorizationCode, TokenEndpoint
+from nauth.oauth2.callback import hide
+from nauth.secret import Secret
+from nauth.token import Token, instant
+from nauth.transport import Transport
+
+__all__ = ["NaoApiKeyAuthenticator", "NaoOAuthAuthenticator", "NaoSessionAuthenticator"]
+
+_T = TypeVar("_T")
+
+_RAW = ""
+"""Key and JWT go into the header as they are: no scheme. https://polestar.zohodesk.com, article 2-authentication."""
+
+
+class NaoApiKeyAuthenticator:
+    """Serve the API key as the token: it never expires, and nothing could renew it.
+
+    Args:
+        credentials: the key.
+    """
+
+    renewable: ClassVar[bool] = False
+    """The manager keeps serving the key: a 401 is the vendor's last word, and goes to the caller."""
+
+    def __init__(self, credentials: NaoApiKey) -> None:
+        self._credentials = credentials
+
+    async def issue(self) -> Token:
+        """Return the key. Sends nothing."""
+        return Token(access_token=self._credentials.auth_token, scheme=_RAW, lifetime=None)
+
+    async def refresh(self, token: Token) -> Token:  # noqa: ARG002 - the protocol's shape
+        """Return the key. Sends nothing."""
+        return await self.issue()
+
+    async def revoke(self, token: Token) -> None:  # noqa: ARG002 - the protocol's shape
+        """Refuse: keys are managed in the account.
+
+        Raises:
+            ConfigurationError: always.
+        """
+        raise ConfigurationError(
+            "NAO Cloud offers no call that revokes an API key; renew it on the My Profile page. Nothing was sent"
+        )
+
+
+class NaoSessionAuthenticator:
+    """Get a JWT from the sessions endpoint, anew each time: a JWT is never used to renew itself.
+
+    Args:
+        credentials: API key, or e-mail and password.
+        api: NAO Cloud's endpoints.
+    """
+
+    def __init__(self, credentials: NaoSession, api: NaoApi) -> None:
+        self._credentials = credentials
+        self._api = api
+
+    async def issue(self) -> Token:
+        """Open a session. The account's `auth_token`, if the answer holds it, is dropped.
+
+        Raises:
+            NaoCredentialsRejectedError: refused; the text lists what to check.
+            NaoError: see `naoauth.errors`.
+        """
+        given = self._credentials
+        request = None
+        if given.email is not None and given.password is not None and given.auth_token is None:
+            request = SessionRequest(session=SessionLogin(email=given.email, password=given.password))
+        session = await self._api.create_session(request, auth_token=given.auth_token)
+        return Token(
+            access_token=session.jwt,
+            scheme=_RAW,
+            lifetime=session.lifetime,
+            expires_at=instant(session.sent_wall_s + session.lifetime.total_seconds()),
+        )
+
+    async def refresh(self, token: Token) -> Token:  # noqa: ARG002 - the protocol's shape
+        """Open a new session: there are no refresh tokens here.
+
+        Raises:
+            NaoError: as for `issue`.
+        """
+        return await self.issue()
+
+    async def revoke(self, token: Token) -> None:
+        """Do nothing: no way to end a session is documented. The manager forgets the JWT."""
+
+
+class NaoOAuthAuthenticator:
+    """Exchange a person's code, refresh where the service allows it, revoke; on `nauth.oauth2`.
+
+    Args:
+        credentials: the registered application.
+        base_url: the service's address; authorize, token and revoke addresses follow it.
+        transport: carries the token calls.
+    """
+
+    def __init__(self, credentials: NaoOAuth, *, base_url: URL, transport: Transport) -> None:
+        endpoint = TokenEndpoint(
+            below(base_url, credentials.token_path),
+            client_id=credentials.client_id,
+            client_secret=credentials.client_secret,
+            client_auth=credentials.client_auth,
+            revocation_url=below(base_url, credentials.revoke_path),
+            name=NAME,
+            transport=transport,
+        )
+        self._flow = AuthorizationCode(
+            endpoint,
+            authorization_url=below(base_url, credentials.authorize_path),
+            redirect_uri=credentials.redirect_uri,
+            scope=credentials.scope,
+            pkce=credentials.pkce,
+            refresh_token=credentials.refresh_token,
+        )
+
+    def authorization_url(self, parameters: Mapping[str, str] | None = None) -> str:
+        """Return the address to send the person to; see `nauth.oauth2.AuthorizationCode`."""
+        return self._flow.authorization_url(parameters)
+
+    async def exchange(self, callback: str | URL | Secret, manager: TokenManager) -> Token:
+        """Check the callback, exchange its code and let `manager` serve the token.
+
+        Raises:
+            NaoSignInNeededError: wrong state, a declined or refused sign-in.
+            NaoError: see `naoauth.errors`.
+        """
+        hidden = hide(callback)
+        del callback  # else an error tracker would print the code with this frame
+        return await _translated(self._flow.exchange(hidden, manager))
+
+    async def issue(self) -> Token:
+        """Exchange the code, or the refresh token given at the start.
+
+        Raises:
+            NaoSignInNeededError: there is neither, or it was refused.
+            NaoError: see `naoauth.errors`.
+        """
+        return await _translated(self._flow.issue())
+
+    async def refresh(self, token: Token) -> Token:
+        """Exchange the refresh token, once.
+
+        Raises:
+            NaoCredentialsRejectedError: refused for good.
+            NaoError: see `naoauth.errors`.
+        """
+        return await _translated(self._flow.refresh(token))
+
+    async def revoke(self, token: Token) -> None:
+        """End the tokens' life, if the service knows how: an instance without that address answers 404, which is fine.
+
+        Raises:
+            NaoError: a token may still be alive.
+        """
+        try:
+            await _translated(self._flow.revoke(token))
+        except NaoNotFoundError:
+            return
+
+
+async def _translated(call: Awaitable[_T]) -> _T:
+    """Await `call`; what it raises comes out as NAO Cloud's own errors."""
+    try:
+        return await call
+    except NauthError as error:
+        translated = of_oauth(error)
+    # outside the handler: the new error has neither cause nor context whose frames could hold the request
+    raise translated

@@ -1,0 +1,192 @@
+"""`NaoClient`: sign requests to NAO Cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aiohttp import ClientSession
+from yarl import URL
+
+from naoauth.api import NaoApi
+from naoauth.authenticator import NaoApiKeyAuthenticator, NaoOAuthAuthenticator, NaoSessionAuthenticator
+from naoauth.config import POLICY, USER_AGENT, VENDOR, choose_base_url
+from naoauth.credentials import NaoApiKey, NaoCredentials, NaoOAuth, NaoSession, read_credentials
+from naoauth.errors import Endpoint
+from naoauth.models import SitePage
+from nauth.calls import token_calls
+from nauth.client import VendorClient
+from nauth.clock import Clock, SystemClock
+from nauth.errors import ConfigurationError
+from nauth.events import Observer
+from nauth.oauth2.callback import hide
+from nauth.secret import Secret
+from nauth.sources.environment import EnvironmentReader
+from nauth.stores.base import StoreKey, TokenStore
+from nauth.token import RenewalPolicy, Token
+from nauth.transport import Transport
+
+__all__ = ["NaoClient"]
+
+_Authenticator = NaoApiKeyAuthenticator | NaoSessionAuthenticator | NaoOAuthAuthenticator
+
+
+class NaoClient(VendorClient):
+    """Put one NAO Cloud credential on requests, and keep it alive where it has a life.
+
+    ::
+
+        async with NaoClient() as nao:  # NAO_* from the process environment
+            async with nao.get("/api/v2/sites") as response:
+                sites = await response.json()
+
+    Three ways to sign in, in the vendor's own order for back ends: `NaoApiKey` (raw, endless), `NaoSession` (a JWT, raw,
+    24 hours), `NaoOAuth` (a person's consent, Bearer).
+
+    Source: https://polestar.zohodesk.com/portal/en/kb/articles/2-authentication
+
+    Args:
+        credentials: how to sign in. If None, from `NAO_CLIENT_ID`, `NAO_CLIENT_SECRET` and `NAO_REDIRECT_URI`; or from
+            `NAO_EMAIL` and `NAO_PASSWORD`; or from `NAO_AUTH_TOKEN`. Setting more than one of these is an error.
+        environment: must be None: NAO Cloud has no environments.
+        base_url: another instance, with or without ``/api/v2``; from `NAO_BASE_URL` if None. The OAuth addresses
+            follow it.
+        session: your own session for requests; never closed here.
+        store: where the token is shared; by default with every client of this process.
+        policy: when to renew; by default five minutes before the end.
+        clock: where time comes from.
+        observer: told of renewals and replays.
+
+    Raises:
+        ConfigurationError: lists every setting that is missing or wrong. Nothing was sent.
+    """
+
+    def __init__(
+        self,
+        credentials: NaoCredentials | None = None,
+        *,
+        environment: None = None,
+        base_url: str | URL | None = None,
+        session: ClientSession | None = None,
+        store: TokenStore | None = None,
+        policy: RenewalPolicy | None = None,
+        clock: Clock | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        credentials, url = _settings(credentials, environment, base_url, None)
+        clock, policy = clock or SystemClock(), policy or POLICY
+        calls = token_calls(user_agent=USER_AGENT, policy=policy, clock=clock)
+        self._authenticator, endpoint = _authenticator(credentials, url, calls)
+        super().__init__(
+            authenticator=self._authenticator,
+            key=StoreKey(vendor=VENDOR, base_url=str(url), identity=credentials.identity()),
+            base_url=url,
+            transport=calls,
+            session=session,
+            headers={"Accept": "application/json", "User-Agent": USER_AGENT},
+            store=store,
+            policy=policy,
+            clock=clock,
+            observer=observer,
+        )
+        self._api = NaoApi(
+            base_url=url,
+            auth=calls,
+            resources=self._signed(user_agent=USER_AGENT, policy=policy, clock=clock),
+            endpoint=endpoint,
+            jwt_key=getattr(credentials, "jwt_key", None),
+            expires_key=getattr(credentials, "expires_key", None),
+        )
+
+    @property
+    def api(self) -> NaoApi:
+        """NAO Cloud's endpoints, typed. The one that deals in credentials bypasses the client's own token."""
+        return self._api
+
+    async def check(self) -> SitePage:
+        """List the first page of sites: the simplest call that proves that the credential works.
+
+        Raises:
+            NaoError: as for `NaoApi.list_sites`, or no token could be had.
+        """
+        return await self._api.list_sites()
+
+    def authorization_url(self, parameters: Mapping[str, str] | None = None) -> str:
+        """Return the address to send a person to, with a new `state` (and PKCE challenge, if asked for).
+
+        Args:
+            parameters: added to the query.
+
+        Raises:
+            ConfigurationError: the client was not made with `NaoOAuth`.
+        """
+        return self._oauth().authorization_url(parameters)
+
+    async def exchange(self, callback: str | URL | Secret) -> Token:
+        """Check what the person brought back, exchange the code, and serve the new token from now on.
+
+        Args:
+            callback: the whole address they were sent back to, or its query. Never logged or quoted.
+
+        Raises:
+            ConfigurationError: the client was not made with `NaoOAuth`.
+            NaoSignInNeededError: the state is of no sign-in started with this client, the person declined, or the code
+                was refused: start again.
+            NaoError: see `naoauth.errors`.
+        """
+        hidden = hide(callback)
+        del callback  # else an error tracker would print the code with this frame
+        return await self._oauth().exchange(hidden, self._manager)
+
+    async def revoke(self) -> None:
+        """Forget the token, here and in the store; with `NaoOAuth` also revoke it at NAO Cloud, if it knows how.
+
+        Raises:
+            ConfigurationError: an API key cannot be revoked.
+            NauthError: the token may still be alive; revoke again.
+        """
+        await self._manager.revoke()
+
+    def _oauth(self) -> NaoOAuthAuthenticator:
+        if not isinstance(self._authenticator, NaoOAuthAuthenticator):
+            raise ConfigurationError(
+                "only a client made with NaoOAuth(...) sends people to NAO Cloud to sign in; the other credentials need "
+                "nobody"
+            )
+        return self._authenticator
+
+
+def _authenticator(
+    credentials: NaoCredentials, url: URL, calls: Transport
+) -> tuple[_Authenticator, Endpoint]:
+    if isinstance(credentials, NaoApiKey):
+        return NaoApiKeyAuthenticator(credentials), Endpoint.KEY_RESOURCE
+    if isinstance(credentials, NaoSession):
+        api = NaoApi(
+            base_url=url, auth=calls, jwt_key=credentials.jwt_key, expires_key=credentials.expires_key
+        )
+        return NaoSessionAuthenticator(credentials, api), Endpoint.JWT_RESOURCE
+    return NaoOAuthAuthenticator(credentials, base_url=url, transport=calls), Endpoint.OAUTH_RESOURCE
+
+
+def _settings(
+    credentials: object, environment: object, base_url: object, environ: Mapping[str, str] | None
+) -> tuple[NaoCredentials, URL]:
+    """Fill in from the environment what was not given; complain once, about everything."""
+    if credentials is not None and not isinstance(credentials, NaoApiKey | NaoSession | NaoOAuth):
+        raise ConfigurationError(
+            f"credentials must be NaoApiKey, NaoSession or NaoOAuth, not {type(credentials).__name__}: "
+            "NaoClient(NaoApiKey(auth_token))"
+        )
+    reader = EnvironmentReader(environ)
+    read = read_credentials(reader, environ) if credentials is None else credentials
+    if base_url is None:
+        base_url = reader.optional("NAO_BASE_URL")
+    url = None
+    try:
+        url = choose_base_url(environment, base_url)
+    except ConfigurationError as error:
+        reader.fault(str(error))
+    reader.finish("NaoClient")
+    assert read is not None  # noqa: S101 - given, or `finish` has raised
+    assert url is not None  # noqa: S101 - else `finish` has raised
+    return read, url

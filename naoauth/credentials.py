@@ -1,0 +1,283 @@
+"""What signs a service in to NAO Cloud, one class a way: frozen data, no I/O.
+
+Source: https://polestar.zohodesk.com/portal/en/kb/articles/2-authentication
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import attrs
+
+from naoauth.config import AUTHORIZE_PATH, REVOKE_PATH, TOKEN_PATH
+from nauth.errors import ConfigurationError
+from nauth.oauth2.endpoint import ClientAuth
+from nauth.secret import Secret
+from nauth.sources.environment import EnvironmentReader
+from nauth.stores.base import identity_digest, slow_digest
+
+__all__ = ["NaoApiKey", "NaoCredentials", "NaoOAuth", "NaoSession"]
+
+_KEY = re.compile(r"[\x21-\x7e]+", re.ASCII)
+_PATH = re.compile(r"/(?!/)[\x21-\x7e]*", re.ASCII)
+_FROM_ENVIRONMENT = "the process environment"
+
+
+def _hidden(value: str | Secret) -> Secret:
+    try:
+        return Secret.of(value)
+    except TypeError as error:
+        raise ConfigurationError(f"a NAO Cloud credential: {error}") from None
+
+
+def _hidden_or_none(value: str | Secret | None) -> Secret | None:
+    return None if value is None else _hidden(value)
+
+
+def _password(value: str | Secret | None) -> Secret | None:
+    # kept as it is: a person may have chosen a space
+    try:
+        return value if value is None or isinstance(value, Secret) else Secret(value)
+    except TypeError as error:
+        raise ConfigurationError(f"NaoSession(password=...): {error}") from None
+
+
+def _plain(value: object) -> str:
+    if not isinstance(value, str):
+        raise ConfigurationError(f"a NAO Cloud setting takes text, not {type(value).__name__}")
+    return value.strip()
+
+
+def _plain_or_none(value: object) -> str | None:
+    return None if value is None else _plain(value)
+
+
+def _present(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if not value:
+        raise ConfigurationError(f"{type(instance).__name__}({attribute.name}=...) is empty")
+
+
+def _key_like(instance: object, attribute: attrs.Attribute[Any], value: Secret | None) -> None:
+    if value is not None and not _KEY.fullmatch(value.reveal()):
+        raise ConfigurationError(
+            f"{type(instance).__name__}({attribute.name}=...) must be the auth_token from NAO Cloud's My Profile page, "
+            "alone: no 'Bearer' before it, no white space in it. (The mobile SDK's API key is another thing.)"
+        )
+
+
+def _path(instance: object, attribute: attrs.Attribute[Any], value: str) -> None:
+    if not _PATH.fullmatch(value):
+        raise ConfigurationError(
+            f"{type(instance).__name__}({attribute.name}=...) must be a path such as {attribute.default!r}; it is looked "
+            "for below base_url"
+        )
+
+
+def _client_auth(_: object, __: attrs.Attribute[Any], value: object) -> None:
+    if value not in {"body", "basic"}:
+        raise ConfigurationError("NaoOAuth(client_auth=...) must be 'body' or 'basic'")
+
+
+@attrs.frozen
+class NaoApiKey:
+    """The `auth_token` of one account, sent raw in `Authorization`. Never expires, is never renewed.
+
+    What the vendor advises for back ends. Note that "API key" means three things there: this is neither the mobile
+    SDK's key nor a site's.
+
+    Args:
+        auth_token: from the account's My Profile page.
+
+    Raises:
+        ConfigurationError: empty, or not a key alone.
+    """
+
+    auth_token: Secret = attrs.field(converter=_hidden, validator=_key_like)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> NaoApiKey:
+        """Read `NAO_AUTH_TOKEN`.
+
+        Raises:
+            ConfigurationError: it is missing.
+        """
+        reader = EnvironmentReader(environ)
+        token = reader.required_secret("NAO_AUTH_TOKEN")
+        reader.finish("NaoApiKey")
+        return cls(token)
+
+    def identity(self) -> str:
+        """Return the digest that keys the shared token."""
+        return identity_digest("api_key", self.auth_token)
+
+
+@attrs.frozen(kw_only=True)
+class NaoSession:
+    """A JWT from the sessions endpoint, by API key **or** by e-mail and password; sent raw.
+
+    Args:
+        auth_token: from the account's My Profile page.
+        email: of the account.
+        password: of the account. Accounts with two-factor authentication cannot sign in this way: nothing is
+            documented for it. Use `auth_token`.
+        jwt_key: name of the JWT's member in the answer's `meta`, where it is not found by itself.
+        expires_key: name of the expiry's member there.
+
+    Raises:
+        ConfigurationError: both ways, neither, or half of one.
+    """
+
+    auth_token: Secret | None = attrs.field(default=None, converter=_hidden_or_none, validator=_key_like)
+    email: str | None = attrs.field(default=None, converter=_plain_or_none)
+    password: Secret | None = attrs.field(default=None, converter=_password)
+    jwt_key: str | None = attrs.field(default=None, converter=_plain_or_none)
+    expires_key: str | None = attrs.field(default=None, converter=_plain_or_none)
+
+    def __attrs_post_init__(self) -> None:
+        person = (bool(self.email), bool(self.password))
+        if (self.auth_token is not None) == all(person) or (any(person) and not all(person)):
+            raise ConfigurationError(
+                "NaoSession takes either auth_token, or email and password together; give exactly one of the two"
+            )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> NaoSession:
+        """Read `NAO_EMAIL` and `NAO_PASSWORD`, or else `NAO_AUTH_TOKEN`.
+
+        Raises:
+            ConfigurationError: names every variable that is missing or contradicts another.
+        """
+        reader = EnvironmentReader(environ)
+        token = reader.optional("NAO_AUTH_TOKEN")
+        if token is not None and not reader.optional("NAO_EMAIL") and not reader.optional("NAO_PASSWORD"):
+            return cls(auth_token=Secret(token))
+        if token is not None:
+            reader.fault("NAO_AUTH_TOKEN contradicts NAO_EMAIL and NAO_PASSWORD: set one way to sign in")
+        email, password = reader.required("NAO_EMAIL"), reader.required_secret("NAO_PASSWORD")
+        reader.finish("NaoSession")
+        return cls(email=email, password=password)
+
+    def identity(self) -> str:
+        """Return the digest that keys the shared token: equal credentials share one session."""
+        person = None if self.password is None else slow_digest(self.password, self.email or "")
+        return identity_digest("session", self.auth_token, self.email, person)
+
+
+@attrs.frozen(kw_only=True)
+class NaoOAuth:
+    """A person's consent, by authorization code: an access token sent as Bearer, refreshed where the service allows.
+
+    Source: https://polestar.zohodesk.com/portal/en/kb/articles/overview-19-9-2024-1. It documents the authorize step
+    only; the rest are the defaults of the software that is likely behind it, each a setting.
+
+    Args:
+        client_id: of the registered application.
+        client_secret: of the registered application.
+        redirect_uri: the registered callback address.
+        account: whose consent this is, where one process serves several people. Clients with equal client id, secret,
+            redirect URI and `account` share one token; without an account only clients made with this very object do.
+        refresh_token: from an earlier sign-in, so that nobody need sign in again.
+        scope: what to ask for, separated by spaces; the service's default if None.
+        client_auth: where the secret goes: "body" or "basic".
+        pkce: use PKCE (RFC 7636). Whether the service knows it is not documented.
+        authorize_path: below the base URL, like the others.
+        token_path: where codes are exchanged.
+        revoke_path: where tokens are revoked.
+
+    Raises:
+        ConfigurationError: a value is empty or of the wrong form.
+    """
+
+    client_id: str = attrs.field(converter=_plain, validator=_present)
+    client_secret: Secret = attrs.field(converter=_hidden, validator=_present)
+    redirect_uri: str = attrs.field(converter=_plain, validator=_present)
+    account: str | None = attrs.field(default=None, converter=_plain_or_none)
+    refresh_token: Secret | None = attrs.field(default=None, converter=_hidden_or_none)
+    scope: str | None = attrs.field(default=None, converter=_plain_or_none)
+    client_auth: ClientAuth = attrs.field(default="body", validator=_client_auth)
+    pkce: bool = False
+    authorize_path: str = attrs.field(default=AUTHORIZE_PATH, validator=_path)
+    token_path: str = attrs.field(default=TOKEN_PATH, validator=_path)
+    revoke_path: str = attrs.field(default=REVOKE_PATH, validator=_path)
+    _own: str = attrs.field(init=False, factory=secrets.token_hex, repr=False, eq=False)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> NaoOAuth:
+        """Read `NAO_CLIENT_ID`, `NAO_CLIENT_SECRET` and `NAO_REDIRECT_URI`. One process environment is one account.
+
+        Raises:
+            ConfigurationError: names every variable that is missing.
+        """
+        reader = EnvironmentReader(environ)
+        client_id, redirect_uri = reader.required("NAO_CLIENT_ID"), reader.required("NAO_REDIRECT_URI")
+        secret = reader.required_secret("NAO_CLIENT_SECRET")
+        reader.finish("NaoOAuth")
+        return cls(
+            client_id=client_id, client_secret=secret, redirect_uri=redirect_uri, account=_FROM_ENVIRONMENT
+        )
+
+    def identity(self) -> str:
+        """Return the digest that keys the shared token; see `account`."""
+        # people must not be served each other's token by default, though they come through one application
+        alone = self._own if self.account is None and self.refresh_token is None else None
+        return identity_digest(
+            "oauth",
+            self.client_id,
+            self.client_secret,
+            self.redirect_uri,
+            self.account,
+            self.refresh_token,
+            alone,
+        )
+
+
+NaoCredentials: TypeAlias = NaoApiKey | NaoSession | NaoOAuth
+
+
+def read_credentials(reader: EnvironmentReader, environ: Mapping[str, str] | None) -> NaoCredentials | None:
+    """Return what the environment holds, leaving what is missing or contradictory for `reader` to report.
+
+    OAuth if any of its variables is set; else the session of a person; else the API key.
+    """
+    oauth = [
+        name for name in ("NAO_CLIENT_ID", "NAO_CLIENT_SECRET", "NAO_REDIRECT_URI") if reader.optional(name)
+    ]
+    person = [name for name in ("NAO_EMAIL", "NAO_PASSWORD") if reader.optional(name)]
+    key = [name for name in ("NAO_AUTH_TOKEN",) if reader.optional(name)]
+    groups = [group for group in (oauth, person, key) if group]
+    if len(groups) > 1:
+        shown = " and ".join(", ".join(group) for group in groups)
+        reader.fault(f"{shown} contradict each other: set one way to sign in only")
+    if not groups:
+        reader.fault(
+            "set NAO_AUTH_TOKEN; or NAO_EMAIL and NAO_PASSWORD; or NAO_CLIENT_ID, NAO_CLIENT_SECRET and NAO_REDIRECT_URI"
+        )
+        return None
+    kind: type[NaoApiKey | NaoSession | NaoOAuth] = NaoOAuth if oauth else NaoSession if person else NaoApiKey
+    wanted = _VARIABLES[kind]
+    for name in wanted:
+        reader.required(name)
+    complete = len(groups) == 1 and all(reader.optional(name) for name in wanted)
+    return _made(kind, reader, environ) if complete else None
+
+
+def _made(
+    kind: type[NaoApiKey | NaoSession | NaoOAuth],
+    reader: EnvironmentReader,
+    environ: Mapping[str, str] | None,
+) -> NaoCredentials | None:
+    try:
+        return kind.from_env(environ)
+    except ConfigurationError as error:
+        reader.fault(str(error))
+        return None
+
+
+_VARIABLES: Mapping[type[NaoApiKey | NaoSession | NaoOAuth], tuple[str, ...]] = {
+    NaoOAuth: ("NAO_CLIENT_ID", "NAO_CLIENT_SECRET", "NAO_REDIRECT_URI"),
+    NaoSession: ("NAO_EMAIL", "NAO_PASSWORD"),
+    NaoApiKey: ("NAO_AUTH_TOKEN",),
+}

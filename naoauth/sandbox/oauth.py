@@ -1,0 +1,135 @@
+"""The OAuth half of the sandbox: authorize (nobody asks the person), token, revoke."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import cast
+from urllib.parse import unquote_plus, urlencode
+
+from aiohttp import web
+from yarl import URL
+
+from naoauth.sandbox import data
+from naoauth.sandbox.answers import Answers
+from naoauth.sandbox.grants import Granted, Grants
+from naoauth.sandbox.switches import Switches
+from nauth.clock import Clock
+
+__all__ = ["OAuth"]
+
+
+class OAuth:
+    """Answer the three OAuth endpoints as the switches say.
+
+    Attributes:
+        grants: what has been granted.
+        deny: the error code with which the next sign-ins end; None approves them.
+    """
+
+    def __init__(self, switches: Switches, answers: Answers, clock: Clock) -> None:
+        self.grants = Grants(switches, clock)
+        self.deny: str | None = None
+        self._switches = switches
+        self._answers = answers
+        self._clock = clock
+
+    def approve(self, query: Mapping[str, str]) -> str | None:
+        """Return where a person who consents at once is sent; None if the request names no registered application."""
+        redirect_uri = query.get("redirect_uri")
+        if query.get("client_id") != data.CLIENT_ID or redirect_uri != data.REDIRECT_URI:
+            return None
+        state = {"state": query["state"]} if "state" in query else {}
+        refused = self._refused(query)
+        if refused is not None:
+            return str(
+                URL(redirect_uri).with_query({"error": refused, "error_description": "refused", **state})
+            )
+        code = self.grants.new_code(redirect_uri, query.get("code_challenge") if self._pkce else None)
+        return f"{redirect_uri}?{urlencode({'code': code, **state})}"
+
+    async def authorize(self, request: web.Request) -> web.Response:
+        """Send the person back at once, signed in."""
+        target = self.approve(request.query)
+        if target is None:
+            return self._answers.failure(401, "unknown application or redirect URI")
+        return web.Response(status=302, headers={"Location": target})
+
+    async def token(self, request: web.Request) -> web.Response:
+        """Exchange a code or a refresh token."""
+        fields = cast("Mapping[str, str]", await request.post())
+        if not self._client_known(request.headers, fields):
+            return self._error("invalid_client")
+        granted: Granted | None
+        match fields.get("grant_type"):
+            case "authorization_code":
+                if self._switches.oauth_pkce == "refused" and "code_verifier" in fields:
+                    return self._error("invalid_request")
+                granted = self.grants.exchange(
+                    fields.get("code", ""), fields.get("redirect_uri", ""), fields.get("code_verifier")
+                )
+            case "refresh_token" if self._switches.oauth_refresh != "none":
+                granted = self.grants.refresh(fields.get("refresh_token", ""))
+            case _:
+                return self._error("unsupported_grant_type")
+        return self._error("invalid_grant") if granted is None else self._granted(granted)
+
+    async def revoke(self, request: web.Request) -> web.Response:
+        """Revoke a token, if there is such an address."""
+        if self._switches.oauth_revoke == "404":
+            return self._answers.failure(404)
+        fields = cast("Mapping[str, str]", await request.post())
+        if not self._client_known(request.headers, fields):
+            return self._error("invalid_client")
+        self.grants.revoke(fields.get("token", ""))
+        return self._answers.success({})
+
+    @property
+    def _pkce(self) -> bool:
+        return self._switches.oauth_pkce == "required"
+
+    def _refused(self, query: Mapping[str, str]) -> str | None:
+        if self.deny is not None:
+            return self.deny
+        if query.get("response_type") != "code":
+            return "unsupported_response_type"
+        given = query.get("code_challenge_method") == "S256" and bool(query.get("code_challenge"))
+        wanted = self._switches.oauth_pkce
+        return (
+            "invalid_request"
+            if (wanted == "required" and not given) or (wanted == "refused" and given)
+            else None
+        )
+
+    def _client_known(self, headers: Mapping[str, str], fields: Mapping[str, str]) -> bool:
+        if self._switches.oauth_client_auth == "basic":
+            scheme, _, packed = headers.get("Authorization", "").partition(" ")
+            pair = _unpacked(packed) if scheme == "Basic" else None
+        else:
+            pair = (fields.get("client_id", ""), fields.get("client_secret", ""))
+        return pair == (data.CLIENT_ID, data.CLIENT_SECRET.reveal())
+
+    def _granted(self, granted: Granted) -> web.Response:
+        body: dict[str, object] = {"access_token": granted.access}
+        if self._switches.oauth_answer == "full":
+            body |= {"token_type": "Bearer", "scope": "public", "created_at": int(self._clock.wall())}
+            if self._switches.oauth_life is not None:
+                body["expires_in"] = int(self._switches.oauth_life.total_seconds())
+            if granted.refresh is not None:
+                body["refresh_token"] = granted.refresh
+        return self._answers.success(body)
+
+    def _error(self, code: str) -> web.Response:
+        status = 401 if code == "invalid_client" else int(self._switches.oauth_error_status)
+        return self._answers.success(
+            {"error": code, "error_description": "refused by the sandbox"}, status=status
+        )
+
+
+def _unpacked(packed: str) -> tuple[str, str] | None:
+    try:
+        client_id, mark, secret = base64.b64decode(packed, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return (unquote_plus(client_id), unquote_plus(secret)) if mark else None

@@ -1,0 +1,318 @@
+"""`NaoSandbox`: the vendor's double."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import ssl
+from collections.abc import Mapping
+from typing import Literal, TypeAlias, Unpack, cast
+
+from aiohttp import web
+from yarl import URL
+
+from naoauth.credentials import NaoApiKey, NaoCredentials, NaoOAuth, NaoSession
+from naoauth.sandbox import data
+from naoauth.sandbox.answers import Answers
+from naoauth.sandbox.oauth import OAuth
+from naoauth.sandbox.switches import SwitchOptions, parse
+from nauth.clock import Clock
+from nauth.secret import Secret
+from nauth.testing.sandbox import Handler, Route, Sandbox
+
+__all__ = ["Kind", "NaoSandbox"]
+
+Kind: TypeAlias = Literal["api_key", "session", "session_by_key", "oauth"]
+
+_JSON = ("application/json", "application/vnd.api+json")
+_JOB = "/api/v2/background_jobs/1"
+_OTHER_TOKEN_PATH = "/sign_in/oauth_token"
+
+
+class NaoSandbox(Sandbox):
+    """Be NAO Cloud on loopback, as its pages say, with a switch for whatever only the real service could settle.
+
+    Answers 406 to a request that does not accept JSON, and 401 to a key or JWT with a scheme unless `bearer_jwt` says
+    otherwise.
+
+    Endpoints (the names that `requests`, `committed`, `faults` and `log` use): sessions, session_delete, sites, publish
+    (``POST /api/v2/sites/{id}/publish``, a long job), job, authorize, token, revoke, me and echo (``POST /api/v2/echo``,
+    not the vendor's: says how long the body was and its SHA-256).
+
+    Switches, the default first; `SWITCHES` lists them for parametrised tests:
+
+    ======================  =======================================================================================
+    session_status          201, 200
+    jwt_key                 jwt, token, jwt_token, json_web_token, access_token, id_token, authentication_token,
+                            session_token, bearer, jwtToken, odd_name (``nao_pass``)
+    jwt_place               meta, meta_nested, response_header, nowhere
+    jwt_prefix              none, bearer
+    jwt_exp                 present, absent, earlier_than_meta, later_than_meta (by ten minutes)
+    expiry_key              expires_at, the other names of `naoauth.expiry`, odd_name (``good_until_then``), absent
+    expiry_form             iso_z, iso_ms_z, iso_offset, iso_offset_plain, ruby_utc, ruby_offset, http_date, epoch_s,
+                            epoch_s_text, epoch_ms, naive, garbage
+    jwt_life                86400, short (2 s), or seconds, or a timedelta
+    auth_token_place        data.attributes, data, top_level, meta, absent
+    auth_token_shape        opaque, jwt_like
+    bearer_jwt              refused, accepted
+    jwt_renews_itself       no, yes
+    session_delete          404, 204, 405
+    bad_credentials_status  401, 422, 400
+    two_factor              off, login_401, login_422
+    api_key_login           accepted, refused_401: the key as a credential, on resources and sessions alike
+    errors_form             jsonapi, string_list, field_map, string, error_key, message_key, html, empty
+    content_type            application/json, application/vnd.api+json
+    throttle                off, 429_seconds, 429_http_date, 429_bare: every call, while `throttled` is true
+    empty_collection        named_root, data_root: a page of sites that has none
+    job_answer              303_location, 202_id
+    oauth_token_path        /oauth/token, other (``/sign_in/oauth_token``)
+    oauth_me_path           /oauth/me, /api/v2/me, /me
+    oauth_client_auth       body, basic
+    oauth_answer            full, only_access_token
+    oauth_refresh           none, kept, rotated_old_dies (re-use kills the whole consent), omitted_on_refresh
+    oauth_life              7200, absent (not stated; 7200), short (2 s), or seconds, or a timedelta
+    oauth_error_status      400, 401
+    oauth_revoke            404, 200
+    oauth_pkce              ignored, required, refused
+    ======================  =======================================================================================
+
+    Lifetimes end by the *wall* reading of the sandbox's clock.
+
+    Args:
+        clock: what lifetimes, delays and the `Date` header are counted on.
+        port: port to listen on; 0 lets the system choose.
+        ssl_context: serve https with it.
+        switches: see the table.
+
+    Attributes:
+        throttled: whether `throttle`, unless it is off, is in force.
+        reject_all: while true every resource call meets a 401, whatever its credential.
+        unauthorized: resource calls answered with 401.
+        redirect_uri: the application's registered callback.
+
+    Raises:
+        ConfigurationError: an unknown switch or value.
+    """
+
+    redirect_uri: str = data.REDIRECT_URI
+
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        port: int = 0,
+        ssl_context: ssl.SSLContext | None = None,
+        **switches: Unpack[SwitchOptions],
+    ) -> None:
+        self.switches = parse(switches)
+        super().__init__(clock=clock, port=port, ssl_context=ssl_context)
+        self.throttled = True
+        self.reject_all = False
+        self.unauthorized = 0
+        self._answers = Answers(self.switches)
+        self._oauth = OAuth(self.switches, self._answers, self.clock)
+        self._key = data.auth_token(self.switches.auth_token_shape)
+        self._jwts: dict[str, float] = {}
+
+    # --- what a test may ask and do ------------------------------------------------------------------------------
+
+    @property
+    def credentials(self) -> NaoSession:
+        """E-mail and password of the account."""
+        return NaoSession(email=data.EMAIL, password=data.PASSWORD)
+
+    def credentials_of(self, kind: Kind) -> NaoCredentials:
+        """Return the account's credentials of one kind, fit for the switches.
+
+        Those of "oauth" carry the refresh token of a consent given just now, where there are refresh tokens; else
+        somebody has to sign in: see `approve`.
+        """
+        if kind == "api_key":
+            return NaoApiKey(self._key)
+        if kind == "session_by_key":
+            return NaoSession(auth_token=self._key)
+        return self.credentials if kind == "session" else self._application()
+
+    def _application(self) -> NaoOAuth:
+        return NaoOAuth(
+            client_id=data.CLIENT_ID,
+            client_secret=data.CLIENT_SECRET,
+            redirect_uri=data.REDIRECT_URI,
+            refresh_token=self._oauth.grants.seed(),
+            client_auth=self.switches.oauth_client_auth,
+            pkce=self.switches.oauth_pkce == "required",
+            token_path=self.token_path,
+        )
+
+    @property
+    def token_path(self) -> str:
+        """Where codes are exchanged."""
+        return (
+            _OTHER_TOKEN_PATH if self.switches.oauth_token_path == "other" else self.switches.oauth_token_path
+        )
+
+    def approve(self, authorization_url: str) -> str:
+        """Be the person: sign in at `authorization_url` and return the address they are sent back to.
+
+        Raises:
+            LookupError: the address names no application that is registered here.
+        """
+        target = self._oauth.approve(URL(authorization_url).query)
+        if target is None:
+            raise LookupError("the authorization URL names no application or redirect URI of this sandbox")
+        return target
+
+    def deny(self, code: str | None = "access_denied") -> None:
+        """Let the next sign-ins end with an error instead of a code; None approves them again."""
+        self._oauth.deny = code
+
+    @property
+    def live_tokens(self) -> int:
+        """How many JWTs and access tokens work now."""
+        now = self.clock.wall()
+        return sum(now < expires for expires in self._jwts.values()) + self._oauth.grants.live_tokens()
+
+    @property
+    def token_calls(self) -> int:
+        """How many sessions, token and revoke requests have arrived."""
+        return self.requests["sessions"] + self.requests["token"] + self.requests["revoke"]
+
+    @property
+    def refresh_reuses(self) -> int:
+        """How many times a spent refresh token was presented again."""
+        return self._oauth.grants.reuses
+
+    def kill_sessions(self, *, kill_refresh: bool = False) -> None:
+        """Kill every JWT and access token at once, and with `kill_refresh` every consent too."""
+        self._jwts.clear()
+        self._oauth.grants.kill_all(kill_refresh=kill_refresh)
+
+    # --- endpoints -------------------------------------------------------------------------------------------------
+
+    def routes(self) -> Mapping[str, Route]:
+        """Return the endpoints: name -> (method, path, handler)."""
+        return {
+            "sessions": ("POST", "/api/v2/sessions", self._polite(self._session)),
+            "session_delete": ("DELETE", "/api/v2/sessions", self._polite(self._session_delete)),
+            "sites": ("GET", "/api/v2/sites", self._guarded(self._sites)),
+            "publish": ("POST", "/api/v2/sites/{site_id}/publish", self._guarded(self._publish)),
+            "job": ("GET", _JOB, self._guarded(self._job)),
+            "authorize": ("GET", "/oauth/authorize", self._oauth.authorize),
+            "token": ("POST", self.token_path, self._polite(self._oauth.token)),
+            "revoke": ("POST", "/oauth/revoke", self._polite(self._oauth.revoke)),
+            "me": ("GET", self.switches.oauth_me_path, self._guarded(self._me)),
+            "echo": ("POST", "/api/v2/echo", self._guarded(self._echo)),
+        }
+
+    async def unknown(self, request: web.Request) -> web.Response:  # noqa: ARG002 - the path is known to be none
+        """Answer a path that is no endpoint as a missing record."""
+        return self._answers.failure(404)
+
+    def _polite(self, handler: Handler) -> Handler:
+        """Refuse a caller who does not accept JSON, and throttle."""
+
+        async def serve(request: web.Request) -> web.Response:
+            if not any(kind in request.headers.get("Accept", "") for kind in _JSON):
+                return self._answers.failure(406)
+            if self.throttled and self.switches.throttle != "off":
+                return self._answers.throttled(self.clock.wall())
+            return await handler(request)
+
+        return serve
+
+    def _guarded(self, handler: Handler) -> Handler:
+        async def serve(request: web.Request) -> web.Response:
+            if self.reject_all or not self._opens(request.headers.get("Authorization", "")):
+                self.unauthorized += 1
+                return self._answers.failure(401)
+            return await handler(request)
+
+        return self._polite(serve)
+
+    def _opens(self, authorization: str) -> bool:
+        scheme, mark, token = authorization.partition(" ")
+        if not mark:
+            return self._is_jwt(authorization) or self._is_key(authorization)
+        accepted = self.switches.bearer_jwt == "accepted" and (self._is_jwt(token) or self._is_key(token))
+        return scheme == "Bearer" and (self._oauth.grants.live(token) or accepted)
+
+    def _is_jwt(self, token: str) -> bool:
+        return self.clock.wall() < self._jwts.get(token, 0.0)
+
+    def _is_key(self, token: str) -> bool:
+        return token == self._key and self.switches.api_key_login == "accepted"
+
+    # --- signing in ------------------------------------------------------------------------------------------------
+
+    async def _session(self, request: web.Request) -> web.Response:
+        given, body = request.headers.get("Authorization"), await request.read()
+        if given is not None and body:
+            return self._answers.failure(400, "two credentials at once")
+        if given is not None:
+            renews = self.switches.jwt_renews_itself == "yes" and self._is_jwt(given)
+            return self._signed_in() if renews or self._is_key(given) else self._refused()
+        if request.content_type != "application/json" or not _is_account(body):
+            return self._refused()
+        if self.switches.two_factor != "off":
+            return self._answers.failure(int(self.switches.two_factor.removeprefix("login_")))
+        return self._signed_in()
+
+    def _signed_in(self) -> web.Response:
+        now = self.clock.wall()
+        life_s = self.switches.jwt_life.total_seconds()
+        jwt = self._answers.jwt(now, now + life_s)
+        self._jwts[jwt] = now + life_s
+        return self._answers.session(jwt, now + life_s, now)
+
+    def _refused(self) -> web.Response:
+        return self._answers.failure(int(self.switches.bad_credentials_status), "Invalid email or password")
+
+    async def _session_delete(self, request: web.Request) -> web.Response:
+        status = int(self.switches.session_delete)
+        self._jwts.pop(request.headers.get("Authorization", ""), None)
+        return web.Response(status=status) if status == 204 else self._answers.failure(status)  # noqa: PLR2004
+
+    # --- resources -------------------------------------------------------------------------------------------------
+
+    async def _sites(self, request: web.Request) -> web.Response:
+        page = request.query.get("page[number]", "1")
+        if page != "1":
+            return self._answers.success(
+                {"sites" if self.switches.empty_collection == "named_root" else "data": []}
+            )
+        found = {"current": 1, "records": len(data.SITES)}
+        return self._answers.success(
+            {"data": data.SITES, "meta": {"pagination": found, "resource_count": found["records"]}}
+        )
+
+    async def _publish(self, request: web.Request) -> web.Response:  # noqa: ARG002 - a handler's shape
+        if self.switches.job_answer == "303_location":
+            return web.Response(status=303, headers={"Location": _JOB})
+        return self._answers.success({"data": {"id": "1", "type": "background_job"}}, status=202)
+
+    async def _job(self, request: web.Request) -> web.Response:  # noqa: ARG002 - a handler's shape
+        attributes = {"has_finished": True, "status": "success"}
+        return self._answers.success(
+            {"data": {"id": "1", "type": "background_job", "attributes": attributes}}
+        )
+
+    async def _me(self, request: web.Request) -> web.Response:  # noqa: ARG002 - a handler's shape
+        return self._answers.success({"id": 1, "name": "Ada", "email": data.EMAIL})
+
+    async def _echo(self, request: web.Request) -> web.Response:
+        digest, length = hashlib.sha256(), 0
+        async for chunk in request.content.iter_any():
+            digest.update(chunk)
+            length += len(chunk)
+        return self._answers.success({"length": length, "sha256": digest.hexdigest()})
+
+
+def _is_account(body: bytes) -> bool:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return False
+    found = cast("dict[str, object]", document).get("session") if isinstance(document, dict) else None
+    session = cast("dict[str, object]", found) if isinstance(found, dict) else {}
+    email, password = session.get("email"), session.get("password")
+    return email == data.EMAIL and isinstance(password, str) and Secret(password) == Secret(data.PASSWORD)

@@ -1,0 +1,251 @@
+"""Every point on which NAO Cloud's pages are silent or at odds, as a named switch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Literal, TypeAlias, TypedDict, get_args
+
+import attrs
+
+from nauth.errors import ConfigurationError
+
+__all__ = ["SWITCHES", "SwitchOptions", "Switches", "parse"]
+
+SessionStatus: TypeAlias = Literal["201", "200"]
+JwtKey: TypeAlias = Literal[
+    "jwt",
+    "token",
+    "jwt_token",
+    "json_web_token",
+    "access_token",
+    "id_token",
+    "authentication_token",
+    "session_token",
+    "bearer",
+    "jwtToken",
+    "odd_name",
+]
+JwtPlace: TypeAlias = Literal["meta", "meta_nested", "response_header", "nowhere"]
+JwtPrefix: TypeAlias = Literal["none", "bearer"]
+JwtExp: TypeAlias = Literal["present", "absent", "earlier_than_meta", "later_than_meta"]
+ExpiryKey: TypeAlias = Literal[
+    "expires_at",
+    "exp",
+    "expires",
+    "expiry",
+    "expiration",
+    "expiration_date",
+    "expiration_time",
+    "expire_at",
+    "expired_at",
+    "expires_on",
+    "valid_until",
+    "jwt_exp",
+    "jwt_expires_at",
+    "jwt_expiration",
+    "jwt_expiration_date",
+    "token_expires_at",
+    "expires_in",
+    "ttl",
+    "validity",
+    "odd_name",
+    "absent",
+]
+ExpiryForm: TypeAlias = Literal[
+    "iso_z",
+    "iso_ms_z",
+    "iso_offset",
+    "iso_offset_plain",
+    "ruby_utc",
+    "ruby_offset",
+    "http_date",
+    "epoch_s",
+    "epoch_s_text",
+    "epoch_ms",
+    "naive",
+    "garbage",
+]
+JwtLife: TypeAlias = Literal["86400", "short"]
+AuthTokenPlace: TypeAlias = Literal["data.attributes", "data", "top_level", "meta", "absent"]
+AuthTokenShape: TypeAlias = Literal["opaque", "jwt_like"]
+BearerJwt: TypeAlias = Literal["refused", "accepted"]
+JwtRenewsItself: TypeAlias = Literal["no", "yes"]
+SessionDelete: TypeAlias = Literal["404", "204", "405"]
+BadCredentialsStatus: TypeAlias = Literal["401", "422", "400"]
+TwoFactor: TypeAlias = Literal["off", "login_401", "login_422"]
+ApiKeyLogin: TypeAlias = Literal["accepted", "refused_401"]
+ErrorsForm: TypeAlias = Literal[
+    "jsonapi", "string_list", "field_map", "string", "error_key", "message_key", "html", "empty"
+]
+ContentType: TypeAlias = Literal["application/json", "application/vnd.api+json"]
+Throttle: TypeAlias = Literal["off", "429_seconds", "429_http_date", "429_bare"]
+EmptyCollection: TypeAlias = Literal["named_root", "data_root"]
+JobAnswer: TypeAlias = Literal["303_location", "202_id"]
+OauthTokenPath: TypeAlias = Literal["/oauth/token", "other"]
+OauthMePath: TypeAlias = Literal["/oauth/me", "/api/v2/me", "/me"]
+OauthClientAuth: TypeAlias = Literal["body", "basic"]
+OauthAnswer: TypeAlias = Literal["full", "only_access_token"]
+OauthRefresh: TypeAlias = Literal["none", "kept", "rotated_old_dies", "omitted_on_refresh"]
+OauthLife: TypeAlias = Literal["7200", "absent", "short"]
+OauthErrorStatus: TypeAlias = Literal["400", "401"]
+OauthRevoke: TypeAlias = Literal["404", "200"]
+OauthPkce: TypeAlias = Literal["ignored", "required", "refused"]
+
+Span: TypeAlias = timedelta | float
+"""A duration: a timedelta, or a number of seconds."""
+
+_SHORT = timedelta(seconds=2)
+
+
+class SwitchOptions(TypedDict, total=False):
+    """The switches as `NaoSandbox` takes them: each may be left out."""
+
+    session_status: SessionStatus
+    jwt_key: JwtKey
+    jwt_place: JwtPlace
+    jwt_prefix: JwtPrefix
+    jwt_exp: JwtExp
+    expiry_key: ExpiryKey
+    expiry_form: ExpiryForm
+    jwt_life: JwtLife | Span
+    auth_token_place: AuthTokenPlace
+    auth_token_shape: AuthTokenShape
+    bearer_jwt: BearerJwt
+    jwt_renews_itself: JwtRenewsItself
+    session_delete: SessionDelete
+    bad_credentials_status: BadCredentialsStatus
+    two_factor: TwoFactor
+    api_key_login: ApiKeyLogin
+    errors_form: ErrorsForm
+    content_type: ContentType
+    throttle: Throttle
+    empty_collection: EmptyCollection
+    job_answer: JobAnswer
+    oauth_token_path: OauthTokenPath
+    oauth_me_path: OauthMePath
+    oauth_client_auth: OauthClientAuth
+    oauth_answer: OauthAnswer
+    oauth_refresh: OauthRefresh
+    oauth_life: OauthLife | Span
+    oauth_error_status: OauthErrorStatus
+    oauth_revoke: OauthRevoke
+    oauth_pkce: OauthPkce
+
+
+SWITCHES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "session_status": get_args(SessionStatus),
+        "jwt_key": get_args(JwtKey),
+        "jwt_place": get_args(JwtPlace),
+        "jwt_prefix": get_args(JwtPrefix),
+        "jwt_exp": get_args(JwtExp),
+        "expiry_key": get_args(ExpiryKey),
+        "expiry_form": get_args(ExpiryForm),
+        "jwt_life": get_args(JwtLife),
+        "auth_token_place": get_args(AuthTokenPlace),
+        "auth_token_shape": get_args(AuthTokenShape),
+        "bearer_jwt": get_args(BearerJwt),
+        "jwt_renews_itself": get_args(JwtRenewsItself),
+        "session_delete": get_args(SessionDelete),
+        "bad_credentials_status": get_args(BadCredentialsStatus),
+        "two_factor": get_args(TwoFactor),
+        "api_key_login": get_args(ApiKeyLogin),
+        "errors_form": get_args(ErrorsForm),
+        "content_type": get_args(ContentType),
+        "throttle": get_args(Throttle),
+        "empty_collection": get_args(EmptyCollection),
+        "job_answer": get_args(JobAnswer),
+        "oauth_token_path": get_args(OauthTokenPath),
+        "oauth_me_path": get_args(OauthMePath),
+        "oauth_client_auth": get_args(OauthClientAuth),
+        "oauth_answer": get_args(OauthAnswer),
+        "oauth_refresh": get_args(OauthRefresh),
+        "oauth_life": get_args(OauthLife),
+        "oauth_error_status": get_args(OauthErrorStatus),
+        "oauth_revoke": get_args(OauthRevoke),
+        "oauth_pkce": get_args(OauthPkce),
+    }
+)
+"""Switch -> all its values, the default first."""
+
+
+@attrs.frozen(kw_only=True)
+class Switches:
+    """The switches as set, lifetimes as durations (`oauth_life` None: the answer states none)."""
+
+    session_status: SessionStatus = "201"
+    jwt_key: JwtKey = "jwt"
+    jwt_place: JwtPlace = "meta"
+    jwt_prefix: JwtPrefix = "none"
+    jwt_exp: JwtExp = "present"
+    expiry_key: ExpiryKey = "expires_at"
+    expiry_form: ExpiryForm = "iso_z"
+    jwt_life: timedelta = timedelta(seconds=86400)
+    auth_token_place: AuthTokenPlace = "data.attributes"
+    auth_token_shape: AuthTokenShape = "opaque"
+    bearer_jwt: BearerJwt = "refused"
+    jwt_renews_itself: JwtRenewsItself = "no"
+    session_delete: SessionDelete = "404"
+    bad_credentials_status: BadCredentialsStatus = "401"
+    two_factor: TwoFactor = "off"
+    api_key_login: ApiKeyLogin = "accepted"
+    errors_form: ErrorsForm = "jsonapi"
+    content_type: ContentType = "application/json"
+    throttle: Throttle = "off"
+    empty_collection: EmptyCollection = "named_root"
+    job_answer: JobAnswer = "303_location"
+    oauth_token_path: OauthTokenPath = "/oauth/token"
+    oauth_me_path: OauthMePath = "/oauth/me"
+    oauth_client_auth: OauthClientAuth = "body"
+    oauth_answer: OauthAnswer = "full"
+    oauth_refresh: OauthRefresh = "none"
+    oauth_life: timedelta | None = timedelta(seconds=7200)
+    oauth_error_status: OauthErrorStatus = "400"
+    oauth_revoke: OauthRevoke = "404"
+    oauth_pkce: OauthPkce = "ignored"
+
+
+def parse(options: Mapping[str, object]) -> Switches:
+    """Check `options` and return them with their defaults.
+
+    Raises:
+        ConfigurationError: an unknown switch or value; the text lists what there is.
+    """
+    checked: dict[str, object] = {}
+    for name, value in options.items():
+        if name not in SWITCHES:
+            raise ConfigurationError(f"NaoSandbox has no switch {name!r}. It has: {', '.join(SWITCHES)}")
+        checked[name] = _life(name, value) if name in _LIVES else _listed(name, value)
+    return Switches(**checked)  # type: ignore[arg-type]  # each value was checked against its Literal's own members
+
+
+_LIVES = frozenset({"jwt_life", "oauth_life"})
+
+
+def _listed(name: str, value: object) -> object:
+    if value not in SWITCHES[name]:
+        raise _wrong(name, value, "")
+    return value
+
+
+def _life(name: str, value: object) -> timedelta | None:
+    if isinstance(value, str) and value in SWITCHES[name]:
+        return {"short": _SHORT, "absent": None}.get(value, timedelta(seconds=_number(value)))
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    # type(), as True is an int; the bound refuses NaN and infinity, which timedelta cannot hold
+    if type(seconds) not in {int, float} or not 0 < float(seconds) < math.inf:  # type: ignore[arg-type]  # a number by the first half
+        raise _wrong(name, value, ", or a positive timedelta or number of seconds")
+    return timedelta(seconds=float(seconds))  # type: ignore[arg-type]  # a number, checked above
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() else 0
+
+
+def _wrong(name: str, value: object, more: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"NaoSandbox({name}={value!r}) is not a value of this switch. It takes: {', '.join(SWITCHES[name])}{more}"
+    )

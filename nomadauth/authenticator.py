@@ -1,0 +1,331 @@
+"""One authenticator for each kind of credential: credential and API in, tokens out. They hold none."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import attrs
+
+from nauth.clock import Clock
+from nauth.errors import ConfigurationError, VendorUnavailableError
+from nauth.secret import Secret
+from nauth.token import Token, instant
+from nomadauth.api import NomadApi
+from nomadauth.config import DEFAULT_LIFETIME, MAX_LIFETIME
+from nomadauth.credentials import NomadApiKey, NomadPassword, NomadSSO, NomadStaticToken, sendable
+from nomadauth.errors import (
+    Endpoint,
+    NomadError,
+    NomadInteractionRequiredError,
+    NomadMalformedResponseError,
+    NomadRefreshRefusedError,
+    blocked,
+)
+from nomadauth.interaction import NomadInteraction, OnInteraction
+from nomadauth.lifetimes import expiry_of, lifetime_of
+from nomadauth.models import (
+    AccountLoginResponse,
+    LoginRequest,
+    LogoutRequest,
+    RefreshTokenRequest,
+    Reply,
+)
+from nomadauth.statuses import STEPS, AnyLoginStatus
+
+__all__ = ["SESSION_ID", "NomadFixedAuthenticator", "NomadPasswordAuthenticator", "NomadSSOAuthenticator"]
+
+_log = logging.getLogger("nomadauth")
+
+SESSION_ID = "userSessionId"
+"""Where a token keeps the session's id, which logout and ping want back."""
+
+_MOST_STEPS = 5
+"""Answers a person may give in one sign-in: a code, a new password, and a slip of the finger with each."""
+
+
+class NomadPasswordAuthenticator:
+    """Sign in with user name and password; refresh without them.
+
+    Where an answer is lost, the same request is sent again (by the transport underneath): a second login replaces the
+    session nobody knows, and a refresh token already spent is refused, after which the manager signs in.
+
+    Args:
+        credentials: user name and password.
+        api: Nomad's endpoints.
+        on_interaction: asks a person for a code or a new password; without it such a wish is an error.
+    """
+
+    def __init__(
+        self, credentials: NomadPassword, api: NomadApi, *, on_interaction: OnInteraction | None = None
+    ) -> None:
+        self._credentials = credentials
+        self._api = api
+        self._on_interaction = on_interaction
+        self._password = credentials.password  # replaced by a new one, once Nomad has taken it
+
+    async def issue(self) -> Token:
+        """Sign in, asking a person where Nomad wants that.
+
+        Raises:
+            NomadCredentialsRejectedError: refused.
+            NomadAccountBlockedError: the account may not sign in; `login_status` says why.
+            NomadInteractionRequiredError: a code or new password is wanted, and nobody gave one.
+            NomadError: see `nomadauth.errors`.
+        """
+        code: Secret | None = None
+        new_password: Secret | None = None
+        asked: list[AnyLoginStatus] = []
+        while True:
+            reply = await self._api.login(
+                LoginRequest(
+                    user_name=self._credentials.username,
+                    password=self._password,
+                    token=code,
+                    new_password=new_password,
+                    application_id=self._credentials.application_id,
+                )
+            )
+            wanted = _wanted(reply, self._credentials.username)
+            if new_password is not None and (wanted is None or not wanted.wants_password):
+                self._password, new_password = new_password, None
+            if wanted is None:
+                return _token(reply, Endpoint.LOGIN)
+            given = await self._ask(wanted, asked, reply)
+            code, new_password = (code, given) if wanted.wants_password else (given, new_password)
+
+    async def refresh(self, token: Token) -> Token:
+        """Exchange the refresh token.
+
+        Raises:
+            NomadRefreshRefusedError: refused for good.
+            NomadError: see `nomadauth.errors`.
+        """
+        request = RefreshTokenRequest(refresh_token=token.refresh_token or Secret(""))
+        return _token(await self._api.refresh_token(request), Endpoint.REFRESH)
+
+    async def revoke(self, token: Token) -> None:
+        """Log out. A token that Nomad refuses is logged out already.
+
+        Raises:
+            NomadError: the session may still be alive.
+        """
+        await _log_out(self._api, token, self._credentials.application_id)
+
+    async def _ask(
+        self, wanted: NomadInteraction, asked: list[AnyLoginStatus], reply: Reply[AccountLoginResponse]
+    ) -> Secret:
+        asked.append(wanted.login_status)
+        wanted = attrs.evolve(wanted, attempt=asked.count(wanted.login_status))
+        given = None
+        if self._on_interaction is not None and len(asked) <= _MOST_STEPS:
+            given = _given(await self._on_interaction(wanted))
+        if given is None:
+            wish = "a new password" if wanted.wants_password else "the code of a second factor"
+            raise NomadInteractionRequiredError(
+                f"signing in needs {wish} ({wanted.login_status.value}). Sign in once in Nomad's own pages, or give "
+                "NomadClient(on_interaction=...), which is asked for it; `interaction` has the details",
+                interaction=wanted,
+                status=reply.meta.status,
+                code=wanted.login_status.value,
+                request_id=reply.meta.request_id,
+            )
+        return given
+
+
+class NomadSSOAuthenticator:
+    """Serve what a single sign-on brought, and renew it. Once renewing is refused, a person must sign in.
+
+    Args:
+        credentials: what the browser came back with.
+        api: Nomad's endpoints.
+        clock: tells whether the credential's own token is over.
+    """
+
+    def __init__(self, credentials: NomadSSO, api: NomadApi, *, clock: Clock) -> None:
+        self._credentials = credentials
+        self._api = api
+        self._clock = clock
+        self._over = False  # renewing was refused, or somebody logged out: the sign-on is spent
+        self._served = False
+
+    async def issue(self) -> Token:
+        """Return the credential's token while it can be alive, else renew it.
+
+        Raises:
+            NomadInteractionRequiredError: the sign-on is over; a person must sign in again.
+            NomadError: see `nomadauth.errors`.
+        """
+        given = self._credentials
+        if self._over:
+            raise _sign_on_again()
+        now = self._clock.wall()
+        end = expiry_of(given.token, given.expires_at)
+        left = DEFAULT_LIFETIME if end is None else end - datetime.fromtimestamp(now, UTC)
+        lifetime = min(left, MAX_LIFETIME)
+        token = Token(
+            access_token=given.token,
+            refresh_token=given.refresh_token,
+            lifetime=lifetime,
+            expires_at=instant(now + lifetime.total_seconds()),
+        )
+        if lifetime.total_seconds() > 0 and not self._served:
+            self._served = True
+            return token
+        if given.refresh_token is None:
+            raise _sign_on_again()
+        try:
+            renewed = await self.refresh(token)
+        except NomadRefreshRefusedError as error:
+            status, request_id = error.status, error.request_id
+        else:
+            # the manager keeps an old refresh token over its own refreshes only
+            return attrs.evolve(renewed, refresh_token=renewed.refresh_token or given.refresh_token)
+        raise _sign_on_again(status, request_id)
+
+    async def refresh(self, token: Token) -> Token:
+        """Renew through the provider the sign-on came from.
+
+        Raises:
+            NomadRefreshRefusedError: refused for good; the next `issue` says that a person is needed.
+            NomadError: see `nomadauth.errors`.
+        """
+        request = RefreshTokenRequest(refresh_token=token.refresh_token or Secret(""))
+        try:
+            reply = await self._api.renew_sso(self._credentials.provider, request, bearer=token)
+        except NomadRefreshRefusedError:
+            self._over = True
+            raise
+        self._over = False
+        return _token(reply, Endpoint.RENEW)
+
+    async def revoke(self, token: Token) -> None:
+        """Log out; the sign-on is spent then.
+
+        Raises:
+            NomadError: the session may still be alive.
+        """
+        await _log_out(self._api, token, None)
+        self._over = True
+
+
+class NomadFixedAuthenticator:
+    """Hand out a static token or an API key, which neither expires nor renews.
+
+    Args:
+        credentials: the token or key.
+    """
+
+    renewable = False
+    """A 401 is final: the manager hands it back and asks nobody for another token."""
+
+    def __init__(self, credentials: NomadStaticToken | NomadApiKey) -> None:
+        self._credentials = credentials
+
+    async def issue(self) -> Token:
+        """Return the credential as a token without end."""
+        given = self._credentials
+        if isinstance(given, NomadApiKey):
+            return Token(access_token=given.key, scheme="ApiKey")
+        return Token(access_token=given.token)
+
+    async def refresh(self, token: Token) -> Token:  # noqa: ARG002 - the protocol's shape
+        """Refuse: there is nothing to renew.
+
+        Raises:
+            NomadRefreshRefusedError: always.
+        """
+        raise NomadRefreshRefusedError("a static token or API key cannot be refreshed")
+
+    async def revoke(self, token: Token) -> None:  # noqa: ARG002 - the protocol's shape
+        """Refuse: there is no session to end.
+
+        Raises:
+            ConfigurationError: always.
+        """
+        raise ConfigurationError(
+            "a static token or API key has no session to log out of; nothing was sent. Your Nomad administrator can "
+            "withdraw it"
+        )
+
+
+def _sign_on_again(status: int | None = None, request_id: str | None = None) -> NomadInteractionRequiredError:
+    return NomadInteractionRequiredError(
+        "the single sign-on is over and cannot be renewed: a person must sign in again. Open the address of "
+        "nomadauth.sso_login_url and give NomadSSO.from_callback what the browser comes back with",
+        status=status,
+        request_id=request_id,
+    )
+
+
+def _given(answer: object) -> Secret | None:
+    if answer is None or answer == "":
+        return None
+    if not isinstance(answer, str):
+        raise ConfigurationError(
+            f"on_interaction must return the code or new password as text, or None, not {type(answer).__name__}"
+        )
+    return Secret(str(answer))
+
+
+def _wanted(reply: Reply[AccountLoginResponse], username: str) -> NomadInteraction | None:
+    """Return what a person must do; None if there is a token.
+
+    Raises:
+        NomadAccountBlockedError: no answer of a person would help.
+        NomadMalformedResponseError: neither token nor reason.
+    """
+    data, meta = reply.data, reply.meta
+    if data.token:
+        return None
+    if data.login_status is None:
+        raise NomadMalformedResponseError(
+            "Nomad's answer to signing in holds neither a token nor a loginStatus that says why. Check the base URL, "
+            "then report this with its status and request id",
+            problems=("$.token: missing",),
+            status=meta.status,
+            request_id=meta.request_id,
+        )
+    if data.login_status not in STEPS:
+        raise blocked(data.login_status, status=meta.status, detail=None, request_id=meta.request_id)
+    return NomadInteraction(
+        login_status=data.login_status,
+        username=username,
+        qr_code=data.two_factor_qr_code,
+        qr_code_image=data.two_factor_qr_code_image,
+    )
+
+
+async def _log_out(api: NomadApi, token: Token, application_id: str | None) -> None:
+    request = LogoutRequest(user_session_id=token.extra.get(SESSION_ID), application_id=application_id)
+    try:
+        await api.logout(request, bearer=token)
+    except NomadError as error:
+        if error.status != 401 or isinstance(error, VendorUnavailableError):  # noqa: PLR2004
+            raise
+        _log.info("Nomad called the token to be logged out invalid; it counts as logged out")
+
+
+def _token(reply: Reply[AccountLoginResponse], endpoint: Endpoint) -> Token:
+    data, meta = reply.data, reply.meta
+    access = data.token
+    if access is None or not sendable(access):
+        raise NomadMalformedResponseError(
+            f"Nomad's answer to {endpoint.value} holds a token that cannot stand in a header",
+            problems=("$.token: expected printable ASCII without white space",),
+            status=meta.status,
+            request_id=meta.request_id,
+        )
+    lifetime = lifetime_of(data, access, sent_wall_s=meta.sent_wall_s)
+    return Token(
+        access_token=access,
+        refresh_token=data.refresh_token,
+        lifetime=lifetime,
+        expires_at=instant(meta.sent_wall_s + lifetime.total_seconds()),
+        extra=_extra(data),
+    )
+
+
+def _extra(data: AccountLoginResponse) -> Mapping[str, str]:
+    return {} if data.user_session_id is None else {SESSION_ID: data.user_session_id}

@@ -1,0 +1,265 @@
+"""What signs a service in to Nomad Media: frozen data, no I/O, one class for each way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+import attrs
+
+from nauth.clock import Clock, SystemClock
+from nauth.errors import ConfigurationError
+from nauth.secret import Secret
+from nauth.sources.environment import EnvironmentReader
+from nauth.stores.base import identity_digest, slow_digest
+from nomadauth.sso import check_provider, hidden, parse_callback
+
+__all__ = [
+    "NomadApiKey",
+    "NomadCredentials",
+    "NomadPassword",
+    "NomadSSO",
+    "NomadStaticToken",
+    "read_credentials",
+    "sendable",
+]
+
+_SENDABLE = re.compile(r"[\x21-\x7e]+")
+"""What may stand behind the scheme in a header: printable ASCII without white space."""
+
+
+def sendable(token: Secret) -> bool:
+    """Tell whether `token` can go into an `Authorization` header."""
+    return _SENDABLE.fullmatch(token.reveal()) is not None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ConfigurationError(f"a user name or application id must be text, not {type(value).__name__}")
+    return value.strip()
+
+
+def _maybe_text(value: object) -> str | None:
+    return None if value is None else _text(value) or None
+
+
+def _wrapped(value: object, what: str) -> Secret:
+    if not isinstance(value, str | Secret):
+        raise ConfigurationError(f"{what} must be text, not {type(value).__name__}")
+    return Secret(str(value)) if isinstance(value, str) else value
+
+
+def _password(value: str | Secret) -> Secret:
+    # white space may be part of what a person chose
+    return _wrapped(value, "NomadPassword(password=...)")
+
+
+def _token(value: str | Secret) -> Secret:
+    return Secret.of(_wrapped(value, "a token or key"))
+
+
+def _maybe_token(value: str | Secret | None) -> Secret | None:
+    return None if value is None else _token(value) or None
+
+
+def _present(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if not value:
+        raise ConfigurationError(f"{type(instance).__name__}({attribute.name}=...) is empty")
+
+
+def _usable(instance: object, attribute: attrs.Attribute[Any], value: Secret) -> None:
+    _present(instance, attribute, value)
+    if not sendable(value):
+        raise ConfigurationError(
+            f"{type(instance).__name__}({attribute.name}=...) cannot stand in a header: it has white space, a line "
+            "break or a character outside ASCII in it. Copy it anew, without the word Bearer or ApiKey"
+        )
+
+
+def _aware(_: object, attribute: attrs.Attribute[Any], value: datetime | None) -> None:
+    if value is not None and value.tzinfo is None:
+        raise ConfigurationError(f"NomadSSO({attribute.name}=...) must be an aware datetime")
+
+
+@attrs.frozen
+class NomadPassword:
+    """User name and password, exchanged for a token. Use a service account made for it.
+
+    Source: https://docs.nomad.media/docs/authentication-guide
+
+    Attributes:
+        username: the login id, usually an e-mail address.
+        password: kept as given, white space included.
+        application_id: a UUID, where your environment wants one.
+
+    Raises:
+        ConfigurationError: a value is empty or of the wrong type.
+    """
+
+    username: str = attrs.field(converter=_text, validator=_present)
+    password: Secret = attrs.field(converter=_password, validator=_present)
+    application_id: str | None = attrs.field(default=None, converter=_maybe_text)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> NomadPassword:
+        """Read `NOMAD_MEDIA_USERNAME`, `NOMAD_MEDIA_PASSWORD` and, if set, `NOMAD_MEDIA_APPLICATION_ID`.
+
+        Raises:
+            ConfigurationError: names every variable that is missing.
+        """
+        reader = EnvironmentReader(environ)
+        name, password, application = _read_password(reader)
+        reader.finish("NomadPassword")
+        return cls(name, password, application)
+
+    def identity(self) -> str:
+        """Return the digest that keys the shared token: equal credentials share one session."""
+        salt = f"nomad-media {self.username}"
+        return identity_digest(
+            "password", self.username, self.application_id, slow_digest(self.password, salt)
+        )
+
+
+@attrs.frozen
+class NomadSSO:
+    """What a single sign-on brought: a token, and what renews it. Only a person can bring another.
+
+    Source: https://docs.nomad.media/docs/authentication-guide
+
+    Attributes:
+        provider: the word your environment was set up with, such as ``"azure"``.
+        token: the bearer token.
+        refresh_token: renews it; None if there was none.
+        expires_at: end of the token's life, if the return said so; else the token itself is asked.
+
+    Raises:
+        ConfigurationError: a value is empty, of the wrong type or cannot be sent.
+    """
+
+    provider: str = attrs.field(converter=check_provider)
+    token: Secret = attrs.field(converter=_token, validator=_usable)
+    refresh_token: Secret | None = attrs.field(default=None, converter=_maybe_token)
+    expires_at: datetime | None = attrs.field(default=None, kw_only=True, validator=_aware)
+
+    @classmethod
+    def from_callback(
+        cls, returned: str | Secret, *, provider: str | None = None, clock: Clock | None = None
+    ) -> NomadSSO:
+        """Read the address the browser came back to; see `nomadauth.sso.parse_callback`.
+
+        Args:
+            returned: the whole address or its query. A secret: it is never logged and in no error.
+            provider: the word in the login URL; None takes the prefix of the keys for it.
+            clock: where the time comes from, for an end of life given in seconds.
+
+        Raises:
+            NomadMalformedResponseError: no token in it, or several.
+            ConfigurationError: what is in it cannot be sent.
+        """
+        now = datetime.fromtimestamp((clock or SystemClock()).wall(), UTC)
+        returned = hidden(returned)  # from here on no frame holds it open
+        found = parse_callback(returned, provider=provider, now=now)
+        return cls(
+            found.prefix if provider is None else provider,
+            found.token,
+            found.refresh_token,
+            expires_at=found.expires_at,
+        )
+
+    def identity(self) -> str:
+        """Return the digest that keys the shared token."""
+        return identity_digest("sso", self.provider, self.token, self.refresh_token)
+
+
+@attrs.frozen
+class NomadStaticToken:
+    """A fixed token, sent as `Authorization: Bearer`. Never expires; a 401 is final.
+
+    Nomad does not recommend it for production: it is hard to rotate.
+    https://docs.nomad.media/docs/authentication-guide
+    """
+
+    token: Secret = attrs.field(converter=_token, validator=_usable)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> NomadStaticToken:
+        """Read `NOMAD_MEDIA_STATIC_TOKEN`.
+
+        Raises:
+            ConfigurationError: it is not set.
+        """
+        reader = EnvironmentReader(environ)
+        token = reader.required_secret("NOMAD_MEDIA_STATIC_TOKEN")
+        reader.finish("NomadStaticToken")
+        return cls(token)
+
+    def identity(self) -> str:
+        """Return the digest that keys the shared token."""
+        return identity_digest("static", self.token)
+
+
+@attrs.frozen
+class NomadApiKey:
+    """A fixed key, sent as `Authorization: ApiKey`. Never expires; a 401 is final.
+
+    Source: Nomad's Python SDK and the readme of https://github.com/Nomad-Media/nomad-sdk; on no page of the
+    documentation.
+    """
+
+    key: Secret = attrs.field(converter=_token, validator=_usable)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> NomadApiKey:
+        """Read `NOMAD_MEDIA_API_KEY`.
+
+        Raises:
+            ConfigurationError: it is not set.
+        """
+        reader = EnvironmentReader(environ)
+        key = reader.required_secret("NOMAD_MEDIA_API_KEY")
+        reader.finish("NomadApiKey")
+        return cls(key)
+
+    def identity(self) -> str:
+        """Return the digest that keys the shared token."""
+        return identity_digest("apikey", self.key)
+
+
+NomadCredentials: TypeAlias = NomadPassword | NomadSSO | NomadStaticToken | NomadApiKey
+"""Every way to sign in."""
+
+_PASSWORD = ("NOMAD_MEDIA_USERNAME", "NOMAD_MEDIA_PASSWORD", "NOMAD_MEDIA_APPLICATION_ID")
+_STATIC, _KEY = "NOMAD_MEDIA_STATIC_TOKEN", "NOMAD_MEDIA_API_KEY"
+
+
+def read_credentials(reader: EnvironmentReader) -> Callable[[], NomadCredentials] | None:
+    """Choose the way to sign in that the environment has settings for, leaving faults for `reader` to report.
+
+    Returns:
+        Makes the credential; to be called once `reader` has not complained. None if there was a fault.
+    """
+    kinds = {
+        " and ".join(_PASSWORD[:2]): any(reader.optional(name) for name in _PASSWORD),
+        _STATIC: reader.optional(_STATIC) is not None,
+        _KEY: reader.optional(_KEY) is not None,
+    }
+    chosen = [kind for kind, is_set in kinds.items() if is_set]
+    if len(chosen) > 1:
+        reader.fault(f"these contradict each other, set one: {'; '.join(chosen)}")
+    if not chosen:
+        reader.fault(f"no credentials: set one of {'; '.join(kinds)}")
+    if any(reader.optional(name) for name in _PASSWORD):
+        name, password, application = _read_password(reader)
+        return lambda: NomadPassword(name, password, application)
+    if chosen == [_STATIC]:
+        return lambda: NomadStaticToken(reader.required_secret(_STATIC))
+    if chosen == [_KEY]:
+        return lambda: NomadApiKey(reader.required_secret(_KEY))
+    return None
+
+
+def _read_password(reader: EnvironmentReader) -> tuple[str, Secret, str | None]:
+    name, password, application = _PASSWORD
+    return reader.required(name), reader.required_secret(password), reader.optional(application)

@@ -1,0 +1,63 @@
+"""Who lives in the sandbox. Everything here is invented."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from nomadauth.credentials import NomadApiKey, NomadPassword, NomadStaticToken
+from nomadauth.statuses import LoginStatus
+
+__all__ = [
+    "API_KEY",
+    "CODE",
+    "MAIN",
+    "PROVIDER",
+    "QR_CODE",
+    "QR_IMAGE",
+    "SECOND",
+    "STATIC_TOKEN",
+    "Account",
+    "account_name",
+    "accounts",
+]
+
+APPLICATION_ID = "0a9d3f6e-1c55-4d0e-8b6a-5f3e2d1c0b9a"
+PROVIDER = "azure"
+CODE = "314159"
+"""The second factor's only code."""
+QR_CODE = "otpauth://totp/sandbox?secret=NOTAREALSECRETATALL"
+QR_IMAGE = "aW1hZ2luZSBhIHBpY3R1cmUgaGVyZQ=="
+
+MAIN = NomadPassword("svc@example.com", "correct horse battery", APPLICATION_ID)
+SECOND = NomadPassword("svc2@example.com", "staple another word", APPLICATION_ID)
+
+STATIC_TOKEN = NomadStaticToken("static-sandbox-token-0123456789abcdef0123456789abcdef")
+API_KEY = NomadApiKey("apikey-sandbox-0123456789abcdef0123456789abcdef")
+
+
+@attrs.define(eq=False)
+class Account:
+    """One account: who signs in, and what keeps it out."""
+
+    credentials: NomadPassword
+    user_id: str
+    login_status: LoginStatus | None = None
+
+
+def account_name(status: LoginStatus) -> str:
+    """Return the login id of the account that `status` keeps out."""
+    return f"{status.value.lower()}@example.com"
+
+
+def accounts() -> Mapping[str, Account]:
+    """Return a fresh set: a new password changes it."""
+    found = {
+        given.username: Account(given, f"6f1c0f0e-5a53-4d0e-9f0b-0000000000{number:02}")
+        for number, given in enumerate((MAIN, SECOND))
+    }
+    for number, status in enumerate(LoginStatus):
+        given = NomadPassword(account_name(status), "kept out for now", APPLICATION_ID)
+        found[given.username] = Account(given, f"6f1c0f0e-5a53-4d0e-9f0b-0000000001{number:02}", status)
+    return found

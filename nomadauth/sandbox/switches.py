@@ -1,0 +1,245 @@
+"""Every point on which Nomad's documents are silent or at odds, as a named switch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Literal, TypeAlias, TypedDict, get_args
+
+import attrs
+
+from nauth.errors import ConfigurationError
+
+__all__ = ["SWITCHES", "SwitchOptions", "Switches", "parse"]
+
+LoginIdMatch: TypeAlias = Literal["exact", "case_insensitive", "email_alias"]
+JsonCase: TypeAlias = Literal["camel", "pascal"]
+TokenField: TypeAlias = Literal["token", "authorizationToken", "accessToken"]
+ExpiryValue: TypeAlias = Literal[
+    "3600", "2700", "short", "string", "missing", "null", "zero", "negative", "huge"
+]
+ExpiryField: TypeAlias = Literal["expirationSeconds", "expiresIn"]
+TokenLife: TypeAlias = Literal["as_stated", "2700"]
+TokenKind: TypeAlias = Literal["jwt_iat_exp", "jwt_exp_only", "opaque"]
+RefreshRotation: TypeAlias = Literal["omitted", "same", "new_old_lives", "new_old_dies"]
+RefreshKillsOldToken: TypeAlias = Literal["no", "yes"]
+RefreshLife: TypeAlias = Literal["unlimited", "seconds:60"]
+RefreshRefusedStatus: TypeAlias = Literal["404", "400", "401", "403"]
+BadLoginStatus: TypeAlias = Literal["404", "404_html", "400", "401"]
+BlockedAccount: TypeAlias = Literal["http_403", "http_200_status"]
+StatusWire: TypeAlias = Literal["string", "int", "unknown_string", "unknown_int"]
+ExpiredTokenStatus: TypeAlias = Literal["401", "403"]
+ErrorBody: TypeAlias = Literal[
+    "problem", "json_string", "message_errors", "error_list", "error_map", "text", "html", "empty"
+]
+PublicCalls: TypeAlias = Literal["strict", "lenient"]
+ApplicationId: TypeAlias = Literal["optional", "required"]
+UserSession: TypeAlias = Literal["many", "newest_only"]
+ReplacedSessionSignal: TypeAlias = Literal["ping_status", "401"]
+LogoutSessionId: TypeAlias = Literal["optional", "required"]
+AuthPing: TypeAlias = Literal["get_ping_auth", "post_account_ping_auth", "absent"]
+Mount: TypeAlias = Literal["/api", "/prefix/api"]
+SsoMount: TypeAlias = Literal["/api/auth", "/auth"]
+SsoPrefix: TypeAlias = Literal["azure", "azurePortal", "okta"]
+SsoExpires: TypeAlias = Literal["absent", "seconds", "epoch_s", "epoch_ms", "iso8601", "garbage"]
+SsoAuthCallback: TypeAlias = Literal["present", "absent"]
+SsoTokenEncoding: TypeAlias = Literal["plain", "percent"]
+SsoLocationHeader: TypeAlias = Literal["Location", "location"]
+SsoRenewAuth: TypeAlias = Literal["ignored", "required", "refused"]
+SsoRenewRefusedStatus: TypeAlias = Literal["401", "400", "403", "404"]
+SsoRenewReturnsRefresh: TypeAlias = Literal["same", "new_old_dies", "absent"]
+StaticScheme: TypeAlias = Literal["bearer", "apikey", "both"]
+Throttle: TypeAlias = Literal["off", "429_seconds", "429_http_date", "429_bare", "503_seconds"]
+
+Span: TypeAlias = timedelta | float
+"""A duration: a timedelta, or a number of seconds."""
+
+
+class SwitchOptions(TypedDict, total=False):
+    """The switches as `NomadSandbox` takes them: each may be left out."""
+
+    login_id_match: LoginIdMatch
+    json_case: JsonCase
+    token_field: TokenField
+    expiry_value: ExpiryValue | Span
+    expiry_field: ExpiryField
+    token_life: TokenLife
+    token_kind: TokenKind
+    refresh_rotation: RefreshRotation
+    refresh_kills_old_token: RefreshKillsOldToken
+    refresh_life: str | Span
+    refresh_refused_status: RefreshRefusedStatus
+    bad_login_status: BadLoginStatus
+    blocked_account: BlockedAccount
+    status_wire: StatusWire
+    expired_token_status: ExpiredTokenStatus
+    error_body: ErrorBody
+    public_calls: PublicCalls
+    application_id: ApplicationId
+    user_session: UserSession
+    replaced_session_signal: ReplacedSessionSignal
+    logout_session_id: LogoutSessionId
+    auth_ping: AuthPing
+    mount: Mount
+    sso_mount: SsoMount
+    sso_prefix: SsoPrefix
+    sso_expires: SsoExpires
+    sso_auth_callback: SsoAuthCallback
+    sso_token_encoding: SsoTokenEncoding
+    sso_location_header: SsoLocationHeader
+    sso_renew_auth: SsoRenewAuth
+    sso_renew_refused_status: SsoRenewRefusedStatus
+    sso_renew_returns_refresh: SsoRenewReturnsRefresh
+    static_scheme: StaticScheme
+    throttle: Throttle
+
+
+SWITCHES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "login_id_match": get_args(LoginIdMatch),
+        "json_case": get_args(JsonCase),
+        "token_field": get_args(TokenField),
+        "expiry_value": get_args(ExpiryValue),
+        "expiry_field": get_args(ExpiryField),
+        "token_life": get_args(TokenLife),
+        "token_kind": get_args(TokenKind),
+        "refresh_rotation": get_args(RefreshRotation),
+        "refresh_kills_old_token": get_args(RefreshKillsOldToken),
+        "refresh_life": get_args(RefreshLife),
+        "refresh_refused_status": get_args(RefreshRefusedStatus),
+        "bad_login_status": get_args(BadLoginStatus),
+        "blocked_account": get_args(BlockedAccount),
+        "status_wire": get_args(StatusWire),
+        "expired_token_status": get_args(ExpiredTokenStatus),
+        "error_body": get_args(ErrorBody),
+        "public_calls": get_args(PublicCalls),
+        "application_id": get_args(ApplicationId),
+        "user_session": get_args(UserSession),
+        "replaced_session_signal": get_args(ReplacedSessionSignal),
+        "logout_session_id": get_args(LogoutSessionId),
+        "auth_ping": get_args(AuthPing),
+        "mount": get_args(Mount),
+        "sso_mount": get_args(SsoMount),
+        "sso_prefix": get_args(SsoPrefix),
+        "sso_expires": get_args(SsoExpires),
+        "sso_auth_callback": get_args(SsoAuthCallback),
+        "sso_token_encoding": get_args(SsoTokenEncoding),
+        "sso_location_header": get_args(SsoLocationHeader),
+        "sso_renew_auth": get_args(SsoRenewAuth),
+        "sso_renew_refused_status": get_args(SsoRenewRefusedStatus),
+        "sso_renew_returns_refresh": get_args(SsoRenewReturnsRefresh),
+        "static_scheme": get_args(StaticScheme),
+        "throttle": get_args(Throttle),
+    }
+)
+"""Switch -> all its values, the default first. `refresh_life` takes any "seconds:N"; one stands here for all."""
+
+
+@attrs.frozen(kw_only=True)
+class Switches:
+    """The switches as set, lifetimes as durations (`refresh_life` None: without limit)."""
+
+    login_id_match: LoginIdMatch = "exact"
+    json_case: JsonCase = "camel"
+    token_field: TokenField = "token"
+    expiry_value: ExpiryValue | timedelta = "3600"
+    expiry_field: ExpiryField = "expirationSeconds"
+    token_life: TokenLife = "as_stated"
+    token_kind: TokenKind = "jwt_iat_exp"
+    refresh_rotation: RefreshRotation = "omitted"
+    refresh_kills_old_token: RefreshKillsOldToken = "no"
+    refresh_life: timedelta | None = None
+    refresh_refused_status: RefreshRefusedStatus = "404"
+    bad_login_status: BadLoginStatus = "404"
+    blocked_account: BlockedAccount = "http_403"
+    status_wire: StatusWire = "string"
+    expired_token_status: ExpiredTokenStatus = "401"
+    error_body: ErrorBody = "problem"
+    public_calls: PublicCalls = "strict"
+    application_id: ApplicationId = "optional"
+    user_session: UserSession = "many"
+    replaced_session_signal: ReplacedSessionSignal = "ping_status"
+    logout_session_id: LogoutSessionId = "optional"
+    auth_ping: AuthPing = "get_ping_auth"
+    mount: Mount = "/api"
+    sso_mount: SsoMount = "/api/auth"
+    sso_prefix: SsoPrefix = "azure"
+    sso_expires: SsoExpires = "absent"
+    sso_auth_callback: SsoAuthCallback = "present"
+    sso_token_encoding: SsoTokenEncoding = "plain"
+    sso_location_header: SsoLocationHeader = "Location"
+    sso_renew_auth: SsoRenewAuth = "ignored"
+    sso_renew_refused_status: SsoRenewRefusedStatus = "401"
+    sso_renew_returns_refresh: SsoRenewReturnsRefresh = "same"
+    static_scheme: StaticScheme = "bearer"
+    throttle: Throttle = "off"
+
+    @property
+    def stated_life(self) -> timedelta:
+        """What the answer and the token itself say of a token's life, where they say it."""
+        if isinstance(self.expiry_value, timedelta):
+            return self.expiry_value
+        return {"2700": timedelta(minutes=45), "short": timedelta(seconds=2)}.get(
+            self.expiry_value, timedelta(hours=1)
+        )
+
+    @property
+    def real_life(self) -> timedelta:
+        """How long a token really lives."""
+        return self.stated_life if self.token_life == "as_stated" else timedelta(minutes=45)
+
+
+def parse(options: Mapping[str, object]) -> Switches:
+    """Check `options` and return them with their defaults.
+
+    Raises:
+        ConfigurationError: an unknown switch or value; the text lists what there is.
+    """
+    checked: dict[str, object] = {}
+    for name, value in options.items():
+        if name not in SWITCHES:
+            raise ConfigurationError(f"NomadSandbox has no switch {name!r}. It has: {', '.join(SWITCHES)}")
+        checked[name] = _LIFETIMES[name](value) if name in _LIFETIMES else _listed(name, value)
+    return Switches(**checked)  # type: ignore[arg-type]  # each value was checked against its Literal's own members
+
+
+def _listed(name: str, value: object) -> object:
+    if value not in SWITCHES[name]:
+        raise _wrong(name, value, "")
+    return value
+
+
+def _expiry_value(value: object) -> object:
+    return (
+        value
+        if isinstance(value, str) and value in SWITCHES["expiry_value"]
+        else _span("expiry_value", value)
+    )
+
+
+def _refresh_life(value: object) -> timedelta | None:
+    if value == "unlimited":
+        return None
+    if isinstance(value, str) and value.startswith("seconds:"):
+        number = value.removeprefix("seconds:")
+        return _span("refresh_life", int(number) if number.isdecimal() else value)
+    return _span("refresh_life", value)
+
+
+def _span(name: str, value: object) -> timedelta:
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    # type(), as True is an int; the bound refuses NaN and infinity, which timedelta cannot hold
+    if type(seconds) not in {int, float} or not 0 < float(seconds) < math.inf:  # type: ignore[arg-type]  # a number by the first half
+        raise _wrong(name, value, ", or a positive timedelta or number of seconds")
+    return timedelta(seconds=float(seconds))  # type: ignore[arg-type]  # a number, checked above
+
+
+def _wrong(name: str, value: object, more: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"NomadSandbox({name}={value!r}) is not a value of this switch. It takes: {', '.join(SWITCHES[name])}{more}"
+    )
+
+
+_LIFETIMES = {"expiry_value": _expiry_value, "refresh_life": _refresh_life}

@@ -1,0 +1,263 @@
+"""`NoyoClient`: sign requests to Noyo."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from datetime import timedelta
+from typing import TypeVar, cast
+
+import attrs
+from aiohttp import ClientSession
+from yarl import URL
+
+from nauth.calls import token_calls
+from nauth.client import VendorClient
+from nauth.clock import Clock, SystemClock
+from nauth.errors import ConfigurationError
+from nauth.events import Observer
+from nauth.sources.environment import EnvironmentReader
+from nauth.stores.base import StoreKey, TokenStore
+from nauth.token import RenewalPolicy
+from nauth.transport import Transport
+from noyoauth.api import NoyoApi
+from noyoauth.authenticator import NoyoAuthenticator
+from noyoauth.config import (
+    DEFAULT_LIFETIME,
+    ENVIRONMENTS,
+    POLICY,
+    USER_AGENT,
+    VENDOR,
+    NoyoEnvironment,
+    choose_base_url,
+    choose_origins,
+    choose_token_url,
+)
+from noyoauth.credentials import NoyoCredentials, NoyoCredentialSource, current
+from noyoauth.errors import NoyoMalformedResponseError
+from noyoauth.lifetime import ExpiresInUnit, LifetimeRules
+from noyoauth.models import GroupsPage, ListGroupsRequest
+
+__all__ = ["NoyoClient"]
+
+_T = TypeVar("_T")
+
+_CHECK = ListGroupsRequest(page_size=5)
+"""The smallest page there is; the one of Noyo's own example."""
+
+
+class NoyoClient(VendorClient):
+    """Keep one Noyo token alive and put it on requests.
+
+    ::
+
+        async with NoyoClient() as noyo:  # NOYO_* from the process environment
+            async for page in noyo.groups():
+                print([group.name for group in page.response])
+            async with noyo.get("/api/v1/groups", params={"company": "..."}) as response:
+                found = await response.json()
+
+    Relative paths go to the Fulfillment API. The Tracking and Group Installation APIs of the same environment take
+    the same token: ``noyo.get(HOSTS["sandbox"].tracking.joinpath("api/v1/..."))``.
+
+    Source: https://docs.noyo.com/docs/introduction/getting-started/authentication
+
+    Args:
+        credentials: the API key, or a function (that does not block) which returns the one of the day and is asked
+            at each fetch; from `NOYO_CLIENT_ID` and `NOYO_CLIENT_SECRET` if None.
+        environment: ``"live"`` or ``"sandbox"``; from `NOYO_ENVIRONMENT` if None. Never guessed.
+        base_url: an address instead of the environment's own; from `NOYO_BASE_URL` if None. Only its origin may then
+            see the token.
+        token_url: where tokens come from, if not from Noyo's one address for both environments; from
+            `NOYO_TOKEN_URL` if None. For a base URL on loopback it is the documented path there.
+        origins: further origins that may see the token.
+        session: your own session for requests; never closed here.
+        store: where the token is shared; by default with every client of this process.
+        policy: when to renew; by default a minute before the end.
+        clock: where time comes from.
+        observer: told of renewals and replays.
+        max_lifetime: the most believed of a token that does not state its own lifetime.
+        expires_in_unit: what `expires_in` counts; "auto" takes numbers from 10,000 on for milliseconds.
+
+    Raises:
+        ConfigurationError: lists every setting that is missing or wrong. Nothing was sent.
+    """
+
+    def __init__(
+        self,
+        credentials: NoyoCredentialSource | None = None,
+        *,
+        environment: NoyoEnvironment | None = None,
+        base_url: str | URL | None = None,
+        token_url: str | URL | None = None,
+        origins: Iterable[str | URL] = (),
+        session: ClientSession | None = None,
+        store: TokenStore | None = None,
+        policy: RenewalPolicy | None = None,
+        clock: Clock | None = None,
+        observer: Observer | None = None,
+        max_lifetime: timedelta = DEFAULT_LIFETIME,
+        expires_in_unit: ExpiresInUnit = "auto",
+    ) -> None:
+        settings = _settings(
+            credentials,
+            environment,
+            base_url,
+            token_url,
+            origins,
+            rules=lambda: LifetimeRules(max_lifetime=max_lifetime, expires_in_unit=expires_in_unit),
+        )
+        clock, policy = clock or SystemClock(), policy or POLICY
+        calls = token_calls(user_agent=USER_AGENT, policy=policy, clock=clock)
+        super().__init__(
+            authenticator=NoyoAuthenticator(settings.source, settings.api(calls), rules=settings.rules),
+            key=settings.key(),
+            base_url=settings.base_url,
+            origins=settings.origins,
+            transport=calls,
+            session=session,
+            headers={"Accept": "application/json", "User-Agent": USER_AGENT},
+            store=store,
+            policy=policy,
+            clock=clock,
+            observer=observer,
+        )
+        self._api = NoyoApi(
+            base_url=settings.base_url,
+            token_url=settings.token_url,
+            environment=settings.environment,
+            auth=calls,
+            resources=self._signed(user_agent=USER_AGENT, policy=policy, clock=clock),
+        )
+
+    @property
+    def api(self) -> NoyoApi:
+        """Noyo's endpoints, typed. The one that deals in tokens bypasses the client's own token."""
+        return self._api
+
+    async def check(self) -> GroupsPage:
+        """List up to five groups: the call by which Noyo says to test a token.
+
+        Raises:
+            NoyoTokenRefusedError: signed in, yet the token is refused; the text names host and environment.
+            NauthError: as for `token`, and `noyoauth.errors`.
+        """
+        return (await self._api.list_groups(_CHECK)).data
+
+    def groups(self, *, page_size: int = 100) -> AsyncIterator[GroupsPage]:
+        """Return the pages of the organization's groups, each fetched when it is asked for.
+
+        Pages by `offset` until `total_records` are read, or, where Noyo does not say how many there are, until a
+        page is not full. A list that changes meanwhile may repeat or miss a group.
+
+        Args:
+            page_size: groups on a page, from 5 to 100.
+
+        Raises:
+            ConfigurationError: `page_size` is out of bounds.
+            NauthError: while iterating, as for `check`.
+        """
+        return self._pages(ListGroupsRequest(page_size=page_size))
+
+    async def _pages(self, request: ListGroupsRequest) -> AsyncIterator[GroupsPage]:
+        before: str | None = None
+        while True:
+            reply = await self._api.list_groups(request)
+            page, count = reply.data, len(reply.data.response)
+            first = page.response[0].id if count else None
+            if first is not None and first == before:  # else a server that ignores `offset` would never end
+                raise NoyoMalformedResponseError(
+                    "Noyo sent the same page of groups again for the next offset; the list is not complete",
+                    problems=("$.response: expected the next page, got the same",),
+                    status=reply.meta.status,
+                    request_id=reply.meta.request_id,
+                )
+            yield page
+            before, request = first, attrs.evolve(request, offset=request.offset + count)
+            if not count or _complete(page, request, count):
+                return
+
+
+def _complete(page: GroupsPage, following: ListGroupsRequest, count: int) -> bool:
+    if page.meta.total_records is not None:
+        return following.offset >= page.meta.total_records
+    # a server may give out smaller pages than were asked for, and says so
+    full = min(following.page_size, page.meta.page_size if page.meta.page_size > 0 else following.page_size)
+    return count < full
+
+
+@attrs.frozen(kw_only=True)
+class _Settings:
+    """Everything a client needs to know, complete and free of contradictions."""
+
+    source: NoyoCredentialSource
+    credentials: NoyoCredentials
+    environment: NoyoEnvironment | None
+    base_url: URL
+    token_url: URL
+    origins: tuple[URL, ...]
+    rules: LifetimeRules
+
+    def api(self, auth: Transport) -> NoyoApi:
+        """Return the endpoints for token calls."""
+        return NoyoApi(
+            base_url=self.base_url, token_url=self.token_url, environment=self.environment, auth=auth
+        )
+
+    def key(self) -> StoreKey:
+        """Return whose token: the environment is part of it, for one token host serves both."""
+        realm = self.environment or self.base_url.origin()
+        return StoreKey(
+            vendor=VENDOR, base_url=f"{self.token_url}#{realm}", identity=self.credentials.identity()
+        )
+
+
+def _settings(
+    credentials: object,
+    environment: object,
+    base_url: object,
+    token_url: object,
+    origins: object = (),
+    *,
+    rules: Callable[[], LifetimeRules] = LifetimeRules,
+    environ: Mapping[str, str] | None = None,
+) -> _Settings:
+    """Fill in from the environment what was not given; complain once, about everything."""
+    reader = EnvironmentReader(environ)
+
+    def tried(make: Callable[[], _T]) -> _T | None:
+        try:
+            return make()
+        except ConfigurationError as error:
+            reader.fault(str(error))
+            return None
+
+    source: object = credentials
+    if credentials is None:
+        client_id, client_secret = NoyoCredentials.read(reader)
+        if client_id and client_secret:
+            source = tried(lambda: NoyoCredentials(client_id=client_id, client_secret=client_secret))
+    found = None if source is None else tried(lambda: current(source))
+    if environment is None and base_url is None:
+        environment = reader.choice("NOYO_ENVIRONMENT", ENVIRONMENTS)
+        base_url = reader.optional("NOYO_BASE_URL")
+    if token_url is None:
+        token_url = reader.optional("NOYO_TOKEN_URL")
+    chosen, url = tried(lambda: choose_base_url(environment, base_url)) or (None, None)
+    tokens = tried(lambda: choose_token_url(token_url, url))
+    others = tried(lambda: choose_origins(chosen, origins, overridden=base_url is not None))
+    known = tried(rules)
+    reader.finish("NoyoClient")
+    assert found is not None  # noqa: S101 - else `finish` has raised, and so for the others
+    assert url is not None  # noqa: S101
+    assert tokens is not None  # noqa: S101
+    assert others is not None  # noqa: S101
+    assert known is not None  # noqa: S101
+    return _Settings(
+        source=cast("NoyoCredentialSource", source),
+        credentials=found,
+        environment=chosen,
+        base_url=url,
+        token_url=tokens,
+        origins=others,
+        rules=known,
+    )

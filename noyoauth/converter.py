@@ -1,0 +1,56 @@
+"""Noyo's wire rules on top of the core's: instants as numbers, and numbers that are none."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import cattrs
+
+from nauth.instants import parse_instant
+from nauth.wire import MismatchError, make_converter, type_name
+from noyoauth.models import EPOCH_S
+
+__all__ = ["CONVERTER", "tame"]
+
+
+def tame(body: bytes) -> bytes:
+    """Return a JSON document with numbers such as ``1e400`` or ``NaN`` as the text they were written with.
+
+    The core refuses a document for such a number. Here it may stand in `expires_in`, where it only means that the
+    lifetime is unknown. Anything else comes back as it is, for the core to judge.
+    """
+    try:
+        return json.dumps(
+            json.loads(body.decode("utf-8-sig"), parse_float=_number, parse_constant=str)
+        ).encode()
+    except (ValueError, RecursionError):
+        return body
+
+
+def _number(text: str) -> float | str:
+    number = float(text)
+    return text if number in {float("inf"), float("-inf")} else number
+
+
+def _instant(value: object, _: object) -> datetime:
+    if type(value) not in {int, float}:
+        raise MismatchError(EPOCH_S, type_name(value))
+    try:
+        return parse_instant(value, epoch=True)
+    except ValueError:
+        raise MismatchError(EPOCH_S, "a number beyond the calendar") from None
+
+
+def _is_epoch(kind: Any) -> bool:
+    return EPOCH_S in getattr(kind, "__metadata__", ())
+
+
+def _make() -> cattrs.Converter:
+    converter = make_converter()
+    converter.register_structure_hook_func(_is_epoch, _instant)
+    return converter
+
+
+CONVERTER = _make()

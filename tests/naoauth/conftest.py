@@ -1,0 +1,87 @@
+"""A stage for tests of NAO Cloud: the sandbox, a clock that both sides share, and clients."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import attrs
+import pytest
+
+from naoauth import NaoClient, NaoCredentials
+from naoauth.sandbox import NaoSandbox
+from nauth.events import Event, RenewalFailed, RenewalSucceeded
+from nauth.stores import MemoryStore
+from nauth.testing import FakeClock
+
+
+@attrs.define(kw_only=True)
+class Stage:
+    """The sandbox and the clients that talk to it.
+
+    Attributes:
+        clock: drives the sandbox and every client.
+        events: what the clients' observers were told.
+        store: shared by the clients, by nobody else.
+    """
+
+    sandbox: NaoSandbox
+    clock: FakeClock
+    store: MemoryStore
+    events: list[Event] = attrs.Factory(list)
+    _stack: AsyncExitStack = attrs.Factory(AsyncExitStack)
+    _changed: asyncio.Event = attrs.Factory(asyncio.Event)
+
+    async def client(self, credentials: NaoCredentials | None = None, **options: Any) -> NaoClient:
+        """Open a client that closes with the stage."""
+        given: dict[str, Any] = {
+            "base_url": self.sandbox.base_url,
+            "clock": self.clock,
+            "store": self.store,
+        } | options
+        client = NaoClient(credentials or self.sandbox.credentials, observer=self._note, **given)
+        return await self._stack.enter_async_context(client)
+
+    def _note(self, event: Event) -> None:
+        self.events.append(event)
+        self._changed.set()
+
+    def count(self, kind: type[Event]) -> int:
+        """How many events of this kind there were."""
+        return sum(isinstance(event, kind) for event in self.events)
+
+    @property
+    def calls(self) -> tuple[int, int, int]:
+        """How many sessions, token and revoke requests have arrived."""
+        requests = self.sandbox.requests
+        return requests["sessions"], requests["token"], requests["revoke"]
+
+    @property
+    def ended(self) -> int:
+        """How many renewals have ended."""
+        return self.count(RenewalSucceeded) + self.count(RenewalFailed)
+
+    async def renewals(self, count: int) -> None:
+        """Wait until `count` renewals in all have ended, well or not."""
+        while self.ended < count:
+            self._changed.clear()
+            await self._changed.wait()
+
+
+@asynccontextmanager
+async def opened(**switches: Any) -> AsyncIterator[Stage]:
+    """Start a sandbox with `switches`, on a clock where every sleep ends at once."""
+    clock = FakeClock(jump=True)
+    stack = AsyncExitStack()
+    # closed in this order: clients, then the sandbox
+    async with NaoSandbox(clock=clock, **switches) as sandbox, stack:
+        yield Stage(sandbox=sandbox, clock=clock, store=MemoryStore(clock=clock), stack=stack)
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    """NAO Cloud as its pages say."""
+    async with opened() as made:
+        yield made

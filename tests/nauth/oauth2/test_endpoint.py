@@ -1,0 +1,272 @@
+"""Who the client says it is, what goes out, and what every answer means."""
+
+from __future__ import annotations
+
+import base64
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+
+from nauth.errors import (
+    ConfigurationError,
+    CredentialsRejectedError,
+    InteractionRequiredError,
+    MalformedResponseError,
+    NauthError,
+    PermissionDeniedError,
+    RequestRejectedError,
+    VendorUnavailableError,
+)
+from nauth.oauth2 import ClientCredentials, TokenEndpoint
+from nauth.oauth2.refusals import Ask
+from nauth.secret import Secret
+from nauth.token import Token
+from tests.fakes.transport import FakeTransport, answer
+
+_URL = "https://auth.example.com/token?tenant=1"
+_FULL = {
+    "access_token": "at-1",
+    "token_type": "bearer",
+    "expires_in": 3600,
+    "refresh_token": "rt-1",
+    "scope": "a b",
+}
+_BOTH = Token(access_token=Secret("at-1"), refresh_token=Secret("rt-1"))
+
+
+def _made(transport: FakeTransport, **options: Any) -> TokenEndpoint:
+    given = {"client_id": "id", "client_secret": "CANARY-secret"} | options
+    return TokenEndpoint(_URL, transport=transport, revocation_url="https://auth.example.com/revoke", **given)
+
+
+def _sent(transport: FakeTransport, number: int = -1) -> dict[str, str]:
+    return dict(parse_qsl((transport.requests[number].body or b"").decode(), keep_blank_values=True))
+
+
+async def _asked(body: object, status: int = 200, *, ask: Ask = Ask.REFRESH_TOKEN, **headers: str) -> Token:
+    return await _made(FakeTransport(answer(status, body, headers=headers, sent_wall=1e9))).token(
+        ask, {"a": None}
+    )
+
+
+# --- what goes out ---------------------------------------------------------------------------------------------------
+
+
+async def test_basic_form_encodes_both_parts() -> None:
+    """RFC 6749 section 2.3.1: a colon or plus in the id must not move the border."""
+    transport = FakeTransport(answer(200, _FULL))
+    await _made(transport, client_id="a:b c+é", client_secret="s%:/ ü").token(Ask.CLIENT_CREDENTIALS, {})
+    scheme, _, packed = transport.requests[0].headers["Authorization"].partition(" ")
+    assert (scheme, base64.b64decode(packed)) == ("Basic", b"a%3Ab+c%2B%C3%A9:s%25%3A%2F+%C3%BC")
+    assert _sent(transport) == {"grant_type": "client_credentials"}
+    assert str(transport.requests[0].url) == _URL
+
+
+@pytest.mark.parametrize(
+    "options, fields",
+    [
+        ({"client_auth": "body"}, {"client_id": "id", "client_secret": "CANARY-secret"}),
+        ({"client_secret": None}, {"client_id": "id"}),
+        ({"client_secret": None, "client_auth": "none"}, {"client_id": "id"}),
+    ],
+)
+async def test_the_body_may_name_the_client(options: dict[str, Any], fields: dict[str, str]) -> None:
+    """In the body, or as a public client that only names itself: no Authorization header then."""
+    transport = FakeTransport(answer(200, _FULL))
+    await _made(transport, **options).token(
+        Ask.REFRESH_TOKEN, {"refresh_token": Secret("x y"), "scope": None}
+    )
+    assert _sent(transport) == {"grant_type": "refresh_token", "refresh_token": "x y"} | fields
+    assert "Authorization" not in transport.requests[0].headers
+    assert transport.requests[0].headers["Accept"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    "url, options, words",
+    [
+        ("http://auth.example.com/t", {}, "https"),
+        ("auth.example.com", {}, "absolute"),
+        ("https://[", {}, "absolute"),
+        (7, {}, "not int"),
+        ("https://a.example/t#f", {}, "fragment"),
+        ("https://u:p@a.example/t", {}, "user name"),
+        (_URL, {"client_id": " "}, "client_id"),
+        (_URL, {"client_id": 7}, "client_id"),
+        (_URL, {"client_secret": 7}, "client_secret"),
+        (_URL, {"client_auth": "body", "client_secret": None}, "absent"),
+        (_URL, {"client_auth": "none"}, "contradicts"),
+        (_URL, {"client_auth": "jwt"}, "must be 'basic'"),
+    ],
+)
+def test_unsafe_or_contradictory_settings_are_refused(url: Any, options: dict[str, Any], words: str) -> None:
+    """Each at once, by name, and without quoting a secret."""
+    given = {"client_id": "id", "client_secret": "CANARY"} | options
+    with pytest.raises(ConfigurationError, match=words) as refused:
+        TokenEndpoint(url, **given)
+    assert "CANARY" not in str(refused.value)
+
+
+async def test_it_opens_and_closes_a_transport_of_its_own() -> None:
+    """Without `transport` it makes one and closes it; one that was given stays open."""
+    async with TokenEndpoint(_URL, client_id="id", client_secret="CANARY") as endpoint:
+        assert "auth.example.com" in repr(endpoint)
+        assert "CANARY" not in repr(endpoint)
+    transport = FakeTransport()
+    await _made(transport).aclose()
+    assert transport.closed == 0
+    keys = {endpoint.key("x"), endpoint.key("x", "ada"), endpoint.key("x", "bob"), endpoint.key("y")}
+    assert len(keys) == 4
+
+
+# --- answers ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_full_answer() -> None:
+    """Life counts from when the request went out; other members are kept as text."""
+    token = await _asked(
+        _FULL | {"n": 7, "b": True, "nested": {}, "null": None, "half": "\ud800", "\ud800": "x"}
+    )
+    assert (token.access_token.reveal(), token.scheme) == ("at-1", "Bearer")
+    assert token.refresh_token == Secret("rt-1")
+    assert token.lifetime == timedelta(hours=1)
+    assert token.expires_at is not None
+    assert token.expires_at.timestamp() == 1e9 + 3600
+    assert dict(token.extra) == {"scope": "a b", "n": "7", "b": "true"}
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"token_type": ""}, {"token_type": "BEARER"}, {"expires_in": "soon"}, {"error": None}]
+)
+async def test_only_the_access_token_is_required(more: dict[str, Any]) -> None:
+    """No life stated means no schedule; an empty refresh token is none."""
+    token = await _asked({"access_token": "at-1", "refresh_token": ""} | more)
+    assert (token.lifetime, token.refresh_token, token.expires_at, token.scheme) == (
+        None,
+        None,
+        None,
+        "Bearer",
+    )
+
+
+@pytest.mark.parametrize(
+    "body, problem",
+    [
+        ({}, "$.access_token: missing"),
+        ({"access_token": ""}, "nothing"),
+        ({"access_token": "CANARY\r\nX: y"}, "printable"),
+        ({"access_token": 7}, "got int"),
+        ({"access_token": "CANARY", "token_type": "mac"}, "got mac"),
+        ({"access_token": "CANARY", "token_type": "é" * 999}, "expected bearer"),
+        ({"access_token": "CANARY", "token_type": "\x01"}, "another str"),
+        ({"access_token": "CANARY", "token_type": 7}, "got int"),
+        ({"access_token": "CANARY", "refresh_token": []}, "got list"),
+        ([], "expected object"),
+        (b"<html>", "markup"),
+        (b"", "nothing"),
+    ],
+)
+async def test_a_success_that_cannot_be_used(body: object, problem: str) -> None:
+    """The place and the types are named, values never."""
+    with pytest.raises(MalformedResponseError) as refused:
+        await _asked(body)
+    assert any(problem in line for line in refused.value.problems)
+    assert "CANARY" not in f"{refused.value} {refused.value.problems}"
+
+
+@pytest.mark.parametrize(
+    "status, body, kind, ask",
+    [
+        (400, {"error": "invalid_grant"}, CredentialsRejectedError, Ask.REFRESH_TOKEN),
+        (401, {"error": "invalid_grant"}, CredentialsRejectedError, Ask.CLIENT_CREDENTIALS),
+        (400, {"error": "invalid_grant"}, InteractionRequiredError, Ask.AUTHORIZATION_CODE),
+        (400, {"error": "invalid_client"}, CredentialsRejectedError, Ask.REFRESH_TOKEN),
+        (400, {"error": "unauthorized_client"}, CredentialsRejectedError, Ask.REFRESH_TOKEN),
+        (400, {"error": "access_denied"}, PermissionDeniedError, Ask.REFRESH_TOKEN),
+        (400, {"error": "invalid_scope"}, RequestRejectedError, Ask.REFRESH_TOKEN),
+        (400, {"error": "invalid_request"}, RequestRejectedError, Ask.REFRESH_TOKEN),
+        (400, {"error": "unsupported_grant_type"}, RequestRejectedError, Ask.REFRESH_TOKEN),
+        (400, {"error": "temporarily_unavailable"}, VendorUnavailableError, Ask.REFRESH_TOKEN),
+        (400, {"error": "server_error"}, VendorUnavailableError, Ask.REFRESH_TOKEN),
+        (200, {"error": "invalid_grant"}, CredentialsRejectedError, Ask.REFRESH_TOKEN),
+        (200, {"error": "new_code"}, RequestRejectedError, Ask.REFRESH_TOKEN),
+        (400, {"error": "new_code"}, RequestRejectedError, Ask.REFRESH_TOKEN),
+        (400, {"error": {"a": 1}}, RequestRejectedError, Ask.REFRESH_TOKEN),
+        (400, [], RequestRejectedError, Ask.REFRESH_TOKEN),
+        (401, b"", CredentialsRejectedError, Ask.REFRESH_TOKEN),
+        (403, b"<html>", PermissionDeniedError, Ask.REFRESH_TOKEN),
+        (404, b"", RequestRejectedError, Ask.REFRESH_TOKEN),
+        (307, b"", MalformedResponseError, Ask.REFRESH_TOKEN),
+        (429, {"error": "invalid_grant"}, VendorUnavailableError, Ask.REFRESH_TOKEN),
+        (503, {"error": "invalid_grant"}, VendorUnavailableError, Ask.REFRESH_TOKEN),
+    ],
+)
+async def test_every_refusal_has_its_kind(
+    status: int, body: object, kind: type[NauthError], ask: Ask
+) -> None:
+    """By the RFC's code, whatever the status; by the status where it says "later" or there is no code."""
+    with pytest.raises(NauthError) as refused:
+        await _asked(body, status, ask=ask, **{"Retry-After": "7", "X-Request-Id": "r-1"})
+    assert type(refused.value) is kind
+    assert (refused.value.status, refused.value.request_id) == (status, "r-1")
+    assert refused.value.retry_after == (timedelta(seconds=7) if kind is VendorUnavailableError else None)
+
+
+async def test_what_the_server_said_is_cleaned() -> None:
+    """The description is shown without anything that looks like a token."""
+    told = {"error": "invalid_client", "error_description": f"no such client {'x' * 40}\n"}
+    with pytest.raises(CredentialsRejectedError, match="client_auth='body'") as refused:
+        await _asked(told, 401)
+    assert (refused.value.code, refused.value.detail) == ("invalid_client", "no such client [...]")
+
+
+# --- revocation ------------------------------------------------------------------------------------------------------
+
+
+async def test_both_tokens_are_revoked() -> None:
+    """The refresh token first: with it gone, a crash in between leaves nothing that could be renewed."""
+    transport = FakeTransport(otherwise=answer(200, b""))
+    await _made(transport).revoke(_BOTH)
+    assert [(_sent(transport, n)["token"], _sent(transport, n)["token_type_hint"]) for n in (0, 1)] == [
+        ("rt-1", "refresh_token"),
+        ("at-1", "access_token"),
+    ]
+    assert str(transport.requests[0].url) == "https://auth.example.com/revoke"
+
+
+async def test_a_server_that_revokes_refresh_tokens_only() -> None:
+    """`unsupported_token_type` for the access token is fine when its refresh token is gone, and only then."""
+    no = answer(400, {"error": "unsupported_token_type"})
+    await _made(FakeTransport(answer(200, b""), no)).revoke(_BOTH)
+    with pytest.raises(RequestRejectedError):
+        await _made(FakeTransport(no)).revoke(Token(access_token=Secret("at-1")))
+    with pytest.raises(RequestRejectedError):
+        await _made(FakeTransport(answer(200, b""), answer(404, b""))).revoke(_BOTH)
+    with pytest.raises(VendorUnavailableError):
+        await _made(FakeTransport(answer(503, b""))).revoke(_BOTH)
+
+
+async def test_revoking_needs_an_address() -> None:
+    """Without one nothing is sent."""
+    transport = FakeTransport()
+    endpoint = TokenEndpoint(_URL, client_id="id", transport=transport)
+    with pytest.raises(ConfigurationError, match="revocation_url"):
+        await endpoint.revoke(_BOTH)
+    assert transport.requests == []
+
+
+# --- client credentials ----------------------------------------------------------------------------------------------
+
+
+async def test_client_credentials_drop_a_refresh_token() -> None:
+    """The credentials are always at hand, so each renewal is a sign-in; it may be repeated when its answer is lost."""
+    transport = FakeTransport(otherwise=answer(200, _FULL))
+    service = ClientCredentials(_made(transport), scope="a", audience="b")
+    token = await service.issue()
+    assert token.refresh_token is None
+    await service.refresh(token)
+    await service.revoke(token)
+    assert _sent(transport, 1) == {"grant_type": "client_credentials", "scope": "a", "audience": "b"}
+    assert [request.repeatable for request in transport.requests[:2]] == [True, True]
+    assert "CANARY" not in repr(service)
