@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import functools
 from collections.abc import Mapping
 from datetime import timedelta
 from types import MappingProxyType
@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias, TypedDict, get_args
 
 import attrs
 
-from nauth.errors import ConfigurationError
+from nauth.testing.switchboard import Switchboard
 
 __all__ = ["SWITCHES", "SwitchOptions", "Switches", "parse"]
 
@@ -172,6 +172,9 @@ SWITCHES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Switch -> all its values, the default first."""
 
 
+_BOARD = Switchboard("NaoSandbox", SWITCHES)
+
+
 @attrs.frozen(kw_only=True)
 class Switches:
     """The switches as set, lifetimes as durations (`oauth_life` None: the answer states none)."""
@@ -214,38 +217,18 @@ def parse(options: Mapping[str, object]) -> Switches:
     Raises:
         ConfigurationError: an unknown switch or value; the text lists what there is.
     """
-    checked: dict[str, object] = {}
-    for name, value in options.items():
-        if name not in SWITCHES:
-            raise ConfigurationError(f"NaoSandbox has no switch {name!r}. It has: {', '.join(SWITCHES)}")
-        checked[name] = _life(name, value) if name in _LIVES else _listed(name, value)
+    checked = _BOARD.checked(options, _LIVES)
     return Switches(**checked)  # type: ignore[arg-type]  # each value was checked against its Literal's own members
-
-
-_LIVES = frozenset({"jwt_life", "oauth_life"})
-
-
-def _listed(name: str, value: object) -> object:
-    if value not in SWITCHES[name]:
-        raise _wrong(name, value, "")
-    return value
 
 
 def _life(name: str, value: object) -> timedelta | None:
     if isinstance(value, str) and value in SWITCHES[name]:
         return {"short": _SHORT, "absent": None}.get(value, timedelta(seconds=_number(value)))
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    # type(), as True is an int; the bound refuses NaN and infinity, which timedelta cannot hold
-    if type(seconds) not in {int, float} or not 0 < float(seconds) < math.inf:  # type: ignore[arg-type]  # a number by the first half
-        raise _wrong(name, value, ", or a positive timedelta or number of seconds")
-    return timedelta(seconds=float(seconds))  # type: ignore[arg-type]  # a number, checked above
+    return _BOARD.span(name, value)
 
 
 def _number(text: str) -> int:
     return int(text) if text.isdecimal() else 0
 
 
-def _wrong(name: str, value: object, more: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"NaoSandbox({name}={value!r}) is not a value of this switch. It takes: {', '.join(SWITCHES[name])}{more}"
-    )
+_LIVES = {name: functools.partial(_life, name) for name in ("jwt_life", "oauth_life")}

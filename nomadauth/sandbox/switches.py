@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Literal, TypeAlias, TypedDict, get_args
 
 import attrs
 
-from nauth.errors import ConfigurationError
+from nauth.testing.switchboard import Switchboard
 
 __all__ = ["SWITCHES", "SwitchOptions", "Switches", "parse"]
 
@@ -137,6 +137,9 @@ SWITCHES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Switch -> all its values, the default first. `refresh_life` takes any "seconds:N"; one stands here for all."""
 
 
+_BOARD = Switchboard("NomadSandbox", SWITCHES)
+
+
 @attrs.frozen(kw_only=True)
 class Switches:
     """The switches as set, lifetimes as durations (`refresh_life` None: without limit)."""
@@ -197,49 +200,19 @@ def parse(options: Mapping[str, object]) -> Switches:
     Raises:
         ConfigurationError: an unknown switch or value; the text lists what there is.
     """
-    checked: dict[str, object] = {}
-    for name, value in options.items():
-        if name not in SWITCHES:
-            raise ConfigurationError(f"NomadSandbox has no switch {name!r}. It has: {', '.join(SWITCHES)}")
-        checked[name] = _LIFETIMES[name](value) if name in _LIFETIMES else _listed(name, value)
+    checked = _BOARD.checked(options, _LIFETIMES)
     return Switches(**checked)  # type: ignore[arg-type]  # each value was checked against its Literal's own members
-
-
-def _listed(name: str, value: object) -> object:
-    if value not in SWITCHES[name]:
-        raise _wrong(name, value, "")
-    return value
 
 
 def _expiry_value(value: object) -> object:
     return (
         value
         if isinstance(value, str) and value in SWITCHES["expiry_value"]
-        else _span("expiry_value", value)
+        else _BOARD.span("expiry_value", value)
     )
 
 
-def _refresh_life(value: object) -> timedelta | None:
-    if value == "unlimited":
-        return None
-    if isinstance(value, str) and value.startswith("seconds:"):
-        number = value.removeprefix("seconds:")
-        return _span("refresh_life", int(number) if number.isdecimal() else value)
-    return _span("refresh_life", value)
-
-
-def _span(name: str, value: object) -> timedelta:
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    # type(), as True is an int; the bound refuses NaN and infinity, which timedelta cannot hold
-    if type(seconds) not in {int, float} or not 0 < float(seconds) < math.inf:  # type: ignore[arg-type]  # a number by the first half
-        raise _wrong(name, value, ", or a positive timedelta or number of seconds")
-    return timedelta(seconds=float(seconds))  # type: ignore[arg-type]  # a number, checked above
-
-
-def _wrong(name: str, value: object, more: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"NomadSandbox({name}={value!r}) is not a value of this switch. It takes: {', '.join(SWITCHES[name])}{more}"
-    )
-
-
-_LIFETIMES = {"expiry_value": _expiry_value, "refresh_life": _refresh_life}
+_LIFETIMES: Mapping[str, Callable[[object], object]] = {
+    "expiry_value": _expiry_value,
+    "refresh_life": functools.partial(_BOARD.limit, "refresh_life"),
+}

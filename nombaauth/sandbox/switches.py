@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Literal, TypeAlias, TypedDict, get_args
 
 import attrs
 
-from nauth.errors import ConfigurationError
+from nauth.testing.switchboard import Switchboard
 
 __all__ = ["SWITCHES", "SwitchOptions", "Switches", "parse"]
 
@@ -147,6 +147,9 @@ SWITCHES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Switch -> all its values, the default first. `refresh_ttl` takes any "seconds:N"; one stands here for all."""
 
 
+_BOARD = Switchboard("NombaSandbox", SWITCHES)
+
+
 @attrs.frozen(kw_only=True)
 class Switches:
     """The switches as set, lifetimes as durations (`refresh_ttl` None: without limit)."""
@@ -189,18 +192,8 @@ def parse(options: Mapping[str, object]) -> Switches:
     Raises:
         ConfigurationError: an unknown switch or value; the text lists what there is.
     """
-    checked: dict[str, object] = {}
-    for name, value in options.items():
-        if name not in SWITCHES:
-            raise ConfigurationError(f"NombaSandbox has no switch {name!r}. It has: {', '.join(SWITCHES)}")
-        checked[name] = _LIFETIMES[name](value) if name in _LIFETIMES else _listed(name, value)
+    checked = _BOARD.checked(options, _LIFETIMES)
     return Switches(**checked)  # type: ignore[arg-type]  # each value was checked against its Literal's own members
-
-
-def _listed(name: str, value: object) -> object:
-    if value not in SWITCHES[name]:
-        raise _wrong(name, value, "")
-    return value
 
 
 def _access_ttl(value: object) -> timedelta:
@@ -208,30 +201,10 @@ def _access_ttl(value: object) -> timedelta:
         return _SHORT
     if isinstance(value, str) and value in SWITCHES["access_ttl"]:
         return timedelta(seconds=int(value))
-    return _span("access_ttl", value)
+    return _BOARD.span("access_ttl", value)
 
 
-def _refresh_ttl(value: object) -> timedelta | None:
-    if value == "unlimited":
-        return None
-    if isinstance(value, str) and value.startswith("seconds:"):
-        number = value.removeprefix("seconds:")
-        return _span("refresh_ttl", int(number) if number.isdecimal() else value)
-    return _span("refresh_ttl", value)
-
-
-def _span(name: str, value: object) -> timedelta:
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    # type(), as True is an int; the bound refuses NaN and infinity, which timedelta cannot hold
-    if type(seconds) not in {int, float} or not 0 < float(seconds) < math.inf:  # type: ignore[arg-type]  # a number by the first half
-        raise _wrong(name, value, ", or a positive timedelta or number of seconds")
-    return timedelta(seconds=float(seconds))  # type: ignore[arg-type]  # a number, checked above
-
-
-def _wrong(name: str, value: object, more: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"NombaSandbox({name}={value!r}) is not a value of this switch. It takes: {', '.join(SWITCHES[name])}{more}"
-    )
-
-
-_LIFETIMES = {"access_ttl": _access_ttl, "refresh_ttl": _refresh_ttl}
+_LIFETIMES: Mapping[str, Callable[[object], object]] = {
+    "access_ttl": _access_ttl,
+    "refresh_ttl": functools.partial(_BOARD.limit, "refresh_ttl"),
+}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from datetime import timedelta
 from types import MappingProxyType
@@ -10,7 +9,7 @@ from typing import Literal, TypeAlias, TypedDict, get_args
 
 import attrs
 
-from nauth.errors import ConfigurationError
+from nauth.testing.switchboard import Switchboard
 
 __all__ = ["SWITCHES", "SwitchOptions", "Switches", "parse"]
 
@@ -102,6 +101,9 @@ SWITCHES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Switch -> all its values, the default first. `concurrent_tokens` takes any "max:N"; one stands here for all."""
 
 
+_BOARD = Switchboard("NoyoSandbox", SWITCHES)
+
+
 @attrs.frozen(kw_only=True)
 class Switches:
     """The switches as set, the lifetime as a duration (`concurrent_tokens` None: without limit)."""
@@ -132,18 +134,8 @@ def parse(options: Mapping[str, object]) -> Switches:
     Raises:
         ConfigurationError: an unknown switch or value; the text lists what there is.
     """
-    checked: dict[str, object] = {}
-    for name, value in options.items():
-        if name not in SWITCHES:
-            raise ConfigurationError(f"NoyoSandbox has no switch {name!r}. It has: {', '.join(SWITCHES)}")
-        checked[name] = _SPECIAL[name](value) if name in _SPECIAL else _listed(name, value)
+    checked = _BOARD.checked(options, _SPECIAL)
     return Switches(**checked)  # type: ignore[arg-type]  # each value was checked against its Literal's own members
-
-
-def _listed(name: str, value: object) -> object:
-    if value not in SWITCHES[name]:
-        raise _wrong(name, value, "")
-    return value
 
 
 def _real_lifetime(value: object) -> timedelta:
@@ -151,11 +143,7 @@ def _real_lifetime(value: object) -> timedelta:
         return _SHORT
     if isinstance(value, str) and value in SWITCHES["real_lifetime"]:
         return timedelta(seconds=int(value))
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    # type(), as True is an int; the bound refuses NaN and infinity, which timedelta cannot hold
-    if type(seconds) not in {int, float} or not 0 < float(seconds) < math.inf:  # type: ignore[arg-type]  # a number by the first half
-        raise _wrong("real_lifetime", value, ", or a positive timedelta or number of seconds")
-    return timedelta(seconds=float(seconds))  # type: ignore[arg-type]  # a number, checked above
+    return _BOARD.span("real_lifetime", value)
 
 
 def _concurrent_tokens(value: object) -> int | None:
@@ -165,14 +153,8 @@ def _concurrent_tokens(value: object) -> int | None:
         return 1
     number = value.removeprefix("max:") if isinstance(value, str) and value.startswith("max:") else ""
     if not (number.isascii() and number.isdecimal() and int(number) > 0):
-        raise _wrong("concurrent_tokens", value, ", with any number")
+        raise _BOARD.wrong("concurrent_tokens", value, ", with any number")
     return int(number)
-
-
-def _wrong(name: str, value: object, more: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"NoyoSandbox({name}={value!r}) is not a value of this switch. It takes: {', '.join(SWITCHES[name])}{more}"
-    )
 
 
 _SPECIAL = {"real_lifetime": _real_lifetime, "concurrent_tokens": _concurrent_tokens}

@@ -1,0 +1,85 @@
+"""`Switchboard`: check the switches a sandbox is given, and say what there is where one is wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from nauth.errors import ConfigurationError
+
+__all__ = ["Switchboard"]
+
+
+class Switchboard:
+    """The switches of one sandbox.
+
+    Args:
+        sandbox: its class's name, for error texts.
+        switches: switch -> all its values, the default first.
+    """
+
+    __slots__ = ("_sandbox", "_switches")
+
+    def __init__(self, sandbox: str, switches: Mapping[str, tuple[str, ...]]) -> None:
+        self._sandbox = sandbox
+        self._switches = switches
+
+    def checked(
+        self, options: Mapping[str, object], special: Mapping[str, Callable[[object], object]]
+    ) -> dict[str, object]:
+        """Return `options` with each value checked; those in `special` are read by their own function.
+
+        Raises:
+            ConfigurationError: an unknown switch or value; the text lists what there is.
+        """
+        checked: dict[str, object] = {}
+        for name, value in options.items():
+            if name not in self._switches:
+                raise ConfigurationError(
+                    f"{self._sandbox} has no switch {name!r}. It has: {', '.join(self._switches)}"
+                )
+            checked[name] = special[name](value) if name in special else self.listed(name, value)
+        return checked
+
+    def listed(self, name: str, value: object) -> object:
+        """Return `value` if it is one of the switch's own.
+
+        Raises:
+            ConfigurationError: it is not.
+        """
+        if value not in self._switches[name]:
+            raise self.wrong(name, value)
+        return value
+
+    def span(self, name: str, value: object) -> timedelta:
+        """Return a positive `timedelta` or number of seconds as a duration.
+
+        Raises:
+            ConfigurationError: it is neither.
+        """
+        seconds = value.total_seconds() if isinstance(value, timedelta) else value
+        # type(), as True is an int; the bound refuses NaN and infinity, which timedelta cannot hold
+        if type(seconds) not in {int, float} or not 0 < float(seconds) < math.inf:  # type: ignore[arg-type]  # a number by the first half
+            raise self.wrong(name, value, ", or a positive timedelta or number of seconds")
+        return timedelta(seconds=float(seconds))  # type: ignore[arg-type]  # a number, checked above
+
+    def limit(self, name: str, value: object) -> timedelta | None:
+        """Return a duration given as for `span` or as ``"seconds:N"``; None for ``"unlimited"``.
+
+        Raises:
+            ConfigurationError: it is none of these.
+        """
+        if value == "unlimited":
+            return None
+        if isinstance(value, str) and value.startswith("seconds:"):
+            number = value.removeprefix("seconds:")
+            return self.span(name, int(number) if number.isdecimal() else value)
+        return self.span(name, value)
+
+    def wrong(self, name: str, value: object, more: str = "") -> ConfigurationError:
+        """Return the error for a value that the switch does not take; `more` says what else it would take."""
+        return ConfigurationError(
+            f"{self._sandbox}({name}={value!r}) is not a value of this switch. "
+            f"It takes: {', '.join(self._switches[name])}{more}"
+        )
