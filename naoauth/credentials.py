@@ -114,7 +114,7 @@ class NaoApiKey:
         return identity_digest("api_key", self.auth_token)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class NaoSession:
     """A JWT from the sessions endpoint, by API key **or** by e-mail and password; sent raw.
 
@@ -166,7 +166,7 @@ class NaoSession:
         return identity_digest("session", self.auth_token, self.email, person)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class NaoOAuth:
     """A person's consent, by authorization code: an access token sent as Bearer, refreshed where the service allows.
 
@@ -194,14 +194,14 @@ class NaoOAuth:
     client_id: str = attrs.field(converter=_plain, validator=_present)
     client_secret: Secret = attrs.field(converter=_hidden, validator=_present)
     redirect_uri: str = attrs.field(converter=_plain, validator=_present)
-    account: str | None = attrs.field(default=None, converter=_plain_or_none)
-    refresh_token: Secret | None = attrs.field(default=None, converter=_hidden_or_none)
-    scope: str | None = attrs.field(default=None, converter=_plain_or_none)
-    client_auth: ClientAuth = attrs.field(default="body", validator=_client_auth)
-    pkce: bool = False
-    authorize_path: str = attrs.field(default=AUTHORIZE_PATH, validator=_path)
-    token_path: str = attrs.field(default=TOKEN_PATH, validator=_path)
-    revoke_path: str = attrs.field(default=REVOKE_PATH, validator=_path)
+    account: str | None = attrs.field(default=None, converter=_plain_or_none, kw_only=True)
+    refresh_token: Secret | None = attrs.field(default=None, converter=_hidden_or_none, kw_only=True)
+    scope: str | None = attrs.field(default=None, converter=_plain_or_none, kw_only=True)
+    client_auth: ClientAuth = attrs.field(default="body", validator=_client_auth, kw_only=True)
+    pkce: bool = attrs.field(default=False, kw_only=True)
+    authorize_path: str = attrs.field(default=AUTHORIZE_PATH, validator=_path, kw_only=True)
+    token_path: str = attrs.field(default=TOKEN_PATH, validator=_path, kw_only=True)
+    revoke_path: str = attrs.field(default=REVOKE_PATH, validator=_path, kw_only=True)
     _own: str = attrs.field(init=False, factory=secrets.token_hex, repr=False, eq=False)
 
     @classmethod

@@ -36,7 +36,7 @@ def _present(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
         )
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class NombaCredentials:
     """One API key of one Nomba business.
 

@@ -50,7 +50,7 @@ def _no_colon(_: object, attribute: attrs.Attribute[Any], value: str) -> None:
         )
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class NoyoCredentials:
     """One API key of one organization. The key decides the environment: sandbox, or live only.
 

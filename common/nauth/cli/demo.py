@@ -1,4 +1,4 @@
-"""The demonstration: any number of stories side by side, a thousand coroutines, every promise checked."""
+"""The demonstration: any number of stories side by side, a thousand coroutines each, every promise checked."""
 
 from __future__ import annotations
 
@@ -21,9 +21,12 @@ __all__ = ["demonstrate"]
 _PER_SECOND = 1200
 """Requests a second that all coroutines aim at together. Clients and vendor share one thread: more would only queue."""
 
-_LIFETIME, _HERD = timedelta(seconds=3), 1000
-"""How long tokens live for up to so many coroutines, and in proportion for more: a herd must be served within a life,
-or its last ones meet a second renewal before the first has done them any good."""
+_LIFETIME, _HERD, _ALL = timedelta(seconds=3), 1000, 2000
+"""How long tokens live for up to so many coroutines of a vendor and of all, and in proportion for more: a request must
+be served within a life, or it meets a second renewal before the first has done it any good."""
+
+_HERD_S = 4.0
+"""The most that a herd waits for the one before it. All at once they would queue for longer than a token lives."""
 
 _OVERTIME_S = 15.0
 """How much longer than asked the incidents may take before the demonstration is called off."""
@@ -44,9 +47,9 @@ async def demonstrate(
     """Tell `stories` side by side, print what was shown, and return 0, or 1 if a promise was broken.
 
     Args:
-        stories: one a vendor; they share the coroutines evenly.
+        stories: one a vendor.
         seconds: how long. A little longer if an incident still has to show its effect.
-        coroutines: how many at once.
+        coroutines: how many call each vendor.
         plain: lines instead of a table, also on a terminal.
         console: where to print; stdout if None.
         clock: where time comes from.
@@ -55,7 +58,7 @@ async def demonstrate(
     console = console or Console()
     _allow_open_files()
     async with AsyncExitStack() as stack:
-        lifetime = _LIFETIME * max(coroutines / _HERD, 1.0)
+        lifetime = _LIFETIME * max(coroutines / _HERD, coroutines * len(stories) / _ALL, 1.0)
         stages = [Stage(make, lifetime, clock) for make in stories]
         for stage in stages:
             await stack.enter_async_context(stage.story)
@@ -68,13 +71,13 @@ async def demonstrate(
 async def _tell(
     stages: Sequence[Stage], board: Board, clock: Clock, *, seconds: float, coroutines: int
 ) -> None:
-    pace_s = coroutines / _PER_SECOND
+    pace_s = coroutines * len(stages) / _PER_SECOND
     visitors = [
-        asyncio.create_task(stages[number % len(stages)].visit(number // len(stages), pace_s))
-        for number in range(coroutines)
+        asyncio.create_task(stage.visit(number, pace_s)) for stage in stages for number in range(coroutines)
     ]
-    conductors = [asyncio.create_task(stage.conduct(seconds)) for stage in stages]
     began = clock.monotonic()
+    conductors = [asyncio.create_task(stage.conduct(began + seconds)) for stage in stages]
+    opener = asyncio.create_task(_open(stages, coroutines, clock))
     try:
         elapsed_s = 0.0
         while elapsed_s < seconds or not _over(conductors, elapsed_s - seconds):
@@ -83,9 +86,18 @@ async def _tell(
             board.show([stage.figures() for stage in stages], elapsed_s)
         await _let_finish(stages, clock)
     finally:
-        for task in (*visitors, *conductors):
+        for task in (opener, *visitors, *conductors):
             task.cancel()
-        await asyncio.gather(*visitors, *conductors, return_exceptions=True)
+        await asyncio.gather(opener, *visitors, *conductors, return_exceptions=True)
+
+
+async def _open(stages: Sequence[Stage], coroutines: int, clock: Clock) -> None:
+    """Let the herds in, each once the one before it has been served."""
+    for stage in stages:
+        stage.open()
+        give_up = clock.monotonic() + _HERD_S
+        while stage.served < coroutines and clock.monotonic() < give_up:
+            await clock.sleep(_POLL_S)
 
 
 def _over(conductors: Sequence[asyncio.Task[None]], overtime_s: float) -> bool:
@@ -106,19 +118,24 @@ async def _let_finish(stages: Sequence[Stage], clock: Clock) -> None:
 def _greet(console: Console, stages: Sequence[Stage], coroutines: int) -> None:
     names = ", ".join(stage.story.name for stage in stages)
     console.out(
-        f"{coroutines:,} coroutines call {names} on this machine; the tokens live for seconds. "
-        "Midway somebody else signs in with the same key, later the token is revoked.",
+        f"{coroutines:,} coroutines each call {names} on this machine; the tokens live for seconds. Midway, and again "
+        "later, something ends the token that all of them share.",
         highlight=False,
     )
 
 
 def _judge(console: Console, stages: Sequence[Stage], coroutines: int) -> int:
-    share = coroutines // len(stages)
-    found = [(stage.story.name, promise) for stage in stages for promise in promises(stage, share)]
-    for name, promise in found:
-        console.out(f"[{'ok' if promise.kept else 'BROKEN'}] {name}: {promise.text}", highlight=False)
-    console.out(closing_line(stages, coroutines, [promise for _, promise in found]), highlight=False)
-    return 0 if all(promise.kept for _, promise in found) else 1
+    found = {stage.story.name: promises(stage, coroutines) for stage in stages}
+    for name, made in found.items():
+        for promise in made:
+            console.out(f"[{'ok' if promise.kept else 'BROKEN'}] {name}: {promise.text}", highlight=False)
+    if len(stages) > 1:
+        for stage in stages:
+            line = closing_line([stage], coroutines, found[stage.story.name])
+            console.out(f"{stage.story.name}: {line}", highlight=False)
+    every = [promise for made in found.values() for promise in made]
+    console.out(closing_line(stages, coroutines * len(stages), every), highlight=False)
+    return 0 if all(promise.kept for promise in every) else 1
 
 
 def _allow_open_files() -> None:

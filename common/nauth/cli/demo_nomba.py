@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
 from datetime import timedelta
 from http import HTTPStatus
-from types import TracebackType
-from typing import Self
 
-from nauth.cli.demo_story import Counters, Watch
-from nauth.stores.memory import MemoryStore
-from nauth.testing import Fault
-from nauth.token import RenewalPolicy
+from nauth.cli.demo_double import DoubleStory
+from nauth.cli.demo_story import Counters, Incident, Watch
+from nauth.events import Observer
+from nauth.stores.base import TokenStore
 from nombaauth.client import NombaClient
 from nombaauth.sandbox import NombaSandbox
 
 __all__ = ["NombaStory"]
 
-_CLIENTS = 2
-_VENDOR_THINKS = timedelta(seconds=0.05)
-_FOR_EVER = 1_000_000
 
-
-class NombaStory:
+class NombaStory(DoubleStory):
     """Two clients, one key, and a Nomba of the strictest kind that its documents allow.
 
     A single session per key, refresh tokens that work once, and a refresh that kills the old access token at once,
@@ -34,16 +27,11 @@ class NombaStory:
     """
 
     name = "nomba"
+    refreshes = True
+    slow = ("issue", "refresh")
+    path = "/v1/transfers/banks"
 
     def __init__(self, watch: Watch, lifetime: timedelta) -> None:
-        self._watch = watch
-        # Nomba's own is five minutes of thirty, and pauses of seconds: scaled to tokens of a few seconds
-        self._policy = RenewalPolicy(
-            margin=lifetime * 0.4,
-            jitter=lifetime * 0.05,
-            backoff=timedelta(seconds=0.1),
-            cooldown=timedelta(seconds=0.2),
-        )
         self._sandbox = NombaSandbox(
             access_ttl=lifetime,
             # a Date in whole seconds is too coarse to tell the life of a token that lives for three of them
@@ -54,47 +42,28 @@ class NombaStory:
             refresh_kills_old_access="yes",
             refresh_bearer="expired_ok",
         )
-        self._clients: list[NombaClient] = []
-        self._takeovers = 0
-        self._stack = AsyncExitStack()
+        self._nombas: list[NombaClient] = []
+        super().__init__(watch, lifetime, self._sandbox)
 
-    async def __aenter__(self) -> Self:
-        await self._stack.enter_async_context(self._sandbox)
-        for endpoint in ("issue", "refresh"):
-            slow = Fault(delay=_VENDOR_THINKS, hold="before")
-            self._sandbox.faults.add(slow, endpoint=endpoint, times=_FOR_EVER)
-        # clients of one process share a store by default; a story of its own shares with no story before it
-        store = MemoryStore()
-        for _ in range(_CLIENTS):
-            client = NombaClient(
-                self._sandbox.credentials,
-                base_url=self._sandbox.base_url,
-                store=store,
-                policy=self._policy,
-                observer=self._watch(self._endings),
-            )
-            self._clients.append(await self._stack.enter_async_context(client))
-        return self
+    @property
+    def incidents(self) -> tuple[Incident, ...]:
+        """Somebody else signs in with the key; the shared token is revoked."""
+        return (
+            Incident("takeover", "one renewal after a takeover", self._take_over, refused_refreshes=1),
+            Incident("revoke", "one issue after a revocation", self._revoke, revokes=1),
+        )
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._stack.aclose()
-
-    async def request(self, number: int) -> int:
-        """Ask for the list of banks."""
-        async with self._clients[number % _CLIENTS].get("/v1/transfers/banks") as response:
-            await response.read()
-            return response.status
-
-    async def takeover(self) -> None:
-        """Sign in as another process with the same key would: Nomba ends the first session."""
-        self._sandbox.take_over()
-        self._takeovers += 1
-
-    async def revoke(self) -> None:
-        """Revoke the shared token through the first client."""
-        await self._clients[0].revoke()
+    def connect(self, store: TokenStore, observer: Observer) -> NombaClient:
+        """Make one client of the double."""
+        client = NombaClient(
+            self._sandbox.credentials,
+            base_url=self._sandbox.base_url,
+            store=store,
+            policy=self._policy,
+            observer=observer,
+        )
+        self._nombas.append(client)
+        return client
 
     def counters(self) -> Counters:
         """Return what the sandbox has counted."""
@@ -110,6 +79,15 @@ class NombaStory:
             reused=self._sandbox.refresh_reuses,
         )
 
-    def _endings(self) -> int:
+    def endings(self) -> int:
+        """Count issues, refreshes and revocations, and takeovers."""
         committed = self._sandbox.committed
-        return committed["issue"] + committed["refresh"] + committed["revoke"] + self._takeovers
+        return committed["issue"] + committed["refresh"] + committed["revoke"] + self._incidents
+
+    async def _take_over(self) -> None:
+        """Sign in as another process with the same key would: Nomba ends the first session."""
+        self._sandbox.take_over()
+        self._incidents += 1
+
+    async def _revoke(self) -> None:
+        await self._nombas[0].revoke()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import attrs
 
 from nauth.cli.demo_stage import Stage
-from nauth.cli.demo_story import Counters
+from nauth.cli.demo_story import Counters, Incident
 from nauth.cli.demo_tally import percentile_ms
 from nauth.events import Cause
 
@@ -25,19 +25,17 @@ class Promise:
 def promises(stage: Stage, coroutines: int) -> list[Promise]:
     """Check everything that was promised of a story that has been told to its end."""
     total = stage.story.counters()
-    return [
-        _herd(stage, total, coroutines),
+    found = [
+        _herd(stage, coroutines),
         _one_call_each(stage, total),
-        _takeover(stage),
-        _revoke(stage),
+        *(_incident(stage, incident) for incident in stage.story.incidents),
         _nobody_waited(stage),
         _nothing_failed(stage),
         _no_401(stage, total),
-        Promise(
-            total.reused == 0,
-            f"no refresh token was spent twice: {total.refresh} refreshes, {total.reused} of them with a spent one",
-        ),
     ]
+    if stage.story.refreshes:
+        found.append(_no_reuse(total))
+    return found
 
 
 def closing_line(stages: Sequence[Stage], coroutines: int, found: Sequence[Promise]) -> str:
@@ -61,8 +59,8 @@ def closing_line(stages: Sequence[Stage], coroutines: int, found: Sequence[Promi
     )
 
 
-def _herd(stage: Stage, total: Counters, coroutines: int) -> Promise:
-    issued = (stage.start or total).issue
+def _herd(stage: Stage, coroutines: int) -> Promise:
+    issued = stage.cold_issues
     return Promise(
         issued == 1,
         f"one issue for the cold herd: {coroutines:,} coroutines began at once with no token, "
@@ -71,50 +69,42 @@ def _herd(stage: Stage, total: Counters, coroutines: int) -> Promise:
 
 
 def _one_call_each(stage: Stage, total: Counters) -> Promise:
-    tally, took_over = stage.tally, stage.incidents.get("takeover")
+    tally = stage.tally
     refreshed = len(tally.renewals) - tally.issued
-    refused = 0 if took_over is None else took_over.calls.refresh_refused
+    refused = sum(seen.calls.refresh_refused for seen in stage.aftermaths.values())
     kept = (
         tally.failed_renewals == 0
         and total.issue == tally.issued
         and total.refresh == refreshed + refused
         and total.refresh_refused == refused
     )
+    seen = (
+        f", {total.refresh} refresh (expected {refreshed} and {refused} refused after the takeover)"
+        if stage.story.refreshes
+        else f" and {total.refresh} refresh (it has none)"
+    )
     return Promise(
         kept,
         f"one token call per renewal: {tally.issued} by issue and {refreshed} by refresh, {tally.failed_renewals} "
-        f"failed; the vendor saw {total.issue} issue, {total.refresh} refresh (expected {refreshed} and {refused} "
-        "refused after the takeover)",
+        f"failed; the vendor saw {total.issue} issue{seen}",
     )
 
 
-def _takeover(stage: Stage) -> Promise:
-    seen = stage.incidents.get("takeover")
+def _incident(stage: Stage, incident: Incident) -> Promise:
+    seen = stage.aftermaths.get(incident.name)
     if seen is None:
-        return Promise(False, "one renewal after a takeover: none was seen in time")
+        return Promise(False, f"{incident.promise}: none was seen in time")
     calls = seen.calls
     kept = (
         seen.renewals == 1
-        and (calls.issue, calls.revoke) == (1, 0)
-        and calls.refresh == calls.refresh_refused <= 1
+        and (calls.issue, calls.revoke) == (1, incident.revokes)
+        and calls.refresh == calls.refresh_refused <= incident.refused_refreshes
     )
+    revoked = f"revoke {calls.revoke}, " if incident.revokes or calls.revoke else ""
     return Promise(
         kept,
-        f"one renewal after a takeover: requests refused {calls.refused}, renewals {seen.renewals}, "
+        f"{incident.promise}: {revoked}requests refused {calls.refused}, renewals {seen.renewals}, "
         f"refresh {calls.refresh} (refused {calls.refresh_refused}), issue {calls.issue}",
-    )
-
-
-def _revoke(stage: Stage) -> Promise:
-    seen = stage.incidents.get("revoke")
-    if seen is None:
-        return Promise(False, "one issue after a revocation: none was seen in time")
-    calls = seen.calls
-    kept = seen.renewals == 1 and (calls.revoke, calls.issue, calls.refresh) == (1, 1, 0)
-    return Promise(
-        kept,
-        f"one issue after a revocation: revoke {calls.revoke}, requests refused {calls.refused}, "
-        f"renewals {seen.renewals}, refresh {calls.refresh}, issue {calls.issue}",
     )
 
 
@@ -143,4 +133,11 @@ def _no_401(stage: Stage, total: Counters) -> Promise:
         tally.unauthorized == 0 and tally.replays == total.refused,
         f"no caller saw a 401: {total.refused} requests met a token that the vendor had just ended, {tally.replays} "
         f"were sent again with the new one, {tally.unauthorized} callers were told",
+    )
+
+
+def _no_reuse(total: Counters) -> Promise:
+    return Promise(
+        total.reused == 0,
+        f"no refresh token was spent twice: {total.refresh} refreshes, {total.reused} of them with a spent one",
     )

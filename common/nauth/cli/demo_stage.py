@@ -1,19 +1,19 @@
-"""`Stage`: one story while it is being told: its coroutines, its two incidents, its figures."""
+"""`Stage`: one story while it is being told: its coroutines, its incidents, its figures."""
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import attrs
 
-from nauth.cli.demo_story import Counters, MakeStory, Story
+from nauth.cli.demo_story import Counters, Incident, MakeStory, Story
 from nauth.cli.demo_tally import Tally, percentile_ms
 from nauth.clock import Clock
 from nauth.events import Cause
 
-__all__ = ["Figures", "Incident", "Stage"]
+__all__ = ["Aftermath", "Figures", "Stage"]
 
 _CALM_S = 0.3
 """How long after a renewal everything has settled. Far less than a story's token lives.
@@ -26,13 +26,13 @@ _EASE, _EASE_HERD = 10, 2
 a busy machine the queue would otherwise grow until requests spend longer in it than their token lives."""
 
 _POLL_S = 0.02
-_TAKEOVER_AT, _REVOKE_AT = 0.4, 0.7
-"""Earliest moments of the incidents, as shares of the whole."""
+_FIRST_AT, _LAST_AT = 0.4, 0.7
+"""Earliest moments of the first and the last incident, as shares of the whole."""
 
 
 @attrs.frozen(kw_only=True)
-class Incident:
-    """What followed from a takeover or a revocation: calls at the vendor, and renewals that reached it."""
+class Aftermath:
+    """What followed from an incident: calls at the vendor, and renewals that reached it."""
 
     calls: Counters
     renewals: int
@@ -66,8 +66,8 @@ class Stage:
         tally: what has been seen of it.
         stopping: set it to let every coroutine end after the request it is making.
         in_flight: how many requests are under way.
-        start: the double's counters just before the takeover; None until then.
-        incidents: what followed from "takeover" and "revoke", once they are over.
+        served: how many coroutines have been answered, or failed, for the first time.
+        aftermaths: what followed from each incident, by its name, once it is over.
     """
 
     def __init__(self, make: MakeStory, lifetime: timedelta, clock: Clock) -> None:
@@ -76,29 +76,53 @@ class Stage:
         self.story: Story = make(self.tally.watch, lifetime)
         self.stopping = False
         self.in_flight = 0
-        self.start: Counters | None = None
-        self.incidents: dict[str, Incident] = {}
+        self.served = 0
+        self.aftermaths: dict[str, Aftermath] = {}
+        self._opened = asyncio.Event()
+        self._cold_issues: int | None = None
         self._looked = clock.monotonic()
         self._happened: list[str] = []
 
+    @property
+    def cold_issues(self) -> int:
+        """How often the vendor was asked to sign in for the very first token; counted until the first incident."""
+        if self._cold_issues is not None:
+            return self._cold_issues
+        # without refresh tokens renewals ahead of expiry sign in too
+        ahead = 0 if self.story.refreshes else self.tally.renewals.count(Cause.STALE)
+        return self.story.counters().issue - ahead
+
+    def open(self) -> None:
+        """Let the herd in, and the incidents begin."""
+        self._opened.set()
+
     async def visit(self, number: int, pace_s: float) -> None:
-        """Be coroutine `number`: request, and again about every `pace_s` seconds, the first one at once."""
+        """Be coroutine `number`: once opened request, and again about every `pace_s` seconds."""
+        await self._opened.wait()
         first = True
         while not self.stopping:
             took_s = await self._request(number, first=first)
+            self.served += first
             pause_s = pace_s + took_s * (_EASE_HERD if first else _EASE)
             first = False
             # spread, or a thousand coroutines would march in step
             await self._clock.sleep(pause_s * (0.5 + random.random()))  # noqa: S311 - spreads load, guards nothing
 
-    async def conduct(self, seconds: float) -> None:
-        """Bring the incidents about, each in the calm after a renewal."""
+    async def conduct(self, ends: float) -> None:
+        """Once opened bring the incidents about, each in the calm after a renewal.
+
+        Args:
+            ends: when the whole is meant to be over, in the clock's monotonic seconds.
+        """
+        await self._opened.wait()
         began = self._clock.monotonic()
-        await self._calm(began + seconds * _TAKEOVER_AT)
-        self.start = self.story.counters()
-        await self._incident("takeover", self.story.takeover)
-        await self._calm(began + seconds * _REVOKE_AT)
-        await self._incident("revoke", self.story.revoke)
+        incidents = self.story.incidents
+        for number, incident in enumerate(incidents):
+            share = _FIRST_AT + (_LAST_AT - _FIRST_AT) * number / max(len(incidents) - 1, 1)
+            await self._calm(began + (ends - began) * share)
+            if self._cold_issues is None:
+                self._cold_issues = self.cold_issues
+            await self._incident(incident)
 
     def give_up(self) -> None:
         """Count the requests still under way as failed."""
@@ -136,18 +160,18 @@ class Stage:
             self.in_flight -= 1
         return self._clock.monotonic() - began
 
-    async def _incident(self, name: str, happen: Callable[[], Awaitable[None]]) -> None:
+    async def _incident(self, incident: Incident) -> None:
         before, renewals = self.story.counters(), len(self.tally.renewals)
-        self._happened.append(name)
+        self._happened.append(incident.name)
         try:
-            await happen()
+            await incident.happen()
         except Exception as error:  # noqa: BLE001 - as for a request
-            self.tally.failed(f"{name}: {type(error).__name__}")
+            self.tally.failed(f"{incident.name}: {type(error).__name__}")
             return
         while len(self.tally.renewals) == renewals:
             await self._clock.sleep(_POLL_S)
         await self._calm()
-        self.incidents[name] = Incident(
+        self.aftermaths[incident.name] = Aftermath(
             calls=self.story.counters() - before, renewals=len(self.tally.renewals) - renewals
         )
 

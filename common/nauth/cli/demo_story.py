@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from types import TracebackType
 from typing import Protocol, Self, TypeAlias
@@ -11,7 +11,7 @@ import attrs
 
 from nauth.events import Observer
 
-__all__ = ["Counters", "MakeStory", "Story", "Watch"]
+__all__ = ["Counters", "Incident", "MakeStory", "Story", "Watch"]
 
 
 @attrs.frozen(kw_only=True)
@@ -51,6 +51,25 @@ Watch: TypeAlias = Callable[[Callable[[], int]], Observer]
 the vendor has ended a live token so far (by refreshing, revoking or letting somebody else in)."""
 
 
+@attrs.frozen
+class Incident:
+    """Something that ends the token all clients share, and after which one renewal by one sign-in must follow.
+
+    Attributes:
+        name: on the board; no two of a story share one.
+        promise: what is promised of it, in words.
+        happen: brings it about.
+        revokes: calls that it makes to the vendor's revocation.
+        refused_refreshes: refreshes, at most, that may be tried, and must be refused, before the sign-in.
+    """
+
+    name: str
+    promise: str
+    happen: Callable[[], Awaitable[None]]
+    revokes: int = attrs.field(default=0, kw_only=True)
+    refused_refreshes: int = attrs.field(default=0, kw_only=True)
+
+
 class Story(Protocol):
     """A vendor's double and some clients of one credential, running while it is entered.
 
@@ -62,6 +81,16 @@ class Story(Protocol):
         """The vendor's name, as on the command line."""
         ...
 
+    @property
+    def refreshes(self) -> bool:
+        """Whether the vendor has refresh tokens. Without them each renewal signs in."""
+        ...
+
+    @property
+    def incidents(self) -> Sequence[Incident]:
+        """What goes wrong, in this order."""
+        ...
+
     async def __aenter__(self) -> Self: ...
 
     async def __aexit__(
@@ -70,14 +99,6 @@ class Story(Protocol):
 
     async def request(self, number: int) -> int:
         """Make coroutine `number`'s next request, and return its HTTP status."""
-        ...
-
-    async def takeover(self) -> None:
-        """Let somebody else sign in with the same credential, which ends the clients' session."""
-        ...
-
-    async def revoke(self) -> None:
-        """Let one client revoke the token that all of them share."""
         ...
 
     def counters(self) -> Counters:
