@@ -196,6 +196,7 @@ class TokenManager:
         Does not revoke: others may share the session. Closing twice does nothing.
         """
         self._closed = True
+        self._until = -inf
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
