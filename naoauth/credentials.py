@@ -19,7 +19,7 @@ from nauth.secret import Secret
 from nauth.sources.environment import EnvironmentReader
 from nauth.stores.base import identity_digest, slow_digest
 
-__all__ = ["NaoApiKey", "NaoCredentials", "NaoOAuth", "NaoSession"]
+__all__ = ["NaoApiKey", "NaoCredentials", "NaoOAuth", "NaoSession", "read_credentials"]
 
 _KEY = re.compile(r"[\x21-\x7e]+", re.ASCII)
 _PATH = re.compile(r"/(?!/)[\x21-\x7e]*", re.ASCII)

@@ -3,6 +3,7 @@
 from nauth.errors import (
     ConfigurationError,
     CredentialsRejectedError,
+    InteractionRequiredError,
     MalformedResponseError,
     NauthError,
     OriginError,
@@ -50,6 +51,7 @@ __all__ = [
     "ConfigurationError",
     "CredentialsRejectedError",
     "Envelope",
+    "InteractionRequiredError",
     "IssueTokenRequest",
     "MalformedResponseError",
     "NauthError",

@@ -41,6 +41,7 @@ __all__ = [
     "NombaThrottledError",
     "NombaTokenRefusedError",
     "NombaUnavailableError",
+    "effective_status",
     "refusal",
 ]
 

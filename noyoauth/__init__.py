@@ -3,6 +3,7 @@
 from nauth.errors import (
     ConfigurationError,
     CredentialsRejectedError,
+    InteractionRequiredError,
     MalformedResponseError,
     NauthError,
     OriginError,
@@ -55,6 +56,7 @@ __all__ = [
     "ExpiresInUnit",
     "Group",
     "GroupsPage",
+    "InteractionRequiredError",
     "IssueTokenRequest",
     "LifetimeRules",
     "ListGroupsRequest",

@@ -16,6 +16,7 @@ from nauth.errors import ConfigurationError
 from nauth.secret import Secret
 
 __all__ = [
+    "EPOCH_S",
     "AnswerMeta",
     "ErrorBody",
     "Group",

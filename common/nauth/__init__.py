@@ -5,6 +5,7 @@ stability; everything else may move.
 """
 
 from nauth.authenticator import Authenticator
+from nauth.bearer import BearerAuth
 from nauth.clock import Clock, SystemClock
 from nauth.errors import (
     ClosedError,
@@ -45,6 +46,7 @@ from nauth.token import RenewalPolicy, Token, TokenState
 
 __all__ = [
     "Authenticator",
+    "BearerAuth",
     "Cause",
     "Clock",
     "ClosedError",

@@ -19,13 +19,18 @@ WaitHint = Callable[[Answer], timedelta | None]
 
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
 
+_REFUSED = frozenset({429, 503})
+"""Answers that say the request was not acted on. Behind any other 5xx it may have been, and the answer lost on the way:
+a gateway's 504 to a rotating refresh is an outcome unknown in disguise."""
+
 
 class Retrying:
     """Repeat a request that failed in a way that may pass.
 
-    Repeated are: `NotSentError`; the statuses of `transient`; and `OutcomeUnknownError` for a request that is
-    `repeatable`. Between attempts it pauses `policy.backoff`, doubling up to `policy.backoff_cap`, each time cut by
-    chance to between half and the whole of it; or for as long as the vendor asks, if that is longer.
+    Repeated are: `NotSentError`; 429 and 503; and, for a request that is `repeatable`, the other statuses of
+    `transient` and `OutcomeUnknownError`. Between attempts it pauses `policy.backoff`, doubling up to
+    `policy.backoff_cap`, each time cut by chance to between half and the whole of it; or for as long as the vendor asks,
+    if that is longer.
 
     It gives up after `attempts`, and at once if the pause would end after `policy.deadline`, counted from the start
     of the first attempt. The last answer is then returned as it is, for the vendor's error table to name.
@@ -85,7 +90,7 @@ class Retrying:
                     error.retry_after = timedelta(seconds=pause_s)
                     raise
             else:
-                if not transient(answer.status):
+                if not transient(answer.status) or not (request.repeatable or answer.status in _REFUSED):
                     return answer
                 pause_s = self._pause_s(failures, wait_of(answer, self._wait_hint))
                 if self._too_late(started, pause_s):

@@ -34,9 +34,9 @@ from naoauth import (
 from naoauth.sandbox import data
 from nauth.errors import NauthError
 from nauth.testing import Fault
+from tests.fakes.leaks import leaks
 from tests.fakes.servers import serve
 from tests.naoauth.conftest import Stage, opened
-from tests.nombaauth.conftest import leaks
 
 _KEY = data.auth_token("opaque")
 

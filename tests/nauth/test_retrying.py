@@ -72,14 +72,22 @@ class TestWhatIsRepeated:
         """429 and the passing 5xx are sent again, the same request each time."""
         rig = Rig(answer(status), answer(status), answer(200))
 
-        assert (await rig.send()).status == 200
-        assert rig.fake.requests == [REQUEST] * 3
+        assert (await rig.send(REPEATABLE)).status == 200
+        assert rig.fake.requests == [REPEATABLE] * 3
+
+    @pytest.mark.parametrize("status, sent", [(429, 2), (503, 2), (500, 1), (502, 1), (504, 1)])
+    async def test_doubtful_statuses(self, status: int, sent: int) -> None:
+        """What is not repeatable is sent again only after an answer that says it was not acted on."""
+        rig = Rig(answer(status), answer(200))
+
+        await rig.send()
+        assert len(rig.fake.requests) == sent
 
     async def test_last_answer_is_returned(self) -> None:
         """When attempts run out, the last answer comes back for the vendor to name."""
         rig = Rig(answer(503), answer(500), answer(429))
 
-        assert (await rig.send()).status == 429
+        assert (await rig.send(REPEATABLE)).status == 429
         assert rig.fake.left == 0
 
     async def test_not_sent(self) -> None:

@@ -28,8 +28,8 @@ from nomadauth import (
 )
 from nomadauth.answers import check_ok, open_answer
 from nomadauth.errors import Endpoint
+from tests.fakes.leaks import leaks
 from tests.fakes.transport import answer
-from tests.nomadauth.conftest import leaks
 
 _WORDS = "Invalid user name or password"
 _SHAPES: dict[str, Any] = {

@@ -32,8 +32,8 @@ from nomadauth import (
     RefreshTokenRequest,
     Secret,
 )
+from tests.fakes.leaks import leaks
 from tests.fakes.transport import FakeTransport, answer
-from tests.nomadauth.conftest import leaks
 
 _BASE = URL("https://admin-app.example.com/api")
 _PASSWORD, _REFRESH, _ACCESS = "CANARY-PW", "CANARY-RT", "CANARY-AT"

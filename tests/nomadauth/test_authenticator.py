@@ -36,8 +36,8 @@ from nomadauth import (
     NomadUnavailableError,
     Secret,
 )
+from tests.fakes.leaks import leaks
 from tests.fakes.transport import FakeTransport, answer
-from tests.nomadauth.conftest import leaks
 
 _NOW_S = 1_782_950_400.0
 _PAIR = {

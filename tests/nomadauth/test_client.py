@@ -43,7 +43,8 @@ from nomadauth.client import _settings
 from nomadauth.config import INTERACTIVE_POLICY, POLICY
 from nomadauth.sandbox import NomadSandbox
 from tests.fakes.http import served
-from tests.nomadauth.conftest import Stage, leaks, opened
+from tests.fakes.leaks import leaks
+from tests.nomadauth.conftest import Stage, opened
 
 _HOST = "https://admin-app.example.com"
 _PASSWORD = NomadPassword("svc@example.com", "CANARY")

@@ -44,8 +44,9 @@ from nombaauth import (
     RevokeTokenRequest,
     Secret,
 )
+from tests.fakes.leaks import leaks
 from tests.fakes.transport import FakeTransport, answer
-from tests.nombaauth.conftest import body, leaks
+from tests.nombaauth.conftest import body
 
 _BASE = URL("https://api.nomba.com")
 _ACCOUNT = "5b0f3c1e-6d0a-4d7e-9a52-0f6b7f2f9c11"

@@ -35,7 +35,8 @@ from nombaauth import (
     RenewalPolicy,
 )
 from nombaauth.client import _settings
-from tests.nombaauth.conftest import Stage, leaks, opened
+from tests.fakes.leaks import leaks
+from tests.nombaauth.conftest import Stage, opened
 
 _CREDENTIALS = NombaCredentials(client_id="id-1", client_secret="CANARY", account_id="account-1")
 _FULL = {

@@ -22,9 +22,10 @@ from nombaauth import (
 )
 from nombaauth.envelope import hidden_401, open_envelope, rate_limit, window_hint
 from nombaauth.errors import Endpoint
+from tests.fakes.leaks import leaks
 from tests.fakes.servers import RawServer, serve
 from tests.fakes.transport import answer
-from tests.nombaauth.conftest import body, leaks
+from tests.nombaauth.conftest import body
 
 _BALANCE = {"amount": "1.50", "currency": "NGN", "timeCreated": "2026-03-08T14:56:59.000Z"}
 

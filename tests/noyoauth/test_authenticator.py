@@ -21,8 +21,8 @@ from noyoauth import (
     NoyoMalformedResponseError,
     Secret,
 )
+from tests.fakes.leaks import leaks
 from tests.fakes.transport import FakeTransport, answer
-from tests.noyoauth.conftest import leaks
 from tests.noyoauth.test_lifetime import jwt
 
 _NOW_S = 1_782_950_400.0

@@ -37,7 +37,8 @@ from noyoauth.client import _settings
 from noyoauth.config import TOKEN_URL
 from noyoauth.sandbox import NoyoSandbox
 from noyoauth.sandbox.data import EIN, group
-from tests.noyoauth.conftest import Stage, leaks, opened
+from tests.fakes.leaks import leaks
+from tests.noyoauth.conftest import Stage, opened
 
 _CREDENTIALS = NoyoCredentials(client_id="id-1", client_secret="CANARY")
 _FULL = {"NOYO_CLIENT_ID": "id-1", "NOYO_CLIENT_SECRET": "CANARY\n", "NOYO_ENVIRONMENT": "Sandbox"}

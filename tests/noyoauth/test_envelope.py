@@ -11,8 +11,8 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from noyoauth import ErrorBody, NoyoError, NoyoMalformedResponseError, Secret, TokenAnswer
 from noyoauth.envelope import challenge_error, error_body, open_answer
 from noyoauth.errors import Endpoint
+from tests.fakes.leaks import leaks
 from tests.fakes.transport import answer
-from tests.noyoauth.conftest import leaks
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,8 @@ from noyoauth import (
 )
 from noyoauth.envelope import challenge_error, error_body
 from noyoauth.sandbox.data import group
+from tests.fakes.leaks import leaks
 from tests.fakes.transport import FakeTransport, answer
-from tests.noyoauth.conftest import leaks
 from tests.noyoauth.test_lifetime import jwt
 
 _SECRET = "CANARY:secret%2B"

@@ -57,8 +57,9 @@ class MemoryLease:
 class MemoryStore:
     """Share tokens inside one process.
 
-    Records leave when they expire (those with a refresh token a day later), and their number is bounded: beyond `max_records` the one nearest to its end
-    goes first. Safe across threads and event loops: a plain lock guards the tables and is never held over an await.
+    Records leave when they expire (those with a refresh token a day later), and their number is bounded: beyond
+    `max_records` the one nearest to its end goes first. Safe across threads and event loops: a plain lock guards the
+    tables and is never held over an await.
 
     Args:
         clock: where time comes from.
