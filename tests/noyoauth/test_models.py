@@ -40,7 +40,7 @@ def test_no_record_shows_a_secret(record: object) -> None:
     assert _CANARY not in f"{record!r}{record}"
 
 
-@pytest.mark.parametrize("name", models.__all__)
+@pytest.mark.parametrize("name", [name for name in models.__all__ if isinstance(getattr(models, name), type)])
 def test_records_are_frozen_and_keyword_only(name: str) -> None:
     """No record can be changed after it was made, or filled by position."""
     fields = attrs.fields(getattr(models, name))

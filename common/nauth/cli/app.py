@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from importlib.metadata import version
 from typing import Annotated
 
-import attrs
 import typer
-from attrs import AttrsInstance
 
+from nauth.cli.asking import read_secret_line
 from nauth.cli.demo import demonstrate
+from nauth.cli.printing import print_record, print_token, show_secrets
 from nauth.cli.running import run
-from nauth.cli.vendors import VENDORS, Vendor
+from nauth.cli.vendors import VENDORS
 from nauth.clock import SystemClock
-from nauth.text import clean
-from nauth.token import Token, TokenState, held
+from nauth.secret import Secret
 
 __all__ = ["app"]
 
@@ -34,6 +30,11 @@ def _known(name: str) -> str:
     if name not in VENDORS:
         raise typer.BadParameter(f"there is no vendor {name!r}; there is: {', '.join(VENDORS)}")
     return name
+
+
+def _all_known(names: list[str]) -> list[str]:
+    # twice the same would be one
+    return list(dict.fromkeys(map(_known, names)))
 
 
 VendorName = Annotated[
@@ -58,15 +59,19 @@ def nauth(
 
 @app.command()
 def demo(
+    vendor: Annotated[
+        list[str] | None,
+        typer.Option(metavar="VENDOR", help="Only this one; may be given several times. All if left out."),
+    ] = None,
     seconds: Annotated[float, typer.Option(min=1, help="How long it lasts.")] = 10,
-    coroutines: Annotated[int, typer.Option(min=1, help="How many call at once.")] = 1000,
-    plain: Annotated[bool, typer.Option("--plain", help="One line a second instead of a table.")] = False,
+    coroutines: Annotated[int, typer.Option(min=1, help="How many call each vendor at once.")] = 1000,
+    plain: Annotated[bool, typer.Option("--plain", help="Lines every second instead of a table.")] = False,
 ) -> None:
-    """See a thousand coroutines share one token through several renewals, on this machine alone.
+    """See a thousand coroutines a vendor share one token through several renewals, on this machine alone.
 
     Ends with each promise and whether it was kept; exit code 1 if one was broken.
     """
-    stories = [vendor().story for vendor in VENDORS.values()]
+    stories = [VENDORS[name]().story for name in _all_known(vendor or list(VENDORS))]
     raise typer.Exit(run(lambda: demonstrate(stories, seconds=seconds, coroutines=coroutines, plain=plain)))
 
 
@@ -76,10 +81,9 @@ def check(vendor: VendorName) -> None:
     entry = VENDORS[vendor]()
 
     async def call() -> int:
-        async with entry.client() as client:
-            answer = await client.check()
+        answer = await entry.check()
         typer.echo(f"{entry.title} answered: the credentials work")
-        _print_record(answer)
+        print_record(answer)
         return 0
 
     raise typer.Exit(run(call))
@@ -103,21 +107,52 @@ def token(
     async def call() -> int:
         async with entry.client() as client:
             got = await client.token()
-        _print_pairs(
-            {
-                "state": _state(got, entry).value,
-                "lifetime": "endless"
-                if got.lifetime is None
-                else str(timedelta(seconds=round(got.lifetime.total_seconds()))),
-                "expires at": "never"
-                if got.expires_at is None
-                else got.expires_at.isoformat(timespec="seconds"),
-                "refresh token": "none" if got.refresh_token is None else "yes",
-            },
-            err=show,
-        )
+        print_token(got, entry.policy, lifetime_unknown="endless", err=show)
         if show:
-            typer.echo(got.access_token.reveal())
+            show_secrets(got, refresh=False)
+        return 0
+
+    raise typer.Exit(run(call))
+
+
+@app.command()
+def login(
+    vendor: VendorName,
+    provider: Annotated[
+        str | None,
+        typer.Option(help="Nomad Media's single sign-on: the word it was set up with, such as azure."),
+    ] = None,
+    show: Annotated[
+        bool,
+        typer.Option(
+            "--show",
+            help="Print the token to stdout, the refresh token, if any, on a second line, and nothing else there.",
+        ),
+    ] = False,
+) -> None:
+    """Have a person sign in: prints an address, and reads the one the browser came back to from stdin, unseen."""
+    entry = VENDORS[vendor]()
+    sign_in = entry.login
+    if sign_in is None:
+        raise typer.BadParameter(
+            f"nobody signs in to {entry.title} in a browser; its credentials are in the environment, and "
+            f"'nauth check {vendor}' tries them. There is a login for: {_those('login')}"
+        )
+    if provider is not None and not entry.providers:
+        raise typer.BadParameter(f"{entry.title} has no providers to choose from: leave --provider out")
+
+    async def ask(address: str) -> Secret:
+        typer.echo("Open this address in a browser and sign in:", err=True)
+        typer.echo(address, err=show)
+        typer.echo("Then paste the whole address the browser came back to (it is not shown):", err=True)
+        return await read_secret_line()
+
+    async def call() -> int:
+        got = await sign_in(ask, provider)
+        typer.echo(f"signed in to {entry.title}", err=show)
+        print_token(got, entry.policy, lifetime_unknown="not stated", err=show)
+        if show:
+            show_secrets(got, refresh=True)
         return 0
 
     raise typer.Exit(run(call))
@@ -125,17 +160,21 @@ def token(
 
 @app.command()
 def revoke(vendor: VendorName) -> None:
-    """Sign in and revoke the token at once.
+    """Sign in and revoke the token (Nomad Media: log out) at once.
 
     A new process holds no token of an older one. Where a vendor keeps a single session for each key, signing in ends
     the older session, so that afterwards no token of this key is left alive.
     """
     entry = VENDORS[vendor]()
+    end = entry.revoke
+    if end is None:
+        raise typer.BadParameter(
+            f"{entry.title} has no call that revokes a token: it dies when its time is over. There is one for: "
+            f"{_those('revoke')}"
+        )
 
     async def call() -> int:
-        async with entry.client() as client:
-            await client.token()
-            await client.revoke()
+        await end()
         typer.echo(f"signed in to {entry.title} and revoked the token; the next call signs in anew")
         return 0
 
@@ -161,33 +200,6 @@ def sandbox(
     raise typer.Exit(run(serve))
 
 
-def _state(token: Token, vendor: Vendor) -> TokenState:
-    """Say what a client of `vendor` would do with `token` now."""
-    clock = SystemClock()
-    mono, wall = clock.monotonic(), clock.wall()
-    age_s = 0.0
-    if token.lifetime is not None and token.expires_at is not None:
-        age_s = (token.lifetime - (token.expires_at - datetime.fromtimestamp(wall, UTC))).total_seconds()
-    placed = held(token, vendor.policy, version=0, age_s=age_s, mono=mono, wall=wall, spread=0.0)
-    return placed.state(mono, wall)
-
-
-def _print_record(record: AttrsInstance) -> None:
-    """Print a record, a field a line."""
-    fields = attrs.asdict(record, recurse=False)
-    _print_pairs({name.replace("_", " "): _shown(value) for name, value in fields.items()})
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    # the vendor's text: whatever is in it must not reach the terminal as it came
-    return clean(str(value)) or "-"
-
-
-def _print_pairs(pairs: Mapping[str, str], *, err: bool = False) -> None:
-    width = max(map(len, pairs))
-    for name, value in pairs.items():
-        typer.echo(f"  {name:<{width}}  {value}", err=err)
+def _those(ability: str) -> str:
+    """Name the vendors that have `ability`, an optional attribute of `Vendor`."""
+    return ", ".join(name for name, vendor in VENDORS.items() if getattr(vendor(), ability) is not None)

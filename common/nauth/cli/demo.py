@@ -79,11 +79,16 @@ async def _tell(
     conductors = [asyncio.create_task(stage.conduct(began + seconds)) for stage in stages]
     opener = asyncio.create_task(_open(stages, coroutines, clock))
     try:
-        elapsed_s = 0.0
-        while elapsed_s < seconds or not _over(conductors, elapsed_s - seconds):
+        elapsed_s = shown_s = 0.0
+        over = False
+        while not over:
             await clock.sleep(min(board.every_s, max(seconds - elapsed_s, _POLL_S * 10)))
             elapsed_s = clock.monotonic() - began
-            board.show([stage.figures() for stage in stages], elapsed_s)
+            over = elapsed_s >= seconds and _over(conductors, elapsed_s - seconds)
+            # looked at more often towards the end, not shown more often
+            if over or elapsed_s - shown_s >= board.every_s * 0.9:
+                board.show([stage.figures() for stage in stages], elapsed_s)
+                shown_s = elapsed_s
         await _let_finish(stages, clock)
     finally:
         for task in (opener, *visitors, *conductors):

@@ -50,7 +50,7 @@ class DoubleStory(abc.ABC):
         )
         self._double = sandbox
         self._clients: list[VendorClient] = []
-        self._incidents = 0
+        self._incidents: int = 0
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 
+import attrs
+
 from nauth.cli.demo_nomba import NombaStory
 from nauth.cli.vendors import Vendor
 from nombaauth.client import NombaClient
@@ -26,4 +28,23 @@ async def _sandbox(port: int) -> AsyncGenerator[Mapping[str, str]]:
         }
 
 
-NOMBA = Vendor(title="Nomba", client=NombaClient, policy=POLICY, sandbox=_sandbox, story=NombaStory)
+async def _check() -> Mapping[str, object]:
+    async with NombaClient() as client:
+        return attrs.asdict(await client.check(), recurse=False)
+
+
+async def _revoke() -> None:
+    async with NombaClient() as client:
+        await client.token()
+        await client.revoke()
+
+
+NOMBA = Vendor(
+    title="Nomba",
+    client=NombaClient,
+    policy=POLICY,
+    check=_check,
+    sandbox=_sandbox,
+    story=NombaStory,
+    revoke=_revoke,
+)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeAlias
 
 import attrs
-from attrs import AttrsInstance
 
 from nauth.cli.demo_story import MakeStory
+from nauth.secret import Secret
 from nauth.token import RenewalPolicy, Token
 
-__all__ = ["VENDORS", "Client", "Vendor"]
+__all__ = ["VENDORS", "Ask", "Client", "Login", "Vendor"]
 
 
 class Client(Protocol):
@@ -29,13 +29,12 @@ class Client(Protocol):
         """Sign in."""
         ...
 
-    async def check(self) -> AttrsInstance:
-        """Make the vendor's simplest authenticated call."""
-        ...
 
-    async def revoke(self) -> None:
-        """End the token's life."""
-        ...
+Ask: TypeAlias = Callable[[str], Coroutine[object, None, Secret]]
+"""Shows a person an address to open, and returns the one their browser came back to."""
+
+Login: TypeAlias = Callable[[Ask, str | None], Coroutine[object, None, Token]]
+"""Has a person sign in, through the provider named, if the vendor has several."""
 
 
 @attrs.frozen(kw_only=True)
@@ -46,24 +45,57 @@ class Vendor:
         title: the name people know it by.
         client: makes a client from the process environment; raises `ConfigurationError` where that is not enough.
         policy: when that client renews.
+        check: makes the vendor's simplest authenticated call with such a client; returns what to print of the answer.
         sandbox: makes the vendor's double for a port (0: any), which gives, once running, the environment variables
             that point a client at it.
         story: makes the vendor's part of the demonstration.
+        revoke: signs in and ends the session at once; None where the vendor has no call for it.
+        login: has a person sign in; None where nobody can.
+        providers: whether `login` wants the name of an identity provider.
     """
 
     title: str
     client: Callable[[], Client]
     policy: RenewalPolicy
+    check: Callable[[], Coroutine[object, None, Mapping[str, object]]]
     sandbox: Callable[[int], AbstractAsyncContextManager[Mapping[str, str]]]
     story: MakeStory
+    revoke: Callable[[], Coroutine[object, None, None]] | None = None
+    login: Login | None = None
+    providers: bool = False
+
+
+# vendors are imported when named: `nauth --version` needs none of them
+
+
+def _nomad() -> Vendor:
+    from nauth.cli.nomad import NOMAD  # noqa: PLC0415 - see above
+
+    return NOMAD
 
 
 def _nomba() -> Vendor:
-    # vendors are imported when named: `nauth --version` needs none of them
-    from nauth.cli.nomba import NOMBA  # noqa: PLC0415
+    from nauth.cli.nomba import NOMBA  # noqa: PLC0415 - see above
 
     return NOMBA
 
 
-VENDORS: Mapping[str, Callable[[], Vendor]] = {"nomba": _nomba}
+def _noyo() -> Vendor:
+    from nauth.cli.noyo import NOYO  # noqa: PLC0415 - see above
+
+    return NOYO
+
+
+def _nao() -> Vendor:
+    from nauth.cli.nao import NAO  # noqa: PLC0415 - see above
+
+    return NAO
+
+
+VENDORS: Mapping[str, Callable[[], Vendor]] = {
+    "nomad": _nomad,
+    "nomba": _nomba,
+    "noyo": _noyo,
+    "nao": _nao,
+}
 """Name on the command line -> how to get at the vendor."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import signal
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
@@ -23,6 +21,7 @@ from nauth.cli.app import app
 from nauth.cli.demo_nomba import NombaStory
 from nauth.cli.nomba import NOMBA
 from nauth.cli.vendors import VENDORS, Vendor
+from nauth.testing import Sandbox
 from nauth.token import instant
 from nombaauth.sandbox import NombaSandbox
 
@@ -31,32 +30,24 @@ def _nauth(*args: str) -> Result:
     return CliRunner().invoke(app, args, prog_name="nauth")
 
 
+def _flat(text: str) -> str:
+    return " ".join(re.sub("[│╭╮╰╯─]", " ", text).split())
+
+
 @pytest.fixture
-def nomba(monkeypatch: pytest.MonkeyPatch) -> Iterator[NombaSandbox]:
+def nomba(serve: Callable[[Sandbox], None], environ: Callable[[Mapping[str, str]], None]) -> NombaSandbox:
     """Nomba's double on a loop of its own, with the environment pointing at it."""
     sandbox = NombaSandbox()
-    ready, loop = threading.Event(), asyncio.new_event_loop()
-    over = asyncio.Event()
-
-    async def serve() -> None:
-        async with sandbox:
-            ready.set()
-            await over.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
-    thread.start()
-    assert ready.wait(10)
-    for name, value in {
-        "BASE_URL": sandbox.base_url,
-        "CLIENT_ID": sandbox.credentials.client_id,
-        "CLIENT_SECRET": sandbox.credentials.client_secret.reveal(),
-        "ACCOUNT_ID": sandbox.credentials.account_id,
-    }.items():
-        monkeypatch.setenv(f"NOMBA_{name}", value)
-    yield sandbox
-    loop.call_soon_threadsafe(over.set)
-    thread.join()
-    loop.close()
+    serve(sandbox)
+    environ(
+        {
+            "NOMBA_BASE_URL": sandbox.base_url,
+            "NOMBA_CLIENT_ID": sandbox.credentials.client_id,
+            "NOMBA_CLIENT_SECRET": sandbox.credentials.client_secret.reveal(),
+            "NOMBA_ACCOUNT_ID": sandbox.credentials.account_id,
+        }
+    )
+    return sandbox
 
 
 def _no_secret(text: str, sandbox: NombaSandbox) -> bool:
@@ -134,12 +125,17 @@ def test_unknown_vendor() -> None:
     """A vendor that does not exist is answered with those that do."""
     done = _nauth("check", "nobody")
     assert done.exit_code == 2
-    assert "there is no vendor 'nobody'; there is: nomba" in " ".join(done.stderr.split())
+    assert "there is no vendor 'nobody'; there is: nomad, nomba, noyo, nao" in _flat(done.stderr)
 
 
 def test_every_vendor_is_complete() -> None:
     """Each registered name leads to a vendor of that name."""
-    assert {name: vendor().title.lower() for name, vendor in VENDORS.items()} == {"nomba": "nomba"}
+    assert {name: vendor().title for name, vendor in VENDORS.items()} == {
+        "nomad": "Nomad Media",
+        "nomba": "Nomba",
+        "noyo": "Noyo",
+        "nao": "NAO Cloud",
+    }
 
 
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -171,12 +167,6 @@ def test_sandbox_port_taken() -> None:
 
 
 @attrs.frozen
-class _Answer:
-    text: str
-    number: int
-
-
-@attrs.frozen
 class _OtherClient:
     """A vendor whose tokens never end."""
 
@@ -193,11 +183,9 @@ class _OtherClient:
     async def token(self) -> Token:
         return self.minted
 
-    async def check(self) -> _Answer:
-        return _Answer("red \x1b[31malert\x1b[0m", 3)
 
-    async def revoke(self) -> None:
-        pass
+async def _answer() -> Mapping[str, object]:
+    return {"text": "red \x1b[31malert\x1b[0m", "number": 3}
 
 
 def _other(monkeypatch: pytest.MonkeyPatch, token: Token) -> None:
@@ -205,6 +193,7 @@ def _other(monkeypatch: pytest.MonkeyPatch, token: Token) -> None:
         title="Other",
         client=lambda: _OtherClient(token),
         policy=RenewalPolicy(),
+        check=_answer,
         sandbox=NOMBA.sandbox,
         story=NombaStory,
     )

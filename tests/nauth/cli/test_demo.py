@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
@@ -16,7 +17,7 @@ import pytest
 from rich.console import Console
 
 from nauth.cli.demo import demonstrate
-from nauth.cli.demo_story import Counters, MakeStory, Watch
+from nauth.cli.demo_story import Counters, Incident, MakeStory, Watch
 from nauth.cli.demo_tally import percentile_ms
 from nauth.events import Cause, OriginRefused, RenewalFailed, RenewalJoined, RenewalSucceeded, RequestReplayed
 from nauth.testing import FakeClock
@@ -41,7 +42,7 @@ _PROMISES = [
 def test_nomba_keeps_every_promise() -> None:
     """The demonstration runs to its end, keeps each promise and leaves nothing on stderr."""
     done = subprocess.run(  # noqa: S603 - our own code
-        [*_COMMAND, "--seconds", "3", "--coroutines", "200"],
+        [*_COMMAND, "--vendor", "nomba", "--seconds", "3", "--coroutines", "200"],
         capture_output=True,
         text=True,
         check=False,
@@ -59,19 +60,49 @@ def test_nomba_keeps_every_promise() -> None:
     )
 
 
+_INCIDENTS = {
+    "nomad": ["one renewal after a takeover", "one issue after a logout"],
+    "nomba": ["one renewal after a takeover", "one issue after a revocation"],
+    "noyo": ["one renewal after a takeover", "one issue after a change of key"],
+    "nao": ["one renewal after all sessions ended", "one renewal after they ended again"],
+}
+
+
+@pytest.mark.slow
+def test_all_vendors_keep_every_promise() -> None:
+    """All four run side by side, each keeps what is promised of it, and each gets a closing line, and all together."""
+    done = subprocess.run(  # noqa: S603 - our own code
+        [*_COMMAND, "--seconds", "3", "--coroutines", "100"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    for name, incidents in _INCIDENTS.items():
+        kept = [line.split(":")[1].strip() for line in lines if line.startswith(f"[ok] {name}")]
+        refreshes = [_PROMISES[7]] if name in {"nomad", "nomba"} else []
+        assert kept == [*_PROMISES[:2], *incidents, *_PROMISES[4:7], *refreshes]
+        assert any(re.match(rf" +1 s  {name}: [\d,]+ requests, ", line) for line in lines)
+        assert any(line.startswith(f"{name}: 100 coroutines made ") for line in lines)
+    assert re.match(r"400 coroutines made [\d,]+ requests over \d+ renewals", lines[-1])
+    assert lines[-1].endswith("nothing failed")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signal_midway(number: signal.Signals, code: int) -> None:
     """A signal ends the demonstration at once, without a traceback or a warning of something left open."""
     with subprocess.Popen(  # noqa: S603 - our own code
-        [*_COMMAND, "--seconds", "30", "--coroutines", "300"],
+        [*_COMMAND, "--seconds", "30", "--coroutines", "50"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        assert "1 s  nomba" in process.stdout.readline()
+        assert "1 s  nomad" in process.stdout.readline()
         process.send_signal(number)
         rest, errors = process.communicate(timeout=20)
     assert (process.returncode, errors) == (code, ""), errors
@@ -85,9 +116,11 @@ def test_signal_midway(number: signal.Signals, code: int) -> None:
 class FakeStory:
     """A vendor without sockets whose tokens are renewed after 0.8 s, unless it breaks something."""
 
-    name = "fake"
-
-    def __init__(self, watch: Watch, clock: FakeClock, broken: str) -> None:
+    def __init__(
+        self, watch: Watch, clock: FakeClock, broken: str, *, name: str = "fake", refreshes: bool = True
+    ) -> None:
+        self.name = name
+        self.refreshes = refreshes
         self._observe = watch(lambda: self._endings)
         self._clock = clock
         self._broken = broken
@@ -107,6 +140,8 @@ class FakeStory:
 
     async def request(self, number: int) -> int:
         self._asked += 1
+        if self._broken == "herd hangs":
+            await asyncio.get_running_loop().create_future()
         if self._renewed < 0:
             self._sign_in()
         elif self._dead:
@@ -124,6 +159,13 @@ class FakeStory:
             return {"401": 401, "503": 503}.get(self._broken, 200)
         return 200
 
+    @property
+    def incidents(self) -> tuple[Incident, ...]:
+        return (
+            Incident("takeover", _PROMISES[2], self.takeover, refused_refreshes=1),
+            Incident("revoke", _PROMISES[3], self.revoke, revokes=1),
+        )
+
     async def takeover(self) -> None:
         if self._broken == "takeover fails":
             raise RuntimeError("canary")
@@ -133,6 +175,8 @@ class FakeStory:
     async def revoke(self) -> None:
         if self._broken == "revoke fails":
             raise RuntimeError("canary")
+        if self._broken == "slow revoke":
+            await self._clock.sleep(3)
         self._calls["revoke"] += 2 if self._broken == "revoke twice" else 1
         self._endings += 1
         self._dead = True
@@ -160,11 +204,11 @@ class FakeStory:
         # the vendor has ended the old token by now, so this one waits for a reason
         self._observe(RenewalJoined(cause=Cause.STALE, waiters=1))
         self._observe(OriginRefused(origin="http://elsewhere.invalid:80"))
-        self._renew(Cause.STALE, refreshed=True)
+        self._renew(Cause.STALE, refreshed=self.refreshes)
 
     def _replace(self) -> None:
         self._dead = False
-        if not self._calls["revoke"]:
+        if not self._calls["revoke"] and self.refreshes:
             self._calls["refresh"] += 1
             self._calls["refresh_refused"] += 1
         self._calls["refused"] += 1
@@ -180,14 +224,26 @@ class FakeStory:
 
 
 async def _tell(broken: str = "", *, plain: bool = True, terminal: bool = False) -> tuple[int, str]:
+    return await _tell_all([(broken, True)], plain=plain, terminal=terminal)
+
+
+async def _tell_all(
+    told_of: Sequence[tuple[str, bool]], *, plain: bool = True, terminal: bool = False
+) -> tuple[int, str]:
+    """Tell one story for each of what it breaks and whether it refreshes: fake, fake1, ..."""
     clock, out = FakeClock(), io.StringIO()
-    stories: list[MakeStory] = [lambda watch, _: FakeStory(watch, clock, broken)]
+
+    def made(number: int, broken: str, refreshes: bool) -> MakeStory:
+        name = f"fake{number or ''}"
+        return lambda watch, _: FakeStory(watch, clock, broken, name=name, refreshes=refreshes)
+
+    stories = [made(number, *each) for number, each in enumerate(told_of)]
     console = Console(file=out, width=200 if plain else 80, force_terminal=terminal)
     told = asyncio.create_task(
         demonstrate(stories, seconds=4, coroutines=3, plain=plain, console=console, clock=clock)
     )
     while not told.done():
-        clock.advance(0.01)
+        clock.advance(0.02)
         await asyncio.sleep(0)
     return await told, out.getvalue()
 
@@ -229,6 +285,42 @@ async def test_broken(broken: str, promise: int, figure: str) -> None:
     assert figure in line
     assert re.search(r"; \d of 8 promises broken$", text.splitlines()[-1])
     assert "canary" not in text
+
+
+async def test_without_refresh_tokens() -> None:
+    """Where each renewal signs in, the herd's one sign-in is still told apart, and no re-use is promised."""
+    code, text = await _tell_all([("", False)])
+    assert code == 0, text
+    assert [line.split(":")[1].strip() for line in text.splitlines() if line.startswith("[ok]")] == _PROMISES[
+        :7
+    ]
+    assert "and 0 refresh (it has none)" in text
+    code, text = await _tell_all([("two sign-ins", False)])
+    assert code == 1
+    assert "sign-ins at the vendor: 2" in text
+    code, text = await _tell_all([("unseen call", False)])
+    assert code == 1
+    assert "[BROKEN] fake: one token call per renewal" in text
+
+
+async def test_side_by_side() -> None:
+    """One story's broken promise is its own, and that of the whole; a herd never served does not hold up the next."""
+    code, text = await _tell_all([("herd hangs", True), ("", False)])
+    assert code == 1
+    lines = text.splitlines()
+    assert "[BROKEN] fake: no failed request: 3 made, 3 failed: not answered (3)" in lines
+    assert not [line for line in lines if line.startswith("[BROKEN] fake1")]
+    assert re.match(r"fake: 3 coroutines made 3 requests .*; \d of 8 promises broken$", lines[-3])
+    assert re.match(r"fake1: 3 coroutines made .* nothing failed$", lines[-2])
+    assert re.match(r"6 coroutines made .*; \d of 15 promises broken$", lines[-1])
+
+
+async def test_one_line_a_second() -> None:
+    """An incident that comes late adds a line each second, and one at the end."""
+    _, text = await _tell("slow revoke")
+    seen = re.findall(r"^ +(\d+) s  fake: ", text, re.MULTILINE)
+    assert seen[:6] == [*"123456"]
+    assert len(seen) <= 8
 
 
 async def test_table() -> None:
