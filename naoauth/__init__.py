@@ -29,6 +29,7 @@ from nauth.errors import (
     OriginError,
     OutcomeUnknownError,
     PermissionDeniedError,
+    RequestRejectedError,
     TokenRefusedError,
     VendorUnavailableError,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "Pagination",
     "PermissionDeniedError",
     "RenewalPolicy",
+    "RequestRejectedError",
     "Secret",
     "Session",
     "SessionLogin",

@@ -9,6 +9,7 @@ from nauth.errors import (
     OriginError,
     OutcomeUnknownError,
     PermissionDeniedError,
+    RequestRejectedError,
     TokenRefusedError,
     VendorUnavailableError,
 )
@@ -103,6 +104,7 @@ __all__ = [
     "RefreshTokenRequest",
     "RenewalPolicy",
     "Reply",
+    "RequestRejectedError",
     "SSOReturn",
     "Secret",
     "Token",

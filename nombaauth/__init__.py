@@ -9,6 +9,7 @@ from nauth.errors import (
     OriginError,
     OutcomeUnknownError,
     PermissionDeniedError,
+    RequestRejectedError,
     TokenRefusedError,
     VendorUnavailableError,
 )
@@ -79,6 +80,7 @@ __all__ = [
     "RateLimit",
     "RefreshTokenRequest",
     "RenewalPolicy",
+    "RequestRejectedError",
     "RevokeTokenRequest",
     "Secret",
     "Token",

@@ -9,6 +9,7 @@ from nauth.errors import (
     OriginError,
     OutcomeUnknownError,
     PermissionDeniedError,
+    RequestRejectedError,
     TokenRefusedError,
     VendorUnavailableError,
 )
@@ -88,6 +89,7 @@ __all__ = [
     "PermissionDeniedError",
     "RenewalPolicy",
     "Reply",
+    "RequestRejectedError",
     "Secret",
     "Token",
     "TokenAnswer",
