@@ -14,7 +14,7 @@ from nauth.secret import Secret
 from nauth.token import Token, instant
 from nomadauth.api import NomadApi
 from nomadauth.config import DEFAULT_LIFETIME, MAX_LIFETIME
-from nomadauth.credentials import NomadApiKey, NomadPassword, NomadSSO, NomadStaticToken, sendable
+from nomadauth.credentials import NomadApiKey, NomadPassword, NomadSSO, NomadStaticToken
 from nomadauth.errors import (
     Endpoint,
     NomadError,
@@ -310,7 +310,7 @@ async def _log_out(api: NomadApi, token: Token, application_id: str | None) -> N
 def _token(reply: Reply[AccountLoginResponse], endpoint: Endpoint) -> Token:
     data, meta = reply.data, reply.meta
     access = data.token
-    if access is None or not sendable(access):
+    if access is None or not access.sendable:
         raise NomadMalformedResponseError(
             f"Nomad's answer to {endpoint.value} holds a token that cannot stand in a header",
             problems=("$.token: expected printable ASCII without white space",),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
@@ -23,16 +22,7 @@ __all__ = [
     "NomadSSO",
     "NomadStaticToken",
     "read_credentials",
-    "sendable",
 ]
-
-_SENDABLE = re.compile(r"[\x21-\x7e]+")
-"""What may stand behind the scheme in a header: printable ASCII without white space."""
-
-
-def sendable(token: Secret) -> bool:
-    """Tell whether `token` can go into an `Authorization` header."""
-    return _SENDABLE.fullmatch(token.reveal()) is not None
 
 
 def _text(value: object) -> str:
@@ -71,7 +61,7 @@ def _present(instance: object, attribute: attrs.Attribute[Any], value: object) -
 
 def _usable(instance: object, attribute: attrs.Attribute[Any], value: Secret) -> None:
     _present(instance, attribute, value)
-    if not sendable(value):
+    if not value.sendable:
         raise ConfigurationError(
             f"{type(instance).__name__}({attribute.name}=...) cannot stand in a header: it has white space, a line "
             "break or a character outside ASCII in it. Copy it anew, without the word Bearer or ApiKey"

@@ -105,12 +105,12 @@ class NombaAuthenticator:
 def _token(envelope: Envelope[TokenData], endpoint: Endpoint) -> Token:
     data, meta = envelope.data, envelope.meta
     assert meta is not None  # noqa: S101 - the api sets it on every envelope it returns
-    if not data.access_token:
-        if endpoint is Endpoint.REFRESH:
-            raise NombaRefreshRefusedError("Nomba's answer to refreshing the token holds an empty token")
+    if not data.access_token and endpoint is Endpoint.REFRESH:
+        raise NombaRefreshRefusedError("Nomba's answer to refreshing the token holds an empty token")
+    if not data.access_token.sendable:
         raise NombaMalformedResponseError(
-            f"Nomba's answer to {endpoint.value} holds an empty token",
-            problems=("$.data.access_token: empty",),
+            f"Nomba's answer to {endpoint.value} holds a token that is empty or cannot stand in a header",
+            problems=("$.data.access_token: expected printable ASCII",),
             status=meta.status,
             request_id=meta.request_id,
         )

@@ -53,8 +53,10 @@ class Attempt:
         self._place = place(request.url)
         self._connect = connect
         self._total = total
-        self.sent = not own
+        self.sent: bool = not own
         self._status: int | None = None
+        self.wall: float
+        self.mono: float
         self._request_id: str | None = None
         self.stamp()
 

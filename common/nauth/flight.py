@@ -43,7 +43,7 @@ class Flight:
     __slots__ = ("_loop", "_waiters", "cause", "outcome", "rejected")
 
     def __init__(self, cause: Cause, loop: asyncio.AbstractEventLoop) -> None:
-        self.cause = cause
+        self.cause: Cause = cause
         self.outcome: Outcome | None = None
         self.rejected: list[Token] = []
         """Tokens that callers have seen refused; the renewal must not bring one of them back."""

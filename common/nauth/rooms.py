@@ -41,7 +41,7 @@ class Room:
     __slots__ = ("flight", "lock", "tasks")
 
     def __init__(self) -> None:
-        self.lock = anyio.Lock()  # apart: renewal, revocation; two loops on one lock would hang
+        self.lock: anyio.Lock = anyio.Lock()  # apart: renewal, revocation; two loops on one lock would hang
         self.flight: Flight | None = None
         self.tasks: set[asyncio.Task[None]] = set()
 

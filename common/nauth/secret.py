@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hmac
+import re
 from typing import NoReturn
 
 __all__ = ["Secret"]
 
 _MASK = "Secret('**********')"
+_SENDABLE = re.compile(r"[\x21-\x7e]+")
 
 
 class Secret:
@@ -44,6 +46,11 @@ class Secret:
     def reveal(self) -> str:
         """Return the hidden text."""
         return self.__value
+
+    @property
+    def sendable(self) -> bool:
+        """Whether it can stand in an HTTP header as it is: printable ASCII without white space, and not empty."""
+        return _SENDABLE.fullmatch(self.__value) is not None
 
     def __repr__(self) -> str:
         return _MASK

@@ -58,7 +58,7 @@ class Grants:
     """Keep grants as the switches say. All times are the clock's wall seconds."""
 
     def __init__(self, switches: Switches, clock: Clock) -> None:
-        self.reuses = 0
+        self.reuses: int = 0
         self._switches = switches
         self._clock = clock
         self._codes: dict[str, Code] = {}

@@ -29,7 +29,7 @@ class OAuth:
     """
 
     def __init__(self, switches: Switches, answers: Answers, clock: Clock) -> None:
-        self.grants = Grants(switches, clock)
+        self.grants: Grants = Grants(switches, clock)
         self.deny: str | None = None
         self._switches = switches
         self._answers = answers

@@ -15,7 +15,7 @@ from naoauth.credentials import NaoApiKey, NaoCredentials, NaoOAuth, NaoSession
 from naoauth.sandbox import data
 from naoauth.sandbox.answers import Answers
 from naoauth.sandbox.oauth import OAuth
-from naoauth.sandbox.switches import SwitchOptions, parse
+from naoauth.sandbox.switches import Switches, SwitchOptions, parse
 from nauth.clock import Clock
 from nauth.secret import Secret
 from nauth.testing.sandbox import Handler, Route, Sandbox
@@ -104,7 +104,7 @@ class NaoSandbox(Sandbox):
         ssl_context: ssl.SSLContext | None = None,
         **switches: Unpack[SwitchOptions],
     ) -> None:
-        self.switches = parse(switches)
+        self.switches: Switches = parse(switches)
         super().__init__(clock=clock, port=port, ssl_context=ssl_context)
         self.throttled = True
         self.reject_all = False

@@ -18,7 +18,7 @@ from nomadauth.sandbox import data
 from nomadauth.sandbox.answers import Answers, json_answer
 from nomadauth.sandbox.data import Account
 from nomadauth.sandbox.sessions import Access, Sessions
-from nomadauth.sandbox.switches import SwitchOptions, parse
+from nomadauth.sandbox.switches import Switches, SwitchOptions, parse
 from nomadauth.sandbox.throttle import Throttle
 from nomadauth.statuses import STEPS, LoginStatus, PingStatus
 
@@ -111,7 +111,7 @@ class NomadSandbox(Sandbox):
         ssl_context: ssl.SSLContext | None = None,
         **switches: Unpack[SwitchOptions],
     ) -> None:
-        self.switches = parse(switches)
+        self.switches: Switches = parse(switches)
         super().__init__(clock=clock, port=port, ssl_context=ssl_context)
         self.reject_all = False
         self.unauthorized = 0

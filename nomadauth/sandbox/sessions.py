@@ -74,7 +74,7 @@ class Sessions:
     """Keep sessions as the switches say. All times are the clock's wall seconds: a vendor's day has no suspend."""
 
     def __init__(self, switches: Switches, clock: Clock) -> None:
-        self.reuses = 0
+        self.reuses: int = 0
         self._switches = switches
         self._clock = clock
         self._refresh_life_s = inf if switches.refresh_life is None else switches.refresh_life.total_seconds()

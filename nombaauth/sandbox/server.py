@@ -19,7 +19,7 @@ from nombaauth.sandbox import data
 from nombaauth.sandbox.answers import Answers, Failure, failure
 from nombaauth.sandbox.limits import RateLimiter
 from nombaauth.sandbox.sessions import Access, Refresh, Sessions
-from nombaauth.sandbox.switches import SwitchOptions, parse
+from nombaauth.sandbox.switches import Switches, SwitchOptions, parse
 
 __all__ = ["NombaSandbox"]
 
@@ -110,7 +110,7 @@ class NombaSandbox(Sandbox):
         ssl_context: ssl.SSLContext | None = None,
         **switches: Unpack[SwitchOptions],
     ) -> None:
-        self.switches = parse(switches)
+        self.switches: Switches = parse(switches)
         super().__init__(clock=clock, port=port, ssl_context=ssl_context)
         self.reject_all = False
         self.unauthorized = 0

@@ -79,7 +79,7 @@ class Sessions:
     """Keep sessions as the switches say. All times are the clock's wall seconds: a vendor's day has no suspend."""
 
     def __init__(self, switches: Switches, clock: Clock) -> None:
-        self.reuses = 0
+        self.reuses: int = 0
         self._switches = switches
         self._clock = clock
         self._access_ttl_s = switches.access_ttl.total_seconds()

@@ -24,7 +24,7 @@ from noyoauth.sandbox import data
 from noyoauth.sandbox.answers import Answers
 from noyoauth.sandbox.limits import Outages
 from noyoauth.sandbox.sessions import Access, Sessions
-from noyoauth.sandbox.switches import SwitchOptions, parse
+from noyoauth.sandbox.switches import Switches, SwitchOptions, parse
 
 __all__ = ["NoyoSandbox"]
 
@@ -99,10 +99,10 @@ class NoyoSandbox(Sandbox):
         ssl_context: ssl.SSLContext | None = None,
         **switches: Unpack[SwitchOptions],
     ) -> None:
-        self.switches = parse(switches)
+        self.switches: Switches = parse(switches)
         super().__init__(clock=clock, port=port, ssl_context=ssl_context)
-        self.credentials = data.MAIN
-        self.groups = [data.group(1)]
+        self.credentials: NoyoCredentials = data.MAIN
+        self.groups: list[Mapping[str, object]] = [data.group(1)]
         self.reject_all = False
         self.unauthorized = 0
         self._keys = data.keys()

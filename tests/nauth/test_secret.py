@@ -98,3 +98,19 @@ def test_copies_are_the_same_object() -> None:
     secret = Secret("a")
     assert copy.copy(secret) is secret
     assert copy.deepcopy([secret])[0] is secret
+
+
+@pytest.mark.parametrize(
+    "value, fit",
+    [
+        ("abc.DEF-123~", True),
+        ("", False),
+        ("a b", False),
+        ("a\r\nb: c", False),
+        ("é", False),
+        ("\x7f", False),
+    ],
+)
+def test_sendable(value: str, fit: bool) -> None:
+    """Only printable ASCII without white space may stand in a header: a line break would start another one."""
+    assert Secret(value).sendable is fit

@@ -29,7 +29,6 @@ from nomadauth import (
     NomadSSOAuthenticator,
     Secret,
 )
-from nomadauth.credentials import sendable
 from nomadauth.sso import parse_callback
 from tests.fakes.transport import FakeTransport
 
@@ -165,7 +164,7 @@ def test_any_answer_is_a_token_or_a_typed_error(kind: str) -> None:
         assert "CANARY" not in shown
         if token is None:
             return
-        assert sendable(token.access_token)
+        assert token.access_token.sendable
         assert token.lifetime is not None
         assert timedelta(0) < token.lifetime <= timedelta(hours=24)
         assert token.expires_at is not None

@@ -241,7 +241,7 @@ async def test_an_empty_access_token_is_no_token() -> None:
     wire = {"code": "00", "data": {"access_token": ""}}
     with pytest.raises(NombaMalformedResponseError) as refused:
         await _made(FakeTransport(answer(200, wire, headers={"X-Request-Id": "r"}))).issue()
-    assert refused.value.problems == ("$.data.access_token: empty",)
+    assert refused.value.problems == ("$.data.access_token: expected printable ASCII",)
     assert (refused.value.status, refused.value.request_id) == (200, "r")
     with pytest.raises(NombaRefreshRefusedError):
         await _made(FakeTransport(answer(200, wire))).refresh(_OLD)

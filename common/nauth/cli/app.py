@@ -17,7 +17,7 @@ from nauth.secret import Secret
 
 __all__ = ["app"]
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     help="Sign a service in to its vendors, and see what it takes.",
     add_completion=False,
     no_args_is_help=True,

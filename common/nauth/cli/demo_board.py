@@ -44,7 +44,7 @@ class PlainBoard:
         console: where to.
     """
 
-    every_s = 1.0
+    every_s: float = 1.0
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -77,7 +77,7 @@ class LiveBoard:
         console: a terminal.
     """
 
-    every_s = 0.5
+    every_s: float = 0.5
 
     def __init__(self, console: Console) -> None:
         # drawn from the event loop alone: a refresh thread would be one more thing left running by Ctrl-C

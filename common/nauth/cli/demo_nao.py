@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import ClassVar
 
 from naoauth.client import NaoClient
 from naoauth.sandbox import NaoSandbox
@@ -27,7 +28,7 @@ class NaoStory(DoubleStory):
 
     name = "nao"
     refreshes = False
-    slow = ("sessions",)
+    slow: ClassVar[tuple[str, ...]] = ("sessions",)
     path = "/api/v2/sites"
 
     def __init__(self, watch: Watch, lifetime: timedelta) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from http import HTTPStatus
+from typing import ClassVar
 
 from nauth.cli.demo_double import DoubleStory
 from nauth.cli.demo_story import Counters, Incident, Watch
@@ -28,7 +29,7 @@ class NombaStory(DoubleStory):
 
     name = "nomba"
     refreshes = True
-    slow = ("issue", "refresh")
+    slow: ClassVar[tuple[str, ...]] = ("issue", "refresh")
     path = "/v1/transfers/banks"
 
     def __init__(self, watch: Watch, lifetime: timedelta) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import ClassVar
 
 from nauth.cli.demo_double import DoubleStory
 from nauth.cli.demo_story import Counters, Incident, Watch
@@ -26,7 +27,7 @@ class NoyoStory(DoubleStory):
 
     name = "noyo"
     refreshes = False
-    slow = ("token",)
+    slow: ClassVar[tuple[str, ...]] = ("token",)
     path = "/api/v1/groups"
 
     def __init__(self, watch: Watch, lifetime: timedelta) -> None:

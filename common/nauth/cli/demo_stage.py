@@ -72,11 +72,11 @@ class Stage:
 
     def __init__(self, make: MakeStory, lifetime: timedelta, clock: Clock) -> None:
         self._clock = clock
-        self.tally = Tally(clock)
+        self.tally: Tally = Tally(clock)
         self.story: Story = make(self.tally.watch, lifetime)
         self.stopping = False
-        self.in_flight = 0
-        self.served = 0
+        self.in_flight: int = 0
+        self.served: int = 0
         self.aftermaths: dict[str, Aftermath] = {}
         self._opened = asyncio.Event()
         self._cold_issues: int | None = None

@@ -50,7 +50,7 @@ class FakeClock:
         self._mono = mono
         self._wall = wall
         self._sleepers: dict[asyncio.Future[None], float] = {}
-        self.jump = jump
+        self.jump: bool = jump
         self.slept: list[float] = []
 
     def monotonic(self) -> float:

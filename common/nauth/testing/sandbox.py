@@ -85,7 +85,7 @@ class Sandbox(abc.ABC):
         self.clock: Clock = clock or SystemClock()
         self.requests: Counter[str] = Counter()
         self.committed: Counter[str] = Counter()
-        self.faults = Faults()
+        self.faults: Faults = Faults()
         self.log: list[Exchange] = []
         self._port = port
         self._ssl_context = ssl_context
