@@ -47,6 +47,7 @@ CORE_NAMES = {
     "OriginError",
     "OutcomeUnknownError",
     "PermissionDeniedError",
+    "RequestRejectedError",
     "RenewalPolicy",
     "Secret",
     "Token",
