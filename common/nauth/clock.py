@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 __all__ = ["Clock", "SystemClock"]
@@ -37,8 +36,8 @@ class SystemClock:
     __slots__ = ("__weakref__",)
 
     # C functions bound as they are: a Python frame around each would double the cost of the fast path.
-    monotonic: Callable[[], float] = staticmethod(time.monotonic)
-    wall: Callable[[], float] = staticmethod(time.time)
+    monotonic: staticmethod[[], float] = staticmethod(time.monotonic)
+    wall: staticmethod[[], float] = staticmethod(time.time)
 
     async def sleep(self, seconds: float) -> None:
         """Pause the calling task for `seconds`."""
