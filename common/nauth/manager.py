@@ -212,7 +212,9 @@ class TokenManager:
         now, room = self._held, self._rooms.here()
         flight = room.flight
         if now.token is None or now.expire_mono == -inf:  # nothing to serve, whatever the clocks say
-            return self._joined(flight) if flight is not None else self._start_cold(room, now)
+            if flight is None:
+                return self._start_cold(room, now)
+            return flight if self._observer is None else self._joined(flight)
         mono, wall = self._monotonic(), self._wall()
         state = now.state(mono, wall)
         if state is TokenState.EXPIRED:
