@@ -207,8 +207,7 @@ class TokenManager:
 
     def _attend(self) -> Token | Flight:
         """Return a token to serve now or the flight to wait for, starting one where it is due."""
-        if self._closed:
-            self._check_open()
+        self._check_open()
         now, room = self._held, self._rooms.here()
         flight = room.flight
         if now.token is None or now.expire_mono == -inf:  # nothing to serve, whatever the clocks say
