@@ -6,32 +6,20 @@ import asyncio
 import contextlib
 import random
 import threading
-from datetime import timedelta
 from math import inf
 
+from nauth import reports
 from nauth.authenticator import Authenticator
 from nauth.clock import Clock, SystemClock
-from nauth.errors import (
-    ClosedError,
-    NauthError,
-    TokenRefusedError,
-    fresh_copy,
-)
-from nauth.events import (
-    Cause,
-    Observer,
-    RenewalFailed,
-    RenewalJoined,
-    RenewalStarted,
-    RenewalSucceeded,
-    TokenAdopted,
-    notify,
-)
+from nauth.deposit import deposit
+from nauth.errors import ClosedError, NauthError, TokenRefusedError, fresh_copy
+from nauth.events import Cause, Observer, RenewalStarted, notify
 from nauth.flight import ABANDONED, Flight, Outcome, unexpected
 from nauth.pauses import Pauses
 from nauth.renewal import Minted, Renewal, refusal
 from nauth.revocation import revoke_all
 from nauth.rooms import Room, Rooms
+from nauth.sharing import Shared
 from nauth.stores.base import Record, StoreKey, TokenStore, Unsubscribe
 from nauth.stores.memory import default_store
 from nauth.token import NOTHING, Held, RenewalPolicy, Token, TokenState, held, succeed
@@ -64,8 +52,12 @@ class TokenManager:
         observer: told of renewals, from a later turn of the loop; may be slow or raise without hurting anybody.
     """
 
-    # the two that the fast path reads are cheaper in slots
-    __slots__ = ("__dict__", "__weakref__", "_serving", "_until")
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_serving",
+        "_until",
+    )  # cheaper for the two that the fast path reads
 
     def __init__(
         self,
@@ -84,10 +76,9 @@ class TokenManager:
         self._until, self._serving = -inf, NOTHING.token
         self._policy = policy or RenewalPolicy()
         self._store: TokenStore = store if store is not None else default_store(self._clock)
-        self._authenticator = authenticator
         self._renewable = getattr(authenticator, "renewable", True)
         self._key = key
-        self._renewal = Renewal(authenticator, self._store, key, self._policy, self._clock)
+        self._renewal = Renewal(authenticator, Shared(self._store, key), self._policy, self._clock)
         self._observer = observer
         self._held = NOTHING
         self._guard = threading.Lock()  # for `_held` and `_pauses`; never held over an await
@@ -213,11 +204,13 @@ class TokenManager:
         if now.token is None or now.expire_mono == -inf:  # nothing to serve, whatever the clocks say
             if flight is None:
                 return self._start_cold(room, now)
-            return flight if self._observer is None else self._joined(flight)
+            return flight if self._observer is None else reports.joined(self._observer, flight)
         mono, wall = self._monotonic(), self._wall()
         state = now.state(mono, wall)
         if state is TokenState.EXPIRED:
-            return self._joined(flight) if flight is not None else self._start_cold(room, now)
+            return (
+                reports.joined(self._observer, flight) if flight is not None else self._start_cold(room, now)
+            )
         if state is TokenState.FRESH:
             self._open_window(now, mono, wall)
         elif flight is None and self._pauses.may_try_quietly(mono):
@@ -226,7 +219,8 @@ class TokenManager:
 
     def _start_cold(self, room: Room, now: Held) -> Flight:
         self._pauses.check(self._monotonic())
-        return self._joined(self._start(room, Cause.COLD if now.token is None else Cause.EXPIRED, now))
+        flight = self._start(room, Cause.COLD if now.token is None else Cause.EXPIRED, now)
+        return reports.joined(self._observer, flight)
 
     def _demand(self, rejected: Token | None) -> Token | Flight:
         """Return a token other than `rejected` or the flight that will bring one, starting it where it is due."""
@@ -242,9 +236,11 @@ class TokenManager:
             if now.token is not None and not rejected.same_access(now.token) and self._is_alive():
                 return now.token
             with self._guard:
-                self._pauses.check_refused(self._monotonic())
-                if rejected.same_access(self._held.token):
+                error = self._pauses.refusal(self._monotonic())
+                if error is None and rejected.same_access(self._held.token):
                     self._replace(self._held.dead())
+            if error is not None:
+                return self._look(error, rejected)
         room = self._rooms.here()
         flight = room.flight
         if flight is None:
@@ -252,17 +248,25 @@ class TokenManager:
             flight = self._start(room, Cause.FORCED if rejected is None else Cause.REJECTED, now, rejected)
         elif rejected is not None:
             flight.rejected.append(rejected)
-        return self._joined(flight)
+        return reports.joined(self._observer, flight)
 
-    def _joined(self, flight: Flight) -> Flight:
-        if self._observer is not None:
-            notify(self._observer, RenewalJoined(cause=flight.cause, waiters=len(flight) + 1))
-        return flight
+    def _look(self, error: TokenRefusedError, rejected: Token) -> Flight:
+        """Look in the store for a sibling's token, now and then, while nothing may be renewed; or raise `error`."""
+        room = self._rooms.here()
+        if room.look is None:
+            if not self._pauses.may_look(self._monotonic()):
+                raise error
+            look = room.look = Flight(Cause.REJECTED, asyncio.get_running_loop())
+            look.rejected.append(rejected)
+            room.own(self._run_look(room, look, error), name="nauth look")
+            return look
+        room.look.rejected.append(rejected)
+        return room.look
 
     def _check_open(self) -> None:
         if self._closed:
             raise ClosedError(
-                "this client was closed; open a new one, or keep this one open for as long as it is used"
+                "this client was closed; open a new one, or keep this one open while it is used"
             )
 
     def _is_alive(self) -> bool:
@@ -293,7 +297,7 @@ class TokenManager:
                 # not the base's version: it may have been pushed since, and then it is what the callers want
                 since = None if flight.cause is Cause.FORCED else min(seen.version, base.version)
                 made = await self._renewal.run(lambda: self._held, flight.rejected, since=since)
-            outcome = self._take(made, base, flight, started)
+            outcome = self._take(room, made, base, flight, started)
         except NauthError as error:
             outcome = self._fail(fresh_copy(error), flight, started)
         except Exception as error:  # noqa: BLE001 - an authenticator's bug must reach the callers as a typed error
@@ -315,7 +319,7 @@ class TokenManager:
             if token.same_access(self._held.token):
                 self._replace(NOTHING)
 
-    def _take(self, made: Minted, base: Held, flight: Flight, started: float) -> Outcome:
+    def _take(self, room: Room, made: Minted, base: Held, flight: Flight, started: float) -> Outcome:
         """Hold what a renewal brought and describe it to the waiters."""
         age_s = self._monotonic() - made.asked_at
         # looked at again: a 401 may have arrived while the token was being stored
@@ -326,20 +330,11 @@ class TokenManager:
                 self._hold(made.token, made.version, age_s, dead=fault is not None)
             if fault is None:
                 self._pauses.succeeded()
+        if not made.stored:
+            room.own(self._run_deposit(room, made), name="nauth deposit")
         if fault is not None:
             return self._fail(fault, flight, started)
-        if made.call is None:
-            notify(self._observer, TokenAdopted(age=timedelta(seconds=age_s), pushed=False))
-        else:
-            notify(
-                self._observer,
-                RenewalSucceeded(
-                    cause=flight.cause,
-                    waiters=len(flight),
-                    took=timedelta(seconds=self._monotonic() - started),
-                    refreshed=made.call == "refresh",
-                ),
-            )
+        reports.landed(self._observer, flight, made, now=self._monotonic(), started=started)
         return Outcome(token=made.token)
 
     def _fail(self, error: NauthError, flight: Flight, started: float) -> Outcome:
@@ -347,18 +342,26 @@ class TokenManager:
         with self._guard:
             quiet = self._is_alive()
             self._pauses.failed(error, now, valid=quiet)
-        notify(
-            self._observer,
-            RenewalFailed(
-                cause=flight.cause,
-                waiters=len(flight),
-                took=timedelta(seconds=now - started),
-                error=type(error).__name__,
-                quiet=quiet,
-                retry_after=error.retry_after,
-            ),
-        )
+        reports.failed(self._observer, flight, error, took_s=now - started, quiet=quiet)
         return Outcome(error=error)
+
+    async def _run_deposit(self, room: Room, made: Minted) -> None:
+        record = await deposit(
+            made, self._renewal, room, current=lambda: self._held.token, closing=lambda: self._closed
+        )
+        if record is not None:
+            self._on_change(record)
+
+    async def _run_look(self, room: Room, look: Flight, error: NauthError) -> None:
+        outcome = Outcome(error=error)
+        try:
+            record = await self._renewal.look(look.rejected, since=self._held.version)
+            if record is not None:
+                self._on_change(record)
+                outcome = Outcome(token=record.token)
+        finally:
+            room.look = None
+            look.land(outcome)
 
     # --- any thread --------------------------------------------------------------------------------
 
@@ -371,13 +374,15 @@ class TokenManager:
                 self._replace(NOTHING)
                 return
             # the store does not know that the vendor refused this one
-            dead = self._held.refused and record.token.same_access(self._held.token)
+            known = record.token.same_access(self._held.token)
+            dead = self._held.refused and known
             self._hold(record.token, record.version, record.age.total_seconds(), dead=dead)
             if self._is_alive():
                 self._pauses.succeeded()
-            own = self._rooms.busy()
-        if not own:  # else it is this manager's own commit, or its flight is about to report the adoption
-            notify(self._observer, TokenAdopted(age=record.age, pushed=True))
+            # this manager's own commit; or its flight is about to report the adoption
+            own = known or self._rooms.busy()
+        if not own:
+            reports.adopted(self._observer, record.age, pushed=True)
 
     def _hold(self, token: Token, version: int, age_s: float, *, dead: bool) -> None:
         if self._closed:

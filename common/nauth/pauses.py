@@ -25,6 +25,7 @@ class Pauses:
         "_cool_until",
         "_error",
         "_failures",
+        "_look_from",
         "_policy",
         "_quiet_until",
         "_refusals",
@@ -39,6 +40,7 @@ class Pauses:
         self._error: NauthError | None = None
         self._refusals = 0
         self._refused_until = -inf
+        self._look_from = -inf
 
     def succeeded(self) -> None:
         """Forget failed renewals. A refused token is not forgiven: the new one may be refused as well."""
@@ -80,17 +82,24 @@ class Pauses:
         self._refusals = 1 if now > calm else self._refusals + 1
         self._refused_until = now + self._policy.pause_s(self._policy.cooldown, self._refusals)
 
-    def check_refused(self, now: float) -> None:
-        """Let a rejected token be renewed, or raise why not.
+    def refusal(self, now: float) -> TokenRefusedError | None:
+        """Return why a rejected token must not be renewed now, or None where it may.
 
-        Raises:
-            TokenRefusedError: the last renewal did not help, and the cool-down after it is not over.
+        It may not while the cool-down lasts that began when the last renewal did not help.
         """
-        if now < self._refused_until:
-            left = timedelta(seconds=self._refused_until - now)
-            raise TokenRefusedError(
-                "the vendor refused a token that it had only just issued, so its age is not the cause and renewing "
-                f"again would change nothing. Renewals after a 401 are paused for {left.total_seconds():.1f} s more",
-                status=401,
-                retry_after=left,
-            )
+        if now >= self._refused_until:
+            return None
+        left = timedelta(seconds=self._refused_until - now)
+        return TokenRefusedError(
+            "the vendor refused a token that it had only just issued, so its age is not the cause and renewing "
+            f"again would change nothing. Renewals after a 401 are paused for {left.total_seconds():.1f} s more",
+            status=401,
+            retry_after=left,
+        )
+
+    def may_look(self, now: float) -> bool:
+        """Tell whether the store may be asked for a sibling's token during that cool-down; counts as having asked."""
+        if now < self._look_from:
+            return False
+        self._look_from = now + self._policy.backoff.total_seconds()
+        return True

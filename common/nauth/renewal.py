@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 from datetime import timedelta
@@ -21,18 +20,13 @@ from nauth.errors import (
     StoreError,
     TokenUnchangedError,
 )
-from nauth.stores.base import Lease, Record, StoreKey, TokenStore
+from nauth.sharing import LEASE_GRACE, Shared
+from nauth.stores.base import Lease, Record
 from nauth.token import MAX_LIFETIME, Held, RenewalPolicy, Token, age_on_arrival, instant
 
-__all__ = ["LEASE_GRACE", "Minted", "Renewal", "refusal"]
+__all__ = ["Minted", "Renewal", "refusal"]
 
 _log = logging.getLogger("nauth")
-
-LEASE_GRACE = timedelta(seconds=10)
-"""How much longer a lease holds than the token call may take: room to store the result."""
-
-_POLL = timedelta(seconds=1)
-"""Longest wait between two looks at a store that cannot push; engines that can push wake the waiter at once."""
 
 
 @attrs.frozen
@@ -45,6 +39,7 @@ class Minted:
         asked_at: when it was asked for, in monotonic seconds.
         call: "refresh" or "issue"; None where a sibling's token was adopted.
         fault: why the token, though stored for its refresh token, must not be handed out.
+        stored: whether the store has it.
     """
 
     token: Token
@@ -52,6 +47,7 @@ class Minted:
     asked_at: float
     call: str | None = None
     fault: TokenUnchangedError | ExpiredOnArrivalError | None = None
+    stored: bool = True
 
 
 @attrs.frozen
@@ -59,8 +55,7 @@ class Renewal:
     """The steps of a renewal; holds no token and no state of its own."""
 
     authenticator: Authenticator
-    store: TokenStore
-    key: StoreKey
+    shared: Shared
     policy: RenewalPolicy
     clock: Clock
 
@@ -81,25 +76,35 @@ class Renewal:
         ttl = self.policy.deadline + LEASE_GRACE
         give_up = self.clock.monotonic() + 2 * ttl.total_seconds()
         while True:
-            lease = await self.store.lease(self.key, ttl)
             try:
-                record = await self.store.load(self.key)
+                lease, record = await self._enter(ttl)
+            except StoreError:
+                if self.policy.on_store_failure == "serve":
+                    raise
+                held = holding()
+                return await self._mint(None, held.token, held.version, rejected)
+            committed = False
+            try:
                 version = 0 if record is None else record.version
                 seen = version if seen is None else seen
                 if record is not None and version > seen and self._usable(record, rejected):
                     return self._adopted(record)
-                # a lease about to end is not one to call the vendor under: start over
-                if lease is not None and lease.remaining > self.policy.deadline:
+                if lease is not None:
                     held = holding()
                     base = record.token if record is not None and version > held.version else held.token
-                    return await self._mint(lease, base, version, rejected)
+                    made = await self._mint(lease, base, version, rejected)
+                    committed = made.call is not None and made.version > version
+                    return made
             finally:
-                if lease is not None:
-                    await self.release(lease)
+                if lease is not None and not committed:
+                    await self.shared.release(lease)
             if self.clock.monotonic() > give_up:
                 raise _held_too_long(ttl)
-            if lease is None:
-                await self.store.changed(self.key, timeout=_POLL)
+            await self.shared.changed()
+
+    async def look(self, rejected: list[Token], *, since: int) -> Record | None:
+        """Return what a sibling has stored after version `since`, if it can be used. Never calls the vendor."""
+        return await self._winner(since, rejected)
 
     async def exclusively(self) -> tuple[Lease, Record | None]:
         """Return the lease and the record under it, for work that must keep renewals away.
@@ -109,28 +114,42 @@ class Renewal:
         """
         ttl = self.policy.deadline + LEASE_GRACE
         give_up = self.clock.monotonic() + 2 * ttl.total_seconds()
-        while (lease := await self.store.lease(self.key, ttl)) is None:
+        while True:
+            lease, record = await self._enter(ttl)
+            if lease is not None:
+                return lease, record
             if self.clock.monotonic() > give_up:
                 raise _held_too_long(ttl)
-            await self.store.changed(self.key, timeout=_POLL)
-        try:
-            return lease, await self.store.load(self.key)
-        except BaseException:
-            await self.release(lease)
-            raise
+            await self.shared.changed()
 
-    async def release(self, lease: Lease) -> None:
-        """Give the lease back, if the store is there to take it."""
-        # a lease that cannot be given back ends by itself; the outcome of the work under it matters more
-        with contextlib.suppress(StoreError):
-            await self.store.release(lease)
+    async def _enter(self, ttl: timedelta) -> tuple[Lease | None, Record | None]:
+        """Return the lease, or None while somebody else has it, and the record as it is now."""
+        lease = await self.shared.lease(ttl)
+        try:
+            record = await self.shared.load()
+            # the store may have been slow: a lease about to end is not one to call the vendor under
+            if lease is not None and lease.remaining <= self.policy.deadline:
+                lease = await self._extended(lease, ttl)
+        except BaseException:
+            if lease is not None:
+                await self.shared.release(lease)
+            raise
+        return lease, record
+
+    async def _extended(self, lease: Lease, ttl: timedelta) -> Lease | None:
+        try:
+            return await self.shared.extend(lease, ttl)
+        except LeaseLostError:
+            return None
 
     def _usable(self, record: Record, rejected: list[Token]) -> bool:
         lifetime = record.token.lifetime
         alive = lifetime is None or record.age < lifetime
         return alive and not any(record.token.same_access(token) for token in rejected)
 
-    async def _mint(self, lease: Lease, base: Token | None, version: int, rejected: list[Token]) -> Minted:
+    async def _mint(
+        self, lease: Lease | None, base: Token | None, version: int, rejected: list[Token]
+    ) -> Minted:
         limit_s = self.policy.deadline.total_seconds()
         limit = asyncio.timeout(limit_s)
         try:
@@ -159,9 +178,9 @@ class Renewal:
             except CredentialsRejectedError:
                 pass
             # a sibling that does not respect the lease may have rotated the refresh token: look before giving up
-            record = await self.store.load(self.key)
-            if record is not None and record.version > version and self._usable(record, rejected):
-                return self._adopted(record)
+            winner = await self._winner(version, rejected, sure=self.policy.on_store_failure == "serve")
+            if winner is not None:
+                return self._adopted(winner)
             asked_at = self.clock.monotonic()
         return Minted(await self.authenticator.issue(), version, asked_at, "issue")
 
@@ -180,25 +199,32 @@ class Renewal:
             )
         return attrs.evolve(made, token=token, asked_at=mono - age_s, fault=_fault(token, age_s, rejected))
 
-    async def _commit(self, lease: Lease, made: Minted, version: int, rejected: list[Token]) -> Minted:
+    async def _commit(self, lease: Lease | None, made: Minted, version: int, rejected: list[Token]) -> Minted:
         """Store `made` if it can be stored: the vendor has made it, so losing it with the store would be worse."""
+        if lease is None:
+            return attrs.evolve(made, stored=False)
         age = timedelta(seconds=self.clock.monotonic() - made.asked_at)
         try:
-            async with asyncio.timeout(LEASE_GRACE.total_seconds()):
-                record = await self.store.commit(lease, made.token, expected_version=version, age=age)
+            record = await self.shared.commit(lease, made.token, expected_version=version, age=age)
         except LeaseLostError:
             winner = await self._winner(version, rejected)
-            return made if winner is None else self._adopted(winner)
-        except Exception as error:  # noqa: BLE001 - whatever ails the store, the token is here and good
-            _log.warning("the store did not take a new token: %s", type(error).__name__)
-            return made
+            return attrs.evolve(made, stored=False) if winner is None else self._adopted(winner)
+        except StoreError as error:  # whatever ails the store, the token is here and good
+            _log.warning("the store did not take a new token, which is kept and stored later: %s", error)
+            return attrs.evolve(made, stored=False)
         return attrs.evolve(made, version=record.version)
 
-    async def _winner(self, version: int, rejected: list[Token]) -> Record | None:
-        """Return what somebody else stored while our lease was lost, if it can be used."""
+    async def _winner(self, version: int, rejected: list[Token], *, sure: bool = False) -> Record | None:
+        """Return what somebody else has stored after `version`, if it can be used.
+
+        Raises:
+            StoreError: the store cannot say, and `sure` demands that it does.
+        """
         try:
-            record = await self.store.load(self.key)
+            record = await self.shared.load()
         except StoreError:
+            if sure:
+                raise
             return None
         if record is None or record.version <= version or not self._usable(record, rejected):
             return None

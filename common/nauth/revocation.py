@@ -37,9 +37,9 @@ async def revoke_all(
                     if token is not None:
                         await renewal.authenticator.revoke(token)
                         forget(token)
-                        await renewal.store.discard(renewal.key, token)
+                        await renewal.shared.discard(token)
         finally:
-            await renewal.release(lease)
+            await renewal.shared.release(lease)
     except TimeoutError:
         return Outcome(
             error=OutcomeUnknownError("the vendor did not confirm the revocation in time; revoke again")

@@ -36,14 +36,16 @@ def own_task(work: Coroutine[object, object, None], *, name: str) -> asyncio.Tas
 
 
 class Room:
-    """One loop's lock, flight and tasks. Touched from its own loop only."""
+    """One loop's lock, flight, tasks and the pauses they take. Touched from its own loop only."""
 
-    __slots__ = ("flight", "lock", "tasks")
+    __slots__ = ("flight", "lock", "look", "pauses", "tasks")
 
     def __init__(self) -> None:
         self.lock: anyio.Lock = anyio.Lock()  # apart: renewal, revocation; two loops on one lock would hang
         self.flight: Flight | None = None
+        self.look: Flight | None = None  # for a sibling's token, while none may be renewed
         self.tasks: set[asyncio.Task[None]] = set()
+        self.pauses: set[asyncio.Future[None]] = set()
 
     def own(self, work: Coroutine[object, object, None], *, name: str) -> None:
         """Run `work` as an owned task of this room."""
@@ -86,8 +88,11 @@ class Rooms:
             return any(room.flight is not None for room in self._table.values())
 
     async def drain(self) -> None:
-        """Wait for the running loop's tasks, at most `DRAIN`; then cancel what is left."""
-        tasks = set(self.here().tasks)
+        """Cut the running loop's pauses short and wait for its tasks, at most `DRAIN`; then cancel what is left."""
+        room = self.here()
+        for pause in set(room.pauses):
+            pause.cancel()
+        tasks = set(room.tasks)
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=DRAIN.total_seconds())
             for task in late:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from math import inf
 from types import MappingProxyType
+from typing import Literal
 
 import attrs
 
@@ -115,6 +116,11 @@ def _positive(instance: object, attribute: attrs.Attribute[timedelta], value: ti
         raise ConfigurationError(f"RenewalPolicy.{attribute.name} must be longer than zero")
 
 
+def _known_choice(_: object, attribute: attrs.Attribute[str], value: object) -> None:
+    if value not in {"serve", "renew-alone"}:
+        raise ConfigurationError(f"RenewalPolicy.{attribute.name} must be 'serve' or 'renew-alone'")
+
+
 @attrs.frozen(kw_only=True)
 class RenewalPolicy:
     """When to renew, and how hard to try.
@@ -129,6 +135,10 @@ class RenewalPolicy:
             Also the pause after a vendor refused a token it had just issued; that one doubles up to `backoff_cap`.
         deadline: the most that one renewal's calls to the vendor may take, repeats included. Waiting for another
             client's renewal comes on top.
+        on_store_failure: what a renewal does when the shared store is down. ``"serve"`` keeps the token and tries
+            again later; callers get a `StoreError` only once it has expired. ``"renew-alone"`` renews without the
+            store's lease: nobody waits, but several processes may renew at once, and where the vendor allows one
+            session or rotates refresh tokens they end each other's.
     """
 
     margin: timedelta = attrs.field(default=timedelta(seconds=60), validator=_duration)
@@ -137,6 +147,7 @@ class RenewalPolicy:
     backoff_cap: timedelta = attrs.field(default=timedelta(seconds=60), validator=_duration)
     cooldown: timedelta = attrs.field(default=timedelta(seconds=10), validator=_duration)
     deadline: timedelta = attrs.field(default=timedelta(seconds=30), validator=_positive)
+    on_store_failure: Literal["serve", "renew-alone"] = attrs.field(default="serve", validator=_known_choice)
 
     def pause_s(self, base: timedelta, failures: int) -> float:
         """Return the pause in seconds after `failures` failures in a row: `base`, doubled each time, capped."""

@@ -22,7 +22,8 @@ class FakeStore(MemoryStore):
 
     Attributes:
         deeds: for each method, what its next calls meet, in order: an exception is raised, a callable awaited first,
-            None lets one pass. A callable stands in the place of waiting in `changed`.
+            None lets one pass. A callable stands in the place of waiting in `changed`. Those of "committed" come
+            after the writing, before the answer.
         calls: the methods called, in order.
     """
 
@@ -60,13 +61,19 @@ class FakeStore(MemoryStore):
         await self._meet("lease")
         return await super().lease(key, ttl)
 
+    async def extend(self, lease: Lease, ttl: timedelta) -> Lease:
+        await self._meet("extend")
+        return await super().extend(lease, ttl)
+
     async def release(self, lease: Lease) -> None:
         await self._meet("release")
         await super().release(lease)
 
     async def commit(self, lease: Lease, token: Token, *, expected_version: int, age: timedelta) -> Record:
         await self._meet("commit")
-        return await super().commit(lease, token, expected_version=expected_version, age=age)
+        record = await super().commit(lease, token, expected_version=expected_version, age=age)
+        await self._meet("committed", counted=False)
+        return record
 
     async def discard(self, key: StoreKey, token: Token) -> bool:
         await self._meet("discard")
@@ -76,8 +83,9 @@ class FakeStore(MemoryStore):
         if not await self._meet("changed"):  # returning early is in the contract
             await super().changed(key, timeout=timeout)
 
-    async def _meet(self, method: str) -> bool:
-        self.calls.append(method)
+    async def _meet(self, method: str, *, counted: bool = True) -> bool:
+        if counted:
+            self.calls.append(method)
         deeds = self.deeds.get(method)
         deed = deeds.popleft() if deeds else None
         if isinstance(deed, Exception):

@@ -10,6 +10,7 @@ import pytest
 from nauth.errors import (
     ClosedError,
     InteractionRequiredError,
+    StoreError,
     TokenRefusedError,
     TokenUnchangedError,
     VendorUnavailableError,
@@ -303,3 +304,64 @@ async def test_forgiven() -> None:
     rig.manager.forgive()
     await rig.manager.token()
     assert len(rig.calls) == 2
+
+
+async def _refused(rig: Rig) -> Token:
+    """Bring the rig into the cool-down after a refused renewal and return the token that was refused."""
+    first = await rig.manager.token()
+    second = await rig.manager.renew(rejected=first)
+    rig.manager.refused(second)
+    return second
+
+
+async def test_siblings_token_during_the_cool_down() -> None:
+    """While nothing may be renewed, a token that a sibling stored is found, also where the store does not push."""
+    rig = Rig()
+    second = await _refused(rig)
+    await rig.store.plant(KEY, made("theirs"))
+    found = await asyncio.gather(*(rig.manager.renew(rejected=second) for _ in range(20)))
+    assert {token.access_token.reveal() for token in found} == {"theirs"}
+    assert rig.held == "theirs"
+    assert rig.calls == ["issue", "issue"]
+
+
+async def test_looks_during_the_cool_down_are_few() -> None:
+    """A storm of 401s in the cool-down asks the store once per back-off, and the vendor never."""
+    rig = Rig()
+    second = await _refused(rig)
+    rig.store.calls.clear()
+    for _ in range(2):
+        for _ in range(50):
+            with pytest.raises(TokenRefusedError):
+                await rig.manager.renew(rejected=second)
+        rig.clock.advance(1)
+    assert rig.store.calls == ["load", "load"]
+    assert rig.calls == ["issue", "issue"]
+
+
+async def test_store_fails_during_the_cool_down() -> None:
+    """A store that cannot be asked leaves the caller with the refusal."""
+    rig = Rig()
+    second = await _refused(rig)
+    rig.store.will("load", StoreError("down"))
+    with pytest.raises(TokenRefusedError):
+        await rig.manager.renew(rejected=second)
+    rig.clock.advance(1)
+    rig.store.will("load", RuntimeError("a bug"))
+    with pytest.raises(TokenRefusedError):
+        await rig.manager.renew(rejected=second)
+
+
+async def test_look_does_not_disturb_callers_of_token() -> None:
+    """Who only wants a token is served, or signed in for, while the store is being looked at."""
+    rig = Rig()
+    second = await _refused(rig)
+    gate = asyncio.Event()
+    rig.store.will("load", gate.wait)
+    looking = asyncio.create_task(rig.manager.renew(rejected=second))
+    await all_blocked()
+    assert immediately(rig.name()) == "t2"
+    rig.clock.advance(3600)
+    assert await rig.name() == "t3"
+    gate.set()
+    assert (await looking).access_token.reveal() == "t3"

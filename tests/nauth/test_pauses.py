@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -38,7 +39,7 @@ def test_at_first_nothing_pauses() -> None:
     pauses = Pauses(POLICY)
     assert pauses.may_try_quietly(0)
     assert cooling(pauses, 0) is None
-    pauses.check_refused(0)
+    assert pauses.refusal(0) is None
 
 
 def test_quiet_pauses_double() -> None:
@@ -102,11 +103,8 @@ def test_the_vendors_time_does_not_shorten() -> None:
 
 def refused(pauses: Pauses, now: float) -> float | None:
     """Return the seconds for which 401s renew nothing, or None if they may."""
-    try:
-        pauses.check_refused(now)
-    except TokenRefusedError as error:
-        return _told(error)
-    return None
+    error = pauses.refusal(now)
+    return None if error is None else _told(error)
 
 
 def test_refused_pauses_double_until_it_is_calm() -> None:
@@ -131,8 +129,14 @@ def test_many_who_find_out_are_one_refusal() -> None:
         pauses.refused(0)
     pauses.refused(5)
     assert refused(pauses, 5) == 5
-    with pytest.raises(TokenRefusedError, match=r"paused for 5\.0 s more"):
-        pauses.check_refused(5)
+    assert re.search(r"paused for 5\.0 s more", str(pauses.refusal(5)))
+    assert isinstance(pauses.refusal(5), TokenRefusedError)
+
+
+def test_looks_in_the_store_are_spaced() -> None:
+    """While renewals after a 401 are paused, the store is asked once per back-off."""
+    pauses = Pauses(POLICY)
+    assert [pauses.may_look(now) for now in (0, 0.5, 0.99, 1, 1.5)] == [True, False, False, True, False]
 
 
 def test_success_does_not_forgive_a_refusal() -> None:

@@ -9,7 +9,8 @@ import attrs
 import pytest
 
 from nauth.errors import ExpiredOnArrivalError, TokenUnchangedError
-from nauth.renewal import LEASE_GRACE, Minted, Renewal, refusal
+from nauth.renewal import Minted, Renewal, refusal
+from nauth.sharing import LEASE_GRACE, Shared
 from nauth.testing.clock import FakeClock
 from nauth.token import NOTHING, RenewalPolicy, Token, instant
 from tests.fakes.authenticator import HOUR, FakeAuthenticator, made
@@ -24,7 +25,7 @@ class Bench:
         self.clock = FakeClock()
         self.store = FakeStore(self.clock)
         self.vendor = FakeAuthenticator(rotating=rotating)
-        self.renewal = Renewal(self.vendor, self.store, KEY, policy, self.clock)
+        self.renewal = Renewal(self.vendor, Shared(self.store, KEY), policy, self.clock)
 
     async def run(
         self,
@@ -54,7 +55,7 @@ async def test_the_order_of_steps() -> None:
     """Lease, re-read, call, commit, and the lease is given back."""
     bench = Bench()
     made_one = await bench.run()
-    assert bench.store.calls == ["lease", "load", "commit", "release"]
+    assert bench.store.calls == ["lease", "load", "commit"]
     assert (made_one.call, made_one.version, made_one.fault) == ("issue", 1, None)
 
 

@@ -66,7 +66,9 @@ class Record:
 
     Attributes:
         token: what the vendor issued.
-        version: grows with every commit and never goes back, not even after a discard.
+        version: grows with every commit and never goes back: not after a discard, and not after an engine has lost its
+            data, as far as its clock can tell. Engines outside the process therefore count from their clock: one more
+            than the record's, or the microseconds since the epoch, whichever is greater.
         age: how long ago the token was asked for, *by the store's clock*. Readers count the rest of its life from
             here, so that a reader whose wall clock is wrong by an hour still ends it at the right moment.
     """
@@ -114,6 +116,14 @@ class TokenStore(Protocol):
 
     async def lease(self, key: StoreKey, ttl: timedelta) -> Lease | None:
         """Take the right to renew `key` for `ttl`, or return None at once if somebody else has it."""
+        ...
+
+    async def extend(self, lease: Lease, ttl: timedelta) -> Lease:
+        """Let a lease that is still ours hold for `ttl` from now; the old object is spent.
+
+        Raises:
+            LeaseLostError: it is over, or somebody else has it.
+        """
         ...
 
     async def release(self, lease: Lease) -> None:

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 import weakref
-from collections.abc import Callable
 from datetime import timedelta
-from types import MethodType
-from typing import TypeAlias
 
 import attrs
 
 from nauth.clock import Clock, SystemClock
 from nauth.errors import ConfigurationError, LeaseLostError
 from nauth.stores.base import Lease, Listener, Record, StoreKey, Unsubscribe
+from nauth.stores.codec import lifetime_kept
+from nauth.stores.listeners import Listeners, Waiters
 from nauth.token import MAX_LIFETIME, Token
 
 __all__ = ["MemoryLease", "MemoryStore", "default_store"]
-
-_Waiter: TypeAlias = "tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]"
-_Deref: TypeAlias = Callable[[], Listener | None]
-
-_REFRESHABLE = timedelta(hours=24)
-"""How long a record outlives its access token for the sake of its refresh token. Where a person has signed in, the
-rotated refresh token in it may be the only one that still works."""
 
 
 @attrs.frozen
@@ -35,9 +26,7 @@ class _Entry:
     asked_at: float  # the store's monotonic seconds
 
     def expires_at(self) -> float:
-        lifetime = MAX_LIFETIME if self.token.lifetime is None else min(self.token.lifetime, MAX_LIFETIME)
-        kept = lifetime + _REFRESHABLE if self.token.refresh_token else lifetime
-        return self.asked_at + kept.total_seconds()
+        return self.asked_at + lifetime_kept(self.token, MAX_LIFETIME).total_seconds()
 
 
 @attrs.frozen(eq=False)
@@ -81,8 +70,8 @@ class MemoryStore:
         self._commits_since_trim = 0
         self._entries: dict[StoreKey, _Entry] = {}
         self._leases: dict[StoreKey, MemoryLease] = {}
-        self._waiters: dict[StoreKey, list[_Waiter]] = {}
-        self._listeners: dict[StoreKey, list[_Deref]] = {}
+        self._waiters = Waiters()
+        self._listeners = Listeners()
 
     def __repr__(self) -> str:
         return f"<MemoryStore: {len(self._entries)} records, {len(self._leases)} leases>"
@@ -103,14 +92,26 @@ class MemoryStore:
             lease = self._leases[key] = MemoryLease(key, now + ttl.total_seconds(), self._clock)
         return lease
 
+    async def extend(self, lease: Lease, ttl: timedelta) -> Lease:
+        """Let a lease that is still ours hold for `ttl` from now.
+
+        Raises:
+            LeaseLostError: it is over, or somebody else has it.
+        """
+        now = self._clock.monotonic()
+        with self._guard:
+            if self._leases.get(lease.key) is not lease or lease.remaining <= timedelta(0):
+                raise LeaseLostError("the lease ended before it could be extended")
+            longer = self._leases[lease.key] = MemoryLease(lease.key, now + ttl.total_seconds(), self._clock)
+        return longer
+
     async def release(self, lease: Lease) -> None:
         """Give the lease back if it is still ours."""
         with self._guard:
             if self._leases.get(lease.key) is not lease:
                 return
             del self._leases[lease.key]
-            waiters = self._waiters.pop(lease.key, [])
-        _wake(waiters)
+        self._waiters.wake(lease.key)
 
     async def commit(self, lease: Lease, token: Token, *, expected_version: int, age: timedelta) -> Record:
         """Write `token`, release the lease and tell the others.
@@ -129,11 +130,9 @@ class MemoryStore:
             entry = self._entries[key] = _Entry(token, self._version, now - age.total_seconds())
             del self._leases[key]
             self._trim(now, keep=key)
-            waiters, listeners = self._waiters.pop(key, []), self._listening(key)
-        _wake(waiters)
+        self._waiters.wake(key)
         record = self._record(entry)
-        for listener in listeners:
-            listener(record)
+        self._listeners.tell(key, record)
         return record
 
     async def discard(self, key: StoreKey, token: Token) -> bool:
@@ -143,44 +142,27 @@ class MemoryStore:
             if entry is None or not entry.token.same_access(token):
                 return False
             del self._entries[key]
-            waiters, listeners = self._waiters.pop(key, []), self._listening(key)
-        _wake(waiters)
-        for listener in listeners:
-            listener(None)
+        self._waiters.wake(key)
+        self._listeners.tell(key, None)
         return True
 
     async def changed(self, key: StoreKey, *, timeout: timedelta) -> None:  # noqa: ASYNC109 - part of the contract
         """Return when `key` changed or its lease was freed, at the latest after `timeout`."""
-        loop = asyncio.get_running_loop()
-        waiter: _Waiter = (loop, loop.create_future())
         with self._guard:
             if key not in self._leases:
                 return  # freed between the caller's look and this one
-            self._waiters.setdefault(key, []).append(waiter)
+            waiter = self._waiters.enter(key)
         try:
             async with asyncio.timeout(timeout.total_seconds()):
-                await waiter[1]
+                await waiter
         except TimeoutError:
             pass
         finally:
-            with self._guard:
-                rest = [other for other in self._waiters.pop(key, ()) if other is not waiter]
-                if rest:
-                    self._waiters[key] = rest
+            self._waiters.leave(key, waiter)
 
     def subscribe(self, key: StoreKey, listener: Listener) -> Unsubscribe:
         """Call `listener` for each later change of `key`, in the thread that made it."""
-        # builtin methods, such as a list's `append`, are no `MethodType` and cannot be held weakly
-        weak = isinstance(listener, MethodType)
-        deref: _Deref = weakref.WeakMethod(listener) if weak else lambda: listener
-        with self._guard:
-            self._listeners.setdefault(key, []).append(deref)
-
-        def unsubscribe() -> None:
-            with self._guard:
-                self._forget(key, [deref])
-
-        return unsubscribe
+        return self._listeners.add(key, listener)
 
     async def aclose(self) -> None:
         """Do nothing: the store holds no connection."""
@@ -188,19 +170,6 @@ class MemoryStore:
     def _record(self, entry: _Entry) -> Record:
         age = timedelta(seconds=max(self._clock.monotonic() - entry.asked_at, 0.0))
         return Record(token=entry.token, version=entry.version, age=age)
-
-    def _listening(self, key: StoreKey) -> list[Listener]:
-        alive = [(deref, deref()) for deref in self._listeners.get(key, ())]
-        self._forget(key, [deref for deref, listener in alive if listener is None])
-        return [listener for _, listener in alive if listener is not None]
-
-    def _forget(self, key: StoreKey, gone: list[_Deref]) -> None:
-        # by identity: a weak reference whose object has died cannot be hashed
-        rest = [deref for deref in self._listeners.get(key, ()) if not any(deref is one for one in gone)]
-        if rest:
-            self._listeners[key] = rest
-        else:
-            self._listeners.pop(key, None)
 
     def _trim(self, now: float, *, keep: StoreKey) -> None:
         self._commits_since_trim += 1
@@ -215,17 +184,6 @@ class MemoryStore:
             if self._entries[key].expires_at() > now and len(self._entries) <= self._max_records:
                 break
             del self._entries[key]
-
-
-def _wake(waiters: list[_Waiter]) -> None:
-    for loop, future in waiters:
-        with contextlib.suppress(RuntimeError):  # a loop that was closed has nobody waiting any more
-            loop.call_soon_threadsafe(_settle, future)
-
-
-def _settle(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
 
 
 _system_clock = SystemClock()

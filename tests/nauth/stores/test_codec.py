@@ -1,0 +1,101 @@
+"""A token as text: what goes in comes out, and nothing else is taken for one."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from datetime import UTC, datetime, timedelta, timezone
+
+import attrs
+import pytest
+from hypothesis import given, strategies
+
+from nauth.errors import StoreError
+from nauth.secret import Secret
+from nauth.stores.codec import RETENTION, decode_token, encode_token, lifetime_kept
+from nauth.token import Token
+
+CANARY = "canary-5f1c"
+FULL = Token(
+    access_token=Secret(CANARY),
+    refresh_token=Secret("r\u00e4 \U0001f600"),
+    scheme="",
+    expires_at=datetime(2026, 11, 22, 3, 4, 5, 6, tzinfo=timezone(timedelta(hours=1))),
+    lifetime=timedelta(seconds=3600.000001),
+    extra={"session": "s\n1", "": ""},
+)
+
+tokens = strategies.builds(
+    Token,
+    access_token=strategies.text(min_size=1).map(Secret),
+    refresh_token=strategies.none() | strategies.text().map(Secret),
+    scheme=strategies.text(),
+    expires_at=strategies.none() | strategies.datetimes(timezones=strategies.just(UTC)),
+    lifetime=strategies.none() | strategies.timedeltas(),
+    extra=strategies.dictionaries(strategies.text(), strategies.text()),
+)
+
+
+@given(tokens)
+def test_round_trip(token: Token) -> None:
+    """Every token survives."""
+    assert decode_token(encode_token(token)) == token
+    assert decode_token(encode_token(token).encode()) == token
+
+
+def test_one_ascii_line() -> None:
+    """The text is one line of ASCII: no engine's encoding can hurt it."""
+    text = encode_token(FULL)
+    assert text.isascii()
+    assert "\n" not in text
+    assert decode_token(text) == FULL
+
+
+def _with(**changes: object) -> str:
+    return json.dumps({**json.loads(encode_token(FULL)), **changes})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "null",
+        "[]",
+        f'"{CANARY}"',
+        b"\xff" + CANARY.encode(),
+        "{}",
+        "[" * 100_000,
+        _with(format=2),
+        _with(access=""),
+        _with(access=None),
+        _with(access=[CANARY]),
+        _with(refresh=1),
+        _with(scheme=None),
+        _with(lifetime_us=1.5),
+        _with(lifetime_us=10**30),
+        _with(expires_at="2026-11-22T03:04:05"),
+        _with(expires_at=CANARY),
+        _with(expires_at=5),
+        _with(extra={"a": 1}),
+        _with(extra=None),
+        _with(extra=[CANARY]),
+    ],
+)
+def test_anything_else(text: str | bytes) -> None:
+    """Any other text is an error that says what to do and shows nothing of it."""
+    with pytest.raises(StoreError, match="cannot be read") as caught:
+        decode_token(text)
+    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+    ours = [frame for frame in frames if frame.f_code.co_name == "decode_token"]
+    assert len(ours) == 1
+    assert CANARY not in repr(ours[0].f_locals)
+    assert caught.value.__context__ is None
+
+
+def test_retention() -> None:
+    """A record is of use for its lifetime, and a day longer for the sake of a refresh token."""
+    longest = timedelta(days=365)
+    assert lifetime_kept(FULL, longest) == timedelta(seconds=3600.000001) + RETENTION
+    assert lifetime_kept(attrs.evolve(FULL, refresh_token=None), longest) == timedelta(seconds=3600.000001)
+    assert lifetime_kept(attrs.evolve(FULL, lifetime=None), longest) == longest + RETENTION
+    assert lifetime_kept(attrs.evolve(FULL, lifetime=timedelta.max), longest) == longest + RETENTION
