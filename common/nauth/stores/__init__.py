@@ -1,6 +1,34 @@
 """Where tokens are shared: the contract and its stores."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from nauth.stores.base import Lease, Listener, Record, StoreKey, TokenStore, identity_digest
+from nauth.stores.encrypted import EncryptedStore
 from nauth.stores.memory import MemoryStore
 
-__all__ = ["Lease", "Listener", "MemoryStore", "Record", "StoreKey", "TokenStore", "identity_digest"]
+if TYPE_CHECKING:
+    from nauth.stores.sqlite import SQLiteStore
+
+__all__ = [
+    "EncryptedStore",
+    "Lease",
+    "Listener",
+    "MemoryStore",
+    "Record",
+    "SQLiteStore",
+    "StoreKey",
+    "TokenStore",
+    "identity_digest",
+]
+
+_ON_DEMAND = {"SQLiteStore": "nauth.stores.sqlite"}
+"""What is imported at its first use: most programs need no engine but memory, and the others take time to import."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in _ON_DEMAND:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_ON_DEMAND[name]), name)

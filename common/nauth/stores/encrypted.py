@@ -1,0 +1,185 @@
+"""`EncryptedStore`: any other store, with its tokens sealed."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import logging
+import os
+import weakref
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from types import MethodType
+
+import attrs
+
+from nauth.errors import ConfigurationError, StoreError
+from nauth.secret import Secret
+from nauth.stores.base import Lease, Listener, Record, StoreKey, TokenStore, Unsubscribe
+from nauth.token import Token
+
+__all__ = ["EncryptedStore"]
+
+_log = logging.getLogger("nauth")
+
+
+class EncryptedStore:
+    """Keep tokens in `inner`, encrypted with AES-256-GCM. Needs ``pip install nauth[crypto]``.
+
+    Take the key from wherever the deployment keeps its secrets, such as an environment variable:
+
+    ```python
+    import os
+    from nauth import Secret
+    from nauth.stores import EncryptedStore, SQLiteStore
+
+    store = EncryptedStore(SQLiteStore("tokens.db"), {"2026-11": Secret(os.environ["TOKENS_KEY"])})
+    ```
+
+    *Rotation*: the first key encrypts, all of them decrypt. Give the new key to every program as a second one, then
+    make it the first everywhere; drop the old one when the last record that it sealed has been renewed or is over.
+
+    A record that these keys do not open is a `StoreError`, at every `load` and `discard`, and is left as it is: a
+    wrong key must not end a session. One that is pushed is not delivered; a warning says so once.
+
+    Sealing and opening a token takes some microseconds, so both are done in the event loop's own thread.
+
+    Args:
+        inner: where the sealed tokens go. Keep it for this store alone: plain records in it are errors. It is closed
+            with this one.
+        keys: key id to key. An id, 1 to 32 letters, digits, hyphens and underscores, is stored in clear beside each
+            token that its key has sealed; the key is 32 bytes as base64. `generate_key` makes one.
+
+    Raises:
+        ConfigurationError: a key is unfit, or `cryptography` is not installed.
+    """
+
+    def __init__(self, inner: TokenStore, keys: Mapping[str, Secret]) -> None:
+        try:
+            from nauth.stores.sealing import Keyring  # noqa: PLC0415 - the extra is needed by those who encrypt only
+        except ImportError:
+            raise ConfigurationError(
+                "EncryptedStore needs the package cryptography: pip install nauth[crypto]"
+            ) from None
+        self._inner = inner
+        self._keyring = Keyring(keys)
+        self._relays: dict[object, _Relay] = {}
+        self._warned = False
+
+    @staticmethod
+    def generate_key() -> Secret:
+        """Return a new key: 32 random bytes as base64, for `reveal()` into the place where secrets are kept."""
+        return Secret(base64.urlsafe_b64encode(os.urandom(32)).decode("ascii"))
+
+    def __repr__(self) -> str:
+        return f"<EncryptedStore, keys {self._keyring.ids}, over {self._inner!r}>"
+
+    @property
+    def persistent(self) -> bool:
+        """Whether records outlive the process, as `inner` says."""
+        return self._inner.persistent
+
+    async def load(self, key: StoreKey) -> Record | None:
+        """Return the current record, or None.
+
+        Raises:
+            StoreError: it cannot be opened.
+        """
+        record = await self._inner.load(key)
+        return None if record is None else self._opened(key, record)
+
+    async def lease(self, key: StoreKey, ttl: timedelta) -> Lease | None:
+        """Take the right to renew `key` for `ttl`, or return None at once if somebody else has it."""
+        return await self._inner.lease(key, ttl)
+
+    async def extend(self, lease: Lease, ttl: timedelta) -> Lease:
+        """Let a lease that is still ours hold for `ttl` from now.
+
+        Raises:
+            LeaseLostError: it is over, or somebody else has it.
+        """
+        return await self._inner.extend(lease, ttl)
+
+    async def release(self, lease: Lease) -> None:
+        """Give the lease back if it is still ours."""
+        await self._inner.release(lease)
+
+    async def commit(self, lease: Lease, token: Token, *, expected_version: int, age: timedelta) -> Record:
+        """Seal `token` with the first key, write it, release the lease and tell the others.
+
+        Raises:
+            LeaseLostError: the lease is over or the record has changed. Nothing was written.
+        """
+        sealed = self._keyring.seal(lease.key, token)
+        record = await self._inner.commit(lease, sealed, expected_version=expected_version, age=age)
+        return attrs.evolve(record, token=token)
+
+    async def discard(self, key: StoreKey, token: Token) -> bool:
+        """Delete the record if it still holds `token`'s access token; say whether it did.
+
+        Raises:
+            StoreError: the record cannot be opened. It is still there.
+        """
+        seen = 0
+        # the same token sealed again is another text, so a record that changed meanwhile is looked at anew
+        while (record := await self._inner.load(key)) is not None and record.version != seen:
+            if not self._opened(key, record).token.same_access(token):
+                return False
+            if await self._inner.discard(key, record.token):
+                return True
+            seen = record.version
+        return False
+
+    async def changed(self, key: StoreKey, *, timeout: timedelta) -> None:  # noqa: ASYNC109 - part of the contract
+        """Return when `key` changed or its lease was freed, at the latest after `timeout`."""
+        await self._inner.changed(key, timeout=timeout)
+
+    def subscribe(self, key: StoreKey, listener: Listener) -> Unsubscribe:
+        """Call `listener` for each later change of `key` that can be opened, where `inner` pushes."""
+        opened = functools.partial(self._pushed, key)
+        if not isinstance(listener, MethodType):
+            relay = _Relay(opened, lambda: listener)
+            return self._inner.subscribe(key, lambda record: relay.hear(record))  # noqa: PLW0108 - `inner` would hold the bound method weakly
+        ticket, relays = object(), self._relays
+        # `inner` holds the relay weakly; here it lives exactly as long as the listener's object. No lock is taken in
+        # the callback, which may run in the middle of anything.
+        weak = weakref.WeakMethod(listener, lambda _: relays.pop(ticket, None))
+        relays[ticket] = _Relay(opened, weak)
+        stop = self._inner.subscribe(key, relays[ticket].hear)
+
+        def unsubscribe() -> None:
+            stop()
+            relays.pop(ticket, None)
+
+        return unsubscribe
+
+    async def aclose(self) -> None:
+        """Close `inner`."""
+        await self._inner.aclose()
+
+    def _opened(self, key: StoreKey, record: Record) -> Record:
+        return attrs.evolve(record, token=self._keyring.open(key, record.token))
+
+    def _pushed(self, key: StoreKey, record: Record) -> Record | None:
+        try:
+            return self._opened(key, record)
+        except StoreError as error:
+            if not self._warned:
+                self._warned = True
+                _log.warning("a pushed token was passed over, as will be others like it: %s", error)
+            return None
+
+
+@attrs.frozen(eq=False)
+class _Relay:
+    """Opens what the inner store pushes and hands it on."""
+
+    opened: Callable[[Record], Record | None]
+    deref: Callable[[], Listener | None]
+
+    def hear(self, record: Record | None) -> None:
+        listener = self.deref()
+        opened = None if record is None else self.opened(record)
+        # a record that does not open is no discard, so nothing is said of it
+        if listener is not None and (opened is not None or record is None):
+            listener(opened)

@@ -1,0 +1,184 @@
+"""Sealing a token with AES-256-GCM. Imports `cryptography`; only `EncryptedStore` imports this, when it is made.
+
+The construction, after NIST SP 800-38D (https://doi.org/10.6028/NIST.SP.800-38D):
+
+- *Nonce*: 12 bytes from the system's generator, anew for each seal, stored before the ciphertext (section 8.2.2, the
+  RBG-based construction). Not a counter: processes and machines share a key, and no counter that they could share
+  survives a restored backup. Section 8.3 allows 2**32 seals under one key that way: at one renewal a second, 136
+  years.
+- *Tag*: all 16 bytes.
+- *Additional data*: the format, the key id and the three parts of the `StoreKey`, as a JSON list, which no other parts
+  can produce. A record copied to another credential's place, or relabelled, does not open.
+
+What this does not do: whoever can write to the store can put an *older* record of the same credential back, or delete
+it; and lifetime, end and length of the token are there to read.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import re
+from collections.abc import Mapping
+from typing import cast
+
+import attrs
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from nauth.errors import ConfigurationError, StoreError
+from nauth.secret import Secret
+from nauth.stores.base import StoreKey
+from nauth.stores.codec import decode_token, encode_token
+from nauth.token import Token
+
+__all__ = ["Keyring"]
+
+_FORMAT = "nauth1"
+_KEY_BYTES = 32
+_NONCE_BYTES = 12
+
+_KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
+"""Shorter than any key as base64: a key given in the place of its id is refused, and not quoted later."""
+_SEALED = re.compile(rf"{_FORMAT}\.({_KEY_ID.pattern})\.([A-Za-z0-9_-]+)")
+
+_REFRESHABLE = Secret("sealed")
+"""Tells the inner store that there is a refresh token, so that it keeps the record longer; says nothing else."""
+
+_WAY_OUT = (
+    "Nothing was overwritten. If the key is lost for good, delete the record: the next renewal writes it anew"
+)
+
+
+class Keyring:
+    """Keys by id, the first of which seals and all of which open. Its repr shows the ids.
+
+    Args:
+        keys: key id to 32 bytes as base64 text, either alphabet, with or without padding.
+
+    Raises:
+        ConfigurationError: no key, or one that is unfit. Never quotes id or key: they may have been confused.
+    """
+
+    def __init__(self, keys: object) -> None:
+        if not isinstance(keys, Mapping):
+            raise ConfigurationError(
+                f"EncryptedStore(keys=...) must be a mapping of key id to Secret, not {type(keys).__name__}: write "
+                '{"2026-11": Secret(...)}'
+            )
+        if not keys:
+            raise ConfigurationError(
+                "EncryptedStore(keys=...) is empty: give at least one key, made with EncryptedStore.generate_key()"
+            )
+        given = cast("Mapping[object, object]", keys)
+        self._ciphers = {
+            _checked(key_id, number): _cipher(secret, number)
+            for number, (key_id, secret) in enumerate(given.items(), 1)
+        }
+        self._first = next(iter(self._ciphers))
+        if len(set(given.values())) < len(given):
+            raise ConfigurationError(
+                "EncryptedStore(keys=...) has one key under two ids: a rotation needs a new key, made with "
+                "EncryptedStore.generate_key()"
+            )
+
+    def __repr__(self) -> str:
+        return f"<Keyring: {self.ids}>"
+
+    @property
+    def ids(self) -> str:
+        """The ids of the keys, the one that seals first."""
+        return ", ".join(self._ciphers)
+
+    def seal(self, key: StoreKey, token: Token) -> Token:
+        """Return a token for the inner store that holds all of `token` sealed, and its lifetime in clear."""
+        nonce = os.urandom(_NONCE_BYTES)
+        blob = nonce + self._ciphers[self._first].encrypt(
+            nonce, encode_token(token).encode("ascii"), _bound(key, self._first)
+        )
+        text = base64.urlsafe_b64encode(blob).decode("ascii").rstrip("=")
+        return Token(
+            access_token=Secret(f"{_FORMAT}.{self._first}.{text}"),
+            refresh_token=_REFRESHABLE if token.refresh_token else None,
+            scheme="",
+            lifetime=token.lifetime,
+            expires_at=token.expires_at,
+        )
+
+    def open(self, key: StoreKey, sealed: Token) -> Token:
+        """Return the token inside `sealed`.
+
+        Raises:
+            StoreError: it was never sealed, or cannot be opened with these keys for this `StoreKey`.
+        """
+        match = _SEALED.fullmatch(sealed.access_token.reveal())
+        if match is None:
+            raise StoreError(
+                "the store's record for this token is not one that EncryptedStore has written: a program without "
+                "EncryptedStore, or a later version of nauth, shares this store. Nothing was overwritten. Give this "
+                "program a store (or prefix) of its own, or delete the record: the next renewal writes it anew"
+            )
+        key_id, cipher = match[1], self._ciphers.get(match[1])
+        if cipher is None:
+            raise StoreError(
+                f"the stored token was encrypted with the key {key_id!r}; the keys given here are: {self.ids}. Add "
+                f"{key_id!r} to EncryptedStore(keys=...), as the first if it is the new one everywhere. {_WAY_OUT}"
+            )
+        try:
+            blob = _base64(match[2])
+            return decode_token(cipher.decrypt(blob[:_NONCE_BYTES], blob[_NONCE_BYTES:], _bound(key, key_id)))
+        except (InvalidTag, ValueError):
+            raise StoreError(
+                f"the stored token does not open with the key {key_id!r}: the key that wrote it under this id was "
+                "another one, or the record was altered, or copied here from another credential. Check that every "
+                f"program has the same key under {key_id!r}. {_WAY_OUT}"
+            ) from None
+
+
+def _bound(key: StoreKey, key_id: str) -> bytes:
+    return json.dumps([_FORMAT, key_id, *attrs.astuple(key)]).encode("ascii")
+
+
+def _checked(key_id: object, number: int) -> str:
+    if isinstance(key_id, str) and _KEY_ID.fullmatch(key_id):
+        return key_id
+    raise ConfigurationError(
+        f"EncryptedStore(keys=...): the id of key number {number} must be a text of 1 to 32 letters, digits, "
+        'hyphens and underscores, such as "2026-11"'
+    )
+
+
+def _cipher(secret: object, number: int) -> AESGCM:
+    if not isinstance(secret, Secret):
+        raise ConfigurationError(
+            f"EncryptedStore(keys=...): key number {number} must be a Secret, not {type(secret).__name__}: write "
+            "Secret(...) around its base64 text"
+        )
+    cipher = _made(secret)
+    if cipher is None:
+        raise ConfigurationError(
+            f"EncryptedStore(keys=...): key number {number} is not {_KEY_BYTES} bytes as base64. Make one with "
+            "EncryptedStore.generate_key()"
+        )
+    return cipher
+
+
+def _made(secret: Secret) -> AESGCM | None:
+    # its frame, which holds the key, is gone before anything is raised
+    try:
+        key = _base64(secret.reveal().strip())
+    except ValueError:
+        return None
+    return AESGCM(key) if len(key) == _KEY_BYTES else None
+
+
+def _base64(text: str) -> bytes:
+    """Return the bytes of base64 `text` in either alphabet, padded or not.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    plain = text.rstrip("=").replace("-", "+").replace("_", "/")
+    return binascii.a2b_base64(plain + "=" * (-len(plain) % 4), strict_mode=True)
