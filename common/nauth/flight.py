@@ -42,10 +42,10 @@ class Flight:
 
     __slots__ = ("_loop", "_waiters", "cause", "outcome", "rejected")
 
-    def __init__(self, cause: Cause, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, cause: Cause, loop: asyncio.AbstractEventLoop, rejected: Token | None = None) -> None:
         self.cause: Cause = cause
         self.outcome: Outcome | None = None
-        self.rejected: list[Token] = []
+        self.rejected: list[Token] = [] if rejected is None else [rejected]
         """Tokens that callers have seen refused; the renewal must not bring one of them back."""
         self._loop = loop
         self._waiters: dict[asyncio.Future[Outcome], None] = {}

@@ -186,8 +186,7 @@ class TokenManager:
 
         Does not revoke: others may share the session. Closing twice does nothing.
         """
-        self._closed = True
-        self._until = -inf
+        self._closed, self._until = True, -inf
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
@@ -208,9 +207,9 @@ class TokenManager:
         mono, wall = self._monotonic(), self._wall()
         state = now.state(mono, wall)
         if state is TokenState.EXPIRED:
-            return (
-                reports.joined(self._observer, flight) if flight is not None else self._start_cold(room, now)
-            )
+            if flight is None:
+                return self._start_cold(room, now)
+            return reports.joined(self._observer, flight)
         if state is TokenState.FRESH:
             self._open_window(now, mono, wall)
         elif flight is None and self._pauses.may_try_quietly(mono):
@@ -253,21 +252,19 @@ class TokenManager:
     def _look(self, error: TokenRefusedError, rejected: Token) -> Flight:
         """Look in the store for a sibling's token, now and then, while nothing may be renewed; or raise `error`."""
         room = self._rooms.here()
-        if room.look is None:
-            if not self._pauses.may_look(self._monotonic()):
-                raise error
-            look = room.look = Flight(Cause.REJECTED, asyncio.get_running_loop())
+        look = room.look
+        if look is not None:
             look.rejected.append(rejected)
-            room.own(self._run_look(room, look, error), name="nauth look")
             return look
-        room.look.rejected.append(rejected)
-        return room.look
+        if not self._pauses.may_look(self._monotonic()):
+            raise error
+        look = room.look = Flight(Cause.REJECTED, asyncio.get_running_loop(), rejected)
+        room.own(self._run_look(room, look, error), name="nauth look")
+        return look
 
     def _check_open(self) -> None:
         if self._closed:
-            raise ClosedError(
-                "this client was closed; open a new one, or keep this one open while it is used"
-            )
+            raise ClosedError("this client was closed; open a new one, or keep it open while it is used")
 
     def _is_alive(self) -> bool:
         return self._held.state(self._monotonic(), self._wall()) is not TokenState.EXPIRED
@@ -275,9 +272,7 @@ class TokenManager:
     def _start(self, room: Room, cause: Cause, seen: Held, rejected: Token | None = None) -> Flight:
         if self._unsubscribe is None:
             self._unsubscribe = self._store.subscribe(self._key, self._on_change)
-        flight = Flight(cause, asyncio.get_running_loop())
-        if rejected is not None:
-            flight.rejected.append(rejected)
+        flight = Flight(cause, asyncio.get_running_loop(), rejected)
         # first of all: an eager task runs its body before the call that makes it returns
         room.flight = flight
         notify(self._observer, RenewalStarted(cause=cause))
