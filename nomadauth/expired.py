@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from aiohttp import ClientResponse
 from aiohttp.hdrs import AUTHORIZATION
 
+from nauth.bearer import Answered
 from nauth.clock import Clock
 from nauth.manager import TokenManager
 
@@ -27,7 +27,7 @@ class Expired403:
         self._clock = clock
         self.manager: TokenManager | None = None
 
-    async def __call__(self, response: ClientResponse) -> bool:
+    async def __call__(self, response: Answered) -> bool:
         """Tell whether `response` refuses a token that is over."""
         token = self.manager.current if self.manager is not None else None
         if response.status != _FORBIDDEN or token is None:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, TypeVar, cast
 
-from aiohttp import ClientError, ClientResponse
+from aiohttp import ClientError
 
+from nauth.bearer import Answered
 from nauth.errors import MalformedResponseError
 from nauth.instants import RETRY_AFTER_CAP
 from nauth.retrying import wait_of
@@ -96,7 +97,7 @@ def window_hint(answer: Answer) -> timedelta | None:
     return None if limit is None or limit.window is None else min(limit.window, RETRY_AFTER_CAP)
 
 
-async def hidden_401(response: ClientResponse) -> bool:
+async def hidden_401(response: Answered) -> bool:
     """Tell whether a 2xx is a 401 in disguise: its envelope's code says ``401``.
 
     Nomba's specification lists a 202 with the body of a 401. The body stays readable for the caller.

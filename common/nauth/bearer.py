@@ -10,20 +10,28 @@ from aiohttp.hdrs import AUTHORIZATION
 from aiohttp.http import SERVER_SOFTWARE
 from yarl import URL
 
+from nauth.clock import SystemClock
 from nauth.errors import OriginError, TokenRefusedError
 from nauth.events import Observer, OriginRefused, RequestReplayed, notify
+from nauth.hops import Calls, remember, remembered
+from nauth.httpx_answer import HttpxAnswer
 from nauth.manager import TokenManager
 from nauth.origins import OriginKey, origin_key, unverified
+from nauth.rejections import Rejections
 from nauth.replay import replayable, settle
 from nauth.token import Token
 
-__all__ = ["BearerAuth", "Hidden401"]
+__all__ = ["Answered", "BearerAuth", "Hidden401"]
 
 _UNAUTHORIZED = 401
+_monotonic = SystemClock.monotonic
 _AUTOMATIC = {"accept": "*/*", "user-agent": SERVER_SOFTWARE}
 """What aiohttp puts on every request by itself, before any middleware sees it: nobody's choice."""
 
-Hidden401: TypeAlias = Callable[[ClientResponse], Awaitable[bool]]
+Answered: TypeAlias = ClientResponse | HttpxAnswer
+"""What a `Hidden401` is shown: aiohttp's answer, or httpx's in the same words, as far as `HttpxAnswer` has them."""
+
+Hidden401: TypeAlias = Callable[[Answered], Awaitable[bool]]
 """Tells whether an answer that looks like a success refuses the token. Must leave its body readable."""
 
 
@@ -32,14 +40,14 @@ class BearerAuth:
 
     * aiohttp runs middlewares anew for every redirect, so the origin is compared on each hop; a foreign one gets
       neither the token nor the vendor's other headers.
-    * A caller's own ``Authorization`` wins.
+    * A caller's own ``Authorization`` wins, and is not replaced on a later hop, where aiohttp has taken it away.
     * One replay after a 401, with a different token, and only for a body known to be replayable; otherwise the 401
       is handed back and the token renewed for the next call, unless the last such renewal did not help. The 401 is
       also handed back while the cool-down of `TokenManager.refused` lasts. What has been read of its body by then,
       64 KiB at most, stays readable.
     * 403 never renews.
 
-    Holds no state of a request, so one object serves any number of them:
+    One object serves any number of requests:
     ``aiohttp.ClientSession(middlewares=(client.auth,))``. Mind that ``middlewares=`` on a single call *replaces* the
     session's: list this one again there.
 
@@ -51,7 +59,16 @@ class BearerAuth:
         observer: told of replays and refused origins.
     """
 
-    __slots__ = ("_headers", "_hidden_401", "_manager", "_observer", "_origins", "_rejected")
+    __slots__ = (
+        "_foreign",
+        "_headers",
+        "_hidden_401",
+        "_manager",
+        "_observer",
+        "_origins",
+        "_rejections",
+        "_spelled",
+    )
 
     def __init__(
         self,
@@ -64,13 +81,17 @@ class BearerAuth:
     ) -> None:
         self._hidden_401 = hidden_401
         self._manager = manager
-        self._origins: frozenset[OriginKey] = frozenset(map(origin_key, origins))
+        urls = tuple(origins)
+        self._origins: frozenset[OriginKey] = frozenset(map(origin_key, urls))
+        self._spelled = {url.raw_authority: url.scheme for url in map(URL.origin, urls)}
+        """Origins as most requests spell them: host with port, if not the default, and scheme."""
         self._headers = tuple(
             (name, value, _AUTOMATIC.get(name.lower())) for name, value in (headers or {}).items()
         )
         self._observer = observer
-        self._rejected: Token | None = None
-        """Refused on a request that could not be replayed; no later token has been seen to work yet."""
+        self._foreign: Calls = {}
+        """Calls in another identity than ours."""
+        self._rejections = Rejections(manager)
 
     def __repr__(self) -> str:
         return f"<BearerAuth for {len(self._origins)} origins>"
@@ -89,13 +110,14 @@ class BearerAuth:
                 errors, on which aiohttp would run the whole chain a second time.
         """
         url, headers = request.url, request.headers
-        if origin_key(url) not in self._origins:
-            if self._observer is not None:
-                notify(self._observer, OriginRefused(origin=f"{url.scheme}://{url.raw_host}:{url.port}"))
-            return await handler(request)
-        if unverified(request.ssl) or (
-            request.ssl is True and unverified(getattr(request.session.connector, "_ssl", True))
-        ):
+        # each guard asks the cheap way first: see tests/bench/middleware.py
+        if self._spelled.get(url.raw_authority) != url.scheme and origin_key(url) not in self._origins:
+            return await self._elsewhere(request, handler)
+        try:
+            usual = request._ssl is request._session._connector._ssl is True  # type: ignore[union-attr] # noqa: SLF001 - properties would take a third of the whole
+        except AttributeError:
+            usual = False
+        if not usual and not _verified(request):
             raise OriginError(
                 "the request, or its session's connector, switches TLS verification off (ssl=False, or a context "
                 "that demands no certificate); a token is never sent that way. For a private certificate authority "
@@ -104,16 +126,35 @@ class BearerAuth:
         for name, value, automatic in self._headers:
             if headers.get(name, automatic) == automatic:
                 headers[name] = value
-        if AUTHORIZATION in headers:
-            return await handler(request)
-        token = await self._manager.token()
+        if AUTHORIZATION in headers or (self._foreign and remembered(self._foreign, request)):
+            return await self._unsigned(request, handler)
+        manager = self._manager
+        if _monotonic() < manager._until:  # noqa: SLF001 - the manager's fast path, without its coroutine
+            token: Token = manager._serving  # type: ignore[assignment]  # noqa: SLF001 - as there
+        else:
+            token = await manager.token()
         headers[AUTHORIZATION] = token.authorization
         response = await handler(request)
-        if response.status != _UNAUTHORIZED and not (self._hidden_401 and await self._hidden_401(response)):
-            if self._rejected is not None and response.ok and not token.same_access(self._rejected):
-                self._rejected = None
-            return response
-        return await self._after_401(request, handler, response, token)
+        if response.status == _UNAUTHORIZED or (self._hidden_401 and await self._hidden_401(response)):
+            return await self._after_401(request, handler, response, token)
+        if self._rejections.last is not None and response.ok:
+            self._rejections.worked(token)
+        return response
+
+    async def _elsewhere(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        """Send `request` to an origin that gets nothing of ours."""
+        if self._observer is not None:
+            url = request.url
+            notify(self._observer, OriginRefused(origin=f"{url.scheme}://{url.raw_host}:{url.port}"))
+        return await self._unsigned(request, handler)
+
+    async def _unsigned(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        """Send `request` without our token."""
+        own = AUTHORIZATION in request.headers  # asked before other middlewares have their turn
+        response = await handler(request)
+        if own:
+            remember(self._foreign, request, response)
+        return response
 
     async def _after_401(
         self, request: ClientRequest, handler: ClientHandlerType, response: ClientResponse, token: Token
@@ -122,7 +163,7 @@ class BearerAuth:
         if replayable(request.body):
             await settle(request, response)
         if not replayable(request.body):  # looked at again: an upload may have been running a moment ago
-            self._reject(token)
+            self._rejections.note(token)
             return response
         try:
             renewed = await self._manager.renew(rejected=token)
@@ -136,14 +177,8 @@ class BearerAuth:
             self._manager.refused(renewed)
         return replayed
 
-    def _reject(self, token: Token) -> None:
-        """Renew for the next call, or start the cool-down where the last such renewal did not help.
 
-        Without replays nobody sees a renewed token refused at once, and each stream would cost a renewal.
-        """
-        if self._rejected is None or token.same_access(self._rejected):
-            self._rejected = token
-            self._manager.reject(token)
-        else:
-            self._rejected = None
-            self._manager.refused(token)
+def _verified(request: ClientRequest) -> bool:
+    """Tell whether TLS verification is on, for a request or connector with a setting of its own."""
+    tls = request.ssl
+    return not unverified(getattr(request.session.connector, "_ssl", True) if tls is True else tls)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import Iterable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Self, Unpack
 
@@ -17,6 +18,7 @@ from nauth.bearer import BearerAuth, Hidden401
 from nauth.clock import Clock, SystemClock
 from nauth.errors import ClosedError, ConfigurationError
 from nauth.events import Observer
+from nauth.httpx import HttpxAuth, httpx_auth
 from nauth.manager import TokenManager
 from nauth.options import PendingResponse, RequestOptions
 from nauth.origins import resolve, unverified
@@ -80,9 +82,14 @@ class VendorClient:
         self._transport = transport
         self._session = session
         self._closed = False
+        origins = [base_url, *origins]
         self._auth = BearerAuth(
-            self._manager, [base_url, *origins], headers=headers, hidden_401=hidden_401, observer=observer
+            self._manager, origins, headers=headers, hidden_401=hidden_401, observer=observer
         )
+        self._make_httpx_auth = partial(
+            httpx_auth, self._manager, origins, headers=headers, hidden_401=hidden_401, observer=observer
+        )
+        self._httpx_auth: HttpxAuth | None = None
         self._sessions = LoopSessions(self._make_session)
 
     def __repr__(self) -> str:
@@ -110,6 +117,19 @@ class VendorClient:
     def auth(self) -> BearerAuth:
         """The aiohttp middleware, for a session of your own: ``ClientSession(middlewares=(client.auth,))``."""
         return self._auth
+
+    def httpx_auth(self) -> HttpxAuth:
+        """Return the same for httpx and httpx2: ``httpx.AsyncClient(auth=client.httpx_auth())``.
+
+        One object serves both packages and any number of their clients; the guards are those of `auth`. See
+        `nauth.httpx.HttpxAuth` for what differs. The first call imports the packages.
+
+        Raises:
+            ConfigurationError: neither is installed: ``pip install nauth[httpx]``.
+        """
+        if self._httpx_auth is None:
+            self._httpx_auth = self._make_httpx_auth()
+        return self._httpx_auth
 
     async def token(self) -> Token:
         """Return a token that is not expired, waiting only if there is none.

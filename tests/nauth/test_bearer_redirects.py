@@ -10,14 +10,13 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 import trustme
-from aiohttp import web
 
 from nauth.bearer import BearerAuth
 from nauth.manager import TokenManager
 from tests.fakes.http import Issuer, Vendor, manager_of, served
+from tests.fakes.moves import SECRETS, Moving, is_clean
 
 _KINDS = [301, 302, 303, 307, 308]
-_HEADERS = {"accountId": "a1", "X-Api-Key": "hunter2"}
 
 
 @pytest.fixture
@@ -37,86 +36,65 @@ def tls() -> tuple[ssl.SSLContext, ssl.SSLContext]:
     return server, client
 
 
-class _Redirecting(Vendor):
-    """Sends those with a good token from one path to the next, as `table` says."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__("t1", answer=self._move)
-        self.table: dict[str, str] = {}
-        self._status = status
-
-    async def _move(self, request: web.Request) -> web.Response:
-        if request.path not in self.table:
-            return web.Response(text="here")
-        return web.Response(status=self._status, headers={"Location": self.table[request.path]})
-
-
-def _is_clean(vendor: Vendor) -> bool:
-    return not any(
-        name in seen.headers for seen in vendor.seen for name in ("Authorization", "accountId", "X-Api-Key")
-    )
-
-
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("status", _KINDS)
 async def test_other_origin(manager: TokenManager, status: int, method: str) -> None:
     """Another port sees neither the token nor the vendor's headers."""
-    vendor, other = _Redirecting(status), Vendor()
+    vendor, other = Moving(status, "t1"), Vendor()
     async with served(vendor) as url, served(other) as foreign:
         vendor.table["/start"] = str(foreign / "end")
-        auth = BearerAuth(manager, [url], headers=_HEADERS)
+        auth = BearerAuth(manager, [url], headers=SECRETS)
         async with aiohttp.ClientSession(middlewares=(auth,)) as session:
             async with session.request(method, url / "start") as response:
                 assert response.status == 401
     assert vendor.tokens == ["Bearer t1"]
     assert len(other.seen) == 1
-    assert _is_clean(other)
+    assert is_clean(other)
 
 
 @pytest.mark.parametrize("status", _KINDS)
 async def test_callers_authorization_is_not_replaced_by_ours(manager: TokenManager, status: int) -> None:
     """Aiohttp strips the caller's own header on the way out; ours is not filled in for the stranger."""
-    vendor, other = _Redirecting(status), Vendor()
+    vendor, other = Moving(status, "t1"), Vendor()
     vendor.good.add("Mine own")
     async with served(vendor) as url, served(other) as foreign:
         vendor.table["/start"] = str(foreign / "end")
-        auth = BearerAuth(manager, [url], headers=_HEADERS)
+        auth = BearerAuth(manager, [url], headers=SECRETS)
         async with aiohttp.ClientSession(middlewares=(auth,)) as session:
             (await session.get(url / "start", headers={"Authorization": "Mine own"})).release()
     assert vendor.tokens == ["Mine own"]
     assert len(other.seen) == 1
-    assert _is_clean(other)
+    assert is_clean(other)
 
 
 @pytest.mark.parametrize("status", _KINDS)
 async def test_same_origin(manager: TokenManager, status: int) -> None:
     """A redirect inside the origin keeps token and headers, written relative or absolute."""
-    vendor = _Redirecting(status)
+    vendor = Moving(status, "t1")
     async with served(vendor) as url:
         vendor.table = {"/start": "/middle", "/middle": str(url / "end")}
-        auth = BearerAuth(manager, [url], headers=_HEADERS)
+        auth = BearerAuth(manager, [url], headers=SECRETS)
         async with aiohttp.ClientSession(middlewares=(auth,)) as session:
             async with session.get(url / "start") as response:
                 assert await response.text() == "here"
     assert vendor.tokens == ["Bearer t1"] * 3
-    assert [seen.headers["accountId"] for seen in vendor.seen] == ["a1"] * 3
+    assert [seen.headers["accountId"] for seen in vendor.seen] == [SECRETS["accountId"]] * 3
 
 
 @pytest.mark.parametrize("status", _KINDS)
 async def test_there_and_back(manager: TokenManager, status: int) -> None:
     """A to B to A: the token goes to A both times, and never to B."""
-    vendor, other = _Redirecting(status), _Redirecting(status)
-    other.good = {None}  # type: ignore[arg-type]  # moves those without a token on
+    vendor, other = Moving(status, "t1"), Moving(status, anybody=True)
     async with served(vendor) as url, served(other) as foreign:
         vendor.table["/start"] = str(foreign / "middle")
         other.table["/middle"] = str(url / "end")
-        auth = BearerAuth(manager, [url], headers=_HEADERS)
+        auth = BearerAuth(manager, [url], headers=SECRETS)
         async with aiohttp.ClientSession(middlewares=(auth,)) as session:
             async with session.get(url / "start") as response:
                 assert await response.text() == "here"
     assert vendor.tokens == ["Bearer t1"] * 2
     assert len(other.seen) == 1
-    assert _is_clean(other)
+    assert is_clean(other)
 
 
 @pytest.mark.parametrize("status", _KINDS)
@@ -125,21 +103,21 @@ async def test_to_plain_http(
 ) -> None:
     """From https to http is another origin, on the same host too."""
     server, client = tls
-    vendor, plain = _Redirecting(status), Vendor()
+    vendor, plain = Moving(status, "t1"), Vendor()
     async with served(vendor, tls=server) as url, served(plain) as bare:
         vendor.table["/start"] = str(bare / "end")
-        auth = BearerAuth(manager, [url], headers=_HEADERS)
+        auth = BearerAuth(manager, [url], headers=SECRETS)
         connector = aiohttp.TCPConnector(ssl=client)
         async with aiohttp.ClientSession(middlewares=(auth,), connector=connector) as session:
             (await session.get(url / "start")).release()
     assert vendor.tokens == ["Bearer t1"]
     assert len(plain.seen) == 1
-    assert _is_clean(plain)
+    assert is_clean(plain)
 
 
 async def test_redirect_after_a_401(manager: TokenManager) -> None:
     """The token renewed on one hop is the next hop's, and a stranger's 401 renews nothing."""
-    vendor, other = _Redirecting(307), Vendor()
+    vendor, other = Moving(307, "t1"), Vendor()
     vendor.good = {"Bearer t2"}
     async with served(vendor) as url, served(other) as foreign:
         vendor.table = {"/start": "/middle", "/middle": str(foreign / "end")}
@@ -147,12 +125,12 @@ async def test_redirect_after_a_401(manager: TokenManager) -> None:
             async with session.get(url / "start") as response:
                 assert response.status == 401
     assert vendor.tokens == ["Bearer t1", "Bearer t2", "Bearer t2"]
-    assert _is_clean(other)
+    assert is_clean(other)
 
 
 async def test_redirects_off(manager: TokenManager) -> None:
     """allow_redirects=False hands the redirect itself back."""
-    vendor = _Redirecting(302)
+    vendor = Moving(302, "t1")
     async with served(vendor) as url:
         vendor.table["/start"] = "/end"
         async with aiohttp.ClientSession(middlewares=(BearerAuth(manager, [url]),)) as session:

@@ -1,0 +1,101 @@
+"""`HopGuard`: looks at each hop of an httpx request where it leaves, because httpx runs an `Auth` only before the first."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Protocol, TypeAlias, cast
+
+from nauth.errors import OriginError
+from nauth.origins import OriginKey, unverified
+
+__all__ = ["HopGuard", "Trace", "hop_key"]
+
+Trace: TypeAlias = Callable[[str, dict[str, object]], Awaitable[None]]
+"""httpx's request extension of this name: https://www.python-httpx.org/advanced/extensions/#trace"""
+
+_AS_HTTP = {"ws": "http", "wss": "https"}
+_PORTS = {"http": 80, "https": 443}
+_CONNECTED = (".connect_tcp.complete", ".connect_unix_socket.complete")
+
+
+class _Url(Protocol):
+    scheme: bytes
+    host: bytes
+    port: int | None
+
+
+class _Request(Protocol):
+    url: _Url
+    headers: list[tuple[bytes, bytes]]
+
+
+class _Stream(Protocol):
+    async def aclose(self) -> None: ...
+
+
+def hop_key(scheme: str, host: bytes, port: int | None) -> OriginKey:
+    """Return what `origin_key` returns, from a URL as httpx would connect to it."""
+    scheme = _AS_HTTP.get(scheme, scheme)
+    return scheme, host.decode("ascii"), _PORTS.get(scheme) if port is None else port
+
+
+class HopGuard:
+    """Take our headers off a hop that leaves the origins, and refuse a handshake that verifies nothing.
+
+    A `trace` extension: redirects inherit it, and httpx's own transports call it with the headers that are about to
+    be sent. httpx itself removes no header but ``Authorization`` on a redirect to another origin, and not even that
+    one on the way from http to https. Other transports, such as mocks, do not call it.
+
+    Args:
+        origins: who may see the headers.
+        inner: the caller's own extension, called after this one.
+    """
+
+    __slots__ = ("_origins", "_ours", "_stream", "inner")
+
+    def __init__(self, origins: frozenset[OriginKey], inner: Trace | None) -> None:
+        self._origins = origins
+        self._ours: set[tuple[str, str]] = set()
+        self._stream: _Stream | None = None
+        self.inner: Trace | None = inner
+
+    def put(self, headers: MutableMapping[str, str], name: str, value: str) -> None:
+        """Set a header and remember it as ours."""
+        headers[name] = value
+        self._ours.add((name.lower(), value))
+
+    def undo(self, headers: MutableMapping[str, str]) -> None:
+        """Take our headers off a request that is sent a second time, lest they pass for the caller's own."""
+        for name, value in self._ours:
+            if headers.get(name) == value:
+                del headers[name]
+
+    async def __call__(self, event: str, info: dict[str, object]) -> None:
+        """Look at one event of the connection.
+
+        Raises:
+            OriginError: TLS verification is switched off. Nothing was sent.
+        """
+        if event.endswith(".send_request_headers.started"):
+            self._clean(cast("_Request", info["request"]))
+        elif event.endswith(_CONNECTED):
+            self._stream = cast("_Stream", info["return_value"])
+        elif event.endswith(".start_tls.started") and unverified(info["ssl_context"]):
+            if self._stream is not None:
+                await self._stream.aclose()  # nobody else will
+            raise OriginError(
+                "the client switches TLS verification off (verify=False, or a context that demands no certificate); a "
+                "token is never sent that way. For a private certificate authority use a context that trusts it"
+            )
+        if self.inner is not None:
+            await self.inner(event, info)
+
+    def _clean(self, request: _Request) -> None:
+        url = request.url
+        if hop_key(url.scheme.decode("ascii"), url.host, url.port) not in self._origins:
+            request.headers = list(self._foreign(request.headers))
+
+    def _foreign(self, headers: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[bytes, bytes]]:
+        for name, value in headers:
+            if (name.decode("latin-1").lower(), value.decode("latin-1")) not in self._ours:
+                yield name, value
