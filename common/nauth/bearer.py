@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from operator import attrgetter
 from typing import TypeAlias
 
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
@@ -33,6 +34,20 @@ Answered: TypeAlias = ClientResponse | HttpxAnswer
 
 Hidden401: TypeAlias = Callable[[Answered], Awaitable[bool]]
 """Tells whether an answer that looks like a success refuses the token. Must leave its body readable."""
+
+
+def _spelling_of_urls() -> Callable[[URL], tuple[str, str]]:
+    """Return what reads a URL's authority and scheme, as they are written, in one step."""
+    # yarl's properties would cost as much as all other guards; without the slots they stand on, they must do
+    slots = "_netloc", "_scheme"
+    return (
+        attrgetter(*slots)
+        if all(hasattr(URL, slot) for slot in slots)
+        else attrgetter("raw_authority", "scheme")
+    )
+
+
+_spelling = _spelling_of_urls()
 
 
 class BearerAuth:
@@ -83,7 +98,7 @@ class BearerAuth:
         self._manager = manager
         urls = tuple(origins)
         self._origins: frozenset[OriginKey] = frozenset(map(origin_key, urls))
-        self._spelled = {url.raw_authority: url.scheme for url in map(URL.origin, urls)}
+        self._spelled = frozenset(_spelling(url.origin()) for url in urls)
         """Origins as most requests spell them: host with port, if not the default, and scheme."""
         self._headers = tuple(
             (name, value, _AUTOMATIC.get(name.lower())) for name, value in (headers or {}).items()
@@ -111,7 +126,7 @@ class BearerAuth:
         """
         url, headers = request.url, request.headers
         # each guard asks the cheap way first: see tests/bench/middleware.py
-        if self._spelled.get(url.raw_authority) != url.scheme and origin_key(url) not in self._origins:
+        if _spelling(url) not in self._spelled and origin_key(url) not in self._origins:
             return await self._elsewhere(request, handler)
         try:
             usual = request._ssl is request._session._connector._ssl is True  # type: ignore[union-attr] # noqa: SLF001 - properties would take a third of the whole

@@ -87,13 +87,18 @@ class Token:
     extra: Mapping[str, str] = attrs.field(
         factory=dict[str, str], converter=_frozen, repr=_names_only, hash=False
     )
+    # put together once: every request wants it
+    _header: Secret = attrs.field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        raw = self.access_token
+        header = Secret(f"{self.scheme} {raw.reveal()}") if self.scheme else raw
+        object.__setattr__(self, "_header", header)
 
     @property
     def authorization(self) -> str:
         """The value of the `Authorization` header. A secret: use it in the expression that sends it."""
-        if self.scheme:
-            return f"{self.scheme} {self.access_token.reveal()}"
-        return self.access_token.reveal()
+        return self._header.reveal()
 
     def same_access(self, other: Token | None) -> bool:
         """Tell whether `other` carries the same access token, whatever else differs."""
