@@ -149,6 +149,8 @@ class BearerAuth:
         else:
             token = await manager.token()
         headers[AUTHORIZATION] = token.authorization
+        # an error of aiohttp's passes through this frame, whose locals an error tracker prints
+        del headers
         response = await handler(request)
         if response.status == _UNAUTHORIZED or (self._hidden_401 and await self._hidden_401(response)):
             return await self._after_401(request, handler, response, token)

@@ -18,6 +18,9 @@ __all__ = ["deposit"]
 _LEASE = timedelta(seconds=15)
 """Room for reading the record and writing it, each within the store's deadline."""
 
+_AT_LEAST_S = 1.0
+"""Pause between two attempts even where the policy's `backoff` is zero: the store is down, after all."""
+
 
 async def deposit(
     made: Minted,
@@ -25,8 +28,9 @@ async def deposit(
     room: Room,
     *,
     current: Callable[[], Token | None],
+    stored: Callable[[Record], None],
     closing: Callable[[], bool],
-) -> Record | None:
+) -> None:
     """Try again and again to store `made`, until it is stored or no longer current.
 
     Siblings still see the record before it. Where the vendor rotates refresh tokens, theirs is spent, and the one in
@@ -37,10 +41,8 @@ async def deposit(
         renewal: whose store; its policy's `backoff` spaces the attempts.
         room: keeps the pauses, so that closing can cut them short.
         current: returns the token held now.
+        stored: told of the record, this token's or a newer one, while the lease is still held.
         closing: tells that this attempt must be the last.
-
-    Returns:
-        The record, or None where it was given up.
     """
     shared, failures = renewal.shared, 0
     while made.token.same_access(current()):
@@ -50,18 +52,20 @@ async def deposit(
         try:
             if (lease := await shared.lease(_LEASE)) is not None:
                 try:
-                    return await _attempt(made, renewal, current, lease)
+                    record = await _attempt(made, renewal, current, lease)
+                    if record is not None:
+                        stored(record)  # now: its age is as it was just read
+                    return
                 finally:
                     await shared.release(lease)
         except StoreError:
             pass
         if last:
             break
-    return None
 
 
 async def _rest(room: Room, clock: Clock, seconds: float) -> None:
-    pause = asyncio.ensure_future(clock.sleep(seconds))
+    pause = asyncio.ensure_future(clock.sleep(max(seconds, _AT_LEAST_S)))
     room.pauses.add(pause)
     try:
         await asyncio.wait({pause})  # unlike `await pause`, it ends quietly where closing cancels the pause

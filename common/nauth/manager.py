@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
-import threading
 from math import inf
 
 from nauth import reports
@@ -15,25 +13,21 @@ from nauth.deposit import deposit
 from nauth.errors import ClosedError, NauthError, TokenRefusedError, fresh_copy
 from nauth.events import Cause, Observer, RenewalStarted, notify
 from nauth.flight import ABANDONED, Flight, Outcome, unexpected
-from nauth.pauses import Pauses
-from nauth.renewal import Minted, Renewal, refusal
+from nauth.holding import Holding
+from nauth.renewal import Minted, Renewal, fault_of
 from nauth.revocation import revoke_all
-from nauth.rooms import Room, Rooms
+from nauth.rooms import Room
 from nauth.sharing import Shared
-from nauth.stores.base import Record, StoreKey, TokenStore, Unsubscribe
+from nauth.stores.base import StoreKey, TokenStore, Unsubscribe
 from nauth.stores.memory import default_store
-from nauth.token import NOTHING, Held, RenewalPolicy, Token, TokenState, held, succeed
+from nauth.token import NOTHING, Held, RenewalPolicy, Token, TokenState
 
-__all__ = ["WINDOW_S", "TokenManager"]
-
-WINDOW_S = 0.1
-"""How long the fast path goes by the monotonic clock alone before it looks at both again: two readings for each call
-would cost more than the coroutine around them. A stepped wall clock or a machine's sleep is seen this much later."""
+__all__ = ["TokenManager"]
 
 _monotonic = SystemClock.monotonic
 
 
-class TokenManager:
+class TokenManager(Holding):
     """Keep one token alive for any number of coroutines, threads and event loops.
 
     * A fresh token is handed out without a lock and without waiting.
@@ -52,13 +46,6 @@ class TokenManager:
         observer: told of renewals, from a later turn of the loop; may be slow or raise without hurting anybody.
     """
 
-    __slots__ = (
-        "__dict__",
-        "__weakref__",
-        "_serving",
-        "_until",
-    )  # cheaper for the two that the fast path reads
-
     def __init__(
         self,
         authenticator: Authenticator,
@@ -69,23 +56,14 @@ class TokenManager:
         clock: Clock | None = None,
         observer: Observer | None = None,
     ) -> None:
-        self._clock: Clock = clock or SystemClock()
-        self._monotonic, self._wall = self._clock.monotonic, self._clock.wall
-        # the fast path reads the machine's clock; with any other, every call takes the close look
-        self._windowed = isinstance(self._clock, SystemClock)
-        self._until, self._serving = -inf, NOTHING.token
-        self._policy = policy or RenewalPolicy()
+        super().__init__(policy or RenewalPolicy(), clock or SystemClock(), observer)
         self._store: TokenStore = store if store is not None else default_store(self._clock)
         self._renewable = getattr(authenticator, "renewable", True)
         self._key = key
-        self._renewal = Renewal(authenticator, Shared(self._store, key), self._policy, self._clock)
-        self._observer = observer
-        self._held = NOTHING
-        self._guard = threading.Lock()  # for `_held` and `_pauses`; never held over an await
-        self._pauses = Pauses(self._policy)
-        self._rooms = Rooms()
+        self._renewal = Renewal(
+            authenticator, Shared(self._store, key, self._clock), self._policy, self._clock
+        )
         self._unsubscribe: Unsubscribe | None = None
-        self._closed = False
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else self._held.state(self._monotonic(), self._wall()).value
@@ -266,9 +244,6 @@ class TokenManager:
         if self._closed:
             raise ClosedError("this client was closed; open a new one, or keep it open while it is used")
 
-    def _is_alive(self) -> bool:
-        return self._held.state(self._monotonic(), self._wall()) is not TokenState.EXPIRED
-
     def _start(self, room: Room, cause: Cause, seen: Held, rejected: Token | None = None) -> Flight:
         if self._unsubscribe is None:
             self._unsubscribe = self._store.subscribe(self._key, self._on_change)
@@ -309,20 +284,16 @@ class TokenManager:
         finally:
             flight.land(outcome)
 
-    def _forget(self, token: Token) -> None:
-        with self._guard:
-            if token.same_access(self._held.token):
-                self._replace(NOTHING)
-
     def _take(self, room: Room, made: Minted, base: Held, flight: Flight, started: float) -> Outcome:
         """Hold what a renewal brought and describe it to the waiters."""
         age_s = self._monotonic() - made.asked_at
         # looked at again: a 401 may have arrived while the token was being stored
-        fault = made.fault or refusal(made.token, flight.rejected)
+        fault = made.fault or fault_of(made.token, age_s, flight.rejected)
         with self._guard:
             # a sibling's newer record may have been pushed while this one was on its way
             if self._held.version <= made.version or self._held.version == base.version:
-                self._hold(made.token, made.version, age_s, dead=fault is not None)
+                version = max(made.version, self._held.version)
+                self._hold(made.token, version, age_s, dead=fault is not None, stored=made.stored)
             if fault is None:
                 self._pauses.succeeded()
         if not made.stored:
@@ -341,60 +312,22 @@ class TokenManager:
         return Outcome(error=error)
 
     async def _run_deposit(self, room: Room, made: Minted) -> None:
-        record = await deposit(
-            made, self._renewal, room, current=lambda: self._held.token, closing=lambda: self._closed
+        await deposit(
+            made,
+            self._renewal,
+            room,
+            current=lambda: self._held.token,
+            stored=self._on_change,
+            closing=lambda: self._closed,
         )
-        if record is not None:
-            self._on_change(record)
 
     async def _run_look(self, room: Room, look: Flight, error: NauthError) -> None:
         outcome = Outcome(error=error)
         try:
-            record = await self._renewal.look(look.rejected, since=self._held.version)
+            record = await self._renewal.look(self._held, look.rejected)
             if record is not None:
                 self._on_change(record)
                 outcome = Outcome(token=record.token)
         finally:
             room.look = None
             look.land(outcome)
-
-    # --- any thread --------------------------------------------------------------------------------
-
-    def _on_change(self, record: Record | None) -> None:
-        """Adopt what a sibling stored, or forget what it discarded."""
-        with self._guard:
-            if self._closed or (record is not None and record.version <= self._held.version):
-                return
-            if record is None:
-                self._replace(NOTHING)
-                return
-            # the store does not know that the vendor refused this one
-            known = record.token.same_access(self._held.token)
-            dead = self._held.refused and known
-            self._hold(record.token, record.version, record.age.total_seconds(), dead=dead)
-            if self._is_alive():
-                self._pauses.succeeded()
-            # this manager's own commit; or its flight is about to report the adoption
-            own = known or self._rooms.busy()
-        if not own:
-            reports.adopted(self._observer, record.age, pushed=True)
-
-    def _hold(self, token: Token, version: int, age_s: float, *, dead: bool) -> None:
-        if self._closed:
-            return
-        mono, wall = self._monotonic(), self._wall()
-        # spreads renewals in time; guards nothing
-        spread = random.random()  # noqa: S311
-        new = held(token, self._policy, version=version, age_s=age_s, mono=mono, wall=wall, spread=spread)
-        self._replace(succeed(self._held, new.dead() if dead else new, mono=mono, wall=wall))
-
-    def _replace(self, new: Held) -> None:
-        self._held = new
-        self._until = -inf
-
-    def _open_window(self, now: Held, mono: float, wall: float) -> None:
-        with self._guard:
-            if self._windowed and self._held is now:  # else another thread has just replaced it
-                self._until = -inf  # a thread on the fast path must not meet the new end with the old token
-                self._serving = now.token
-                self._until = mono + min(WINDOW_S, now.renew_mono - mono, now.renew_wall - wall)

@@ -24,7 +24,7 @@ from nauth.sharing import LEASE_GRACE, Shared
 from nauth.stores.base import Lease, Record
 from nauth.token import MAX_LIFETIME, Held, RenewalPolicy, Token, age_on_arrival, instant
 
-__all__ = ["Minted", "Renewal", "refusal"]
+__all__ = ["Minted", "Renewal", "fault_of", "refusal"]
 
 _log = logging.getLogger("nauth")
 
@@ -82,29 +82,34 @@ class Renewal:
                 if self.policy.on_store_failure == "serve":
                     raise
                 held = holding()
-                return await self._mint(None, held.token, held.version, rejected)
-            committed = False
+                return await self._mint(None, held.token, held.version, held, rejected)
+            committed, found, held = False, None, holding()
             try:
                 version = 0 if record is None else record.version
                 seen = version if seen is None else seen
-                if record is not None and version > seen and self._usable(record, rejected):
-                    return self._adopted(record)
-                if lease is not None:
-                    held = holding()
-                    base = record.token if record is not None and version > held.version else held.token
-                    made = await self._mint(lease, base, version, rejected)
+                if record is not None and version > seen and self._usable(record, rejected, held):
+                    found = self._adopted(record)
+                elif lease is not None:
+                    base = self._base(record, held)
+                    made = await self._mint(lease, base, version, held, rejected)
                     committed = made.call is not None and made.version > version
                     return made
             finally:
                 if lease is not None and not committed:
                     await self.shared.release(lease)
+            # looked at again: giving the lease back may have taken longer than the token lives
+            if (
+                found is not None
+                and fault_of(found.token, self.clock.monotonic() - found.asked_at, rejected) is None
+            ):
+                return found
             if self.clock.monotonic() > give_up:
                 raise _held_too_long(ttl)
             await self.shared.changed()
 
-    async def look(self, rejected: list[Token], *, since: int) -> Record | None:
-        """Return what a sibling has stored after version `since`, if it can be used. Never calls the vendor."""
-        return await self._winner(since, rejected)
+    async def look(self, held: Held, rejected: list[Token]) -> Record | None:
+        """Return what a sibling has stored since `held`, if it can be used. Never calls the vendor."""
+        return await self._winner(held.version, rejected, held)
 
     async def exclusively(self) -> tuple[Lease, Record | None]:
         """Return the lease and the record under it, for work that must keep renewals away.
@@ -138,23 +143,38 @@ class Renewal:
 
     async def _extended(self, lease: Lease, ttl: timedelta) -> Lease | None:
         try:
-            return await self.shared.extend(lease, ttl)
+            lease = await self.shared.extend(lease, ttl)
         except LeaseLostError:
             return None
+        if lease.remaining > self.policy.deadline:
+            return lease
+        await self.shared.release(
+            lease
+        )  # this process, or the store, stands still for longer than a lease holds
+        return None
 
-    def _usable(self, record: Record, rejected: list[Token]) -> bool:
-        lifetime = record.token.lifetime
-        alive = lifetime is None or record.age < lifetime
-        return alive and not any(record.token.same_access(token) for token in rejected)
+    def _base(self, record: Record | None, held: Held) -> Token | None:
+        """Return the token whose refresh token is the latest: the stored one, or one that could not be stored."""
+        if record is None or record.version <= held.version or self._step_back(record, held):
+            return held.token
+        return record.token
+
+    def _step_back(self, record: Record, held: Held) -> bool:
+        return held.outdates(record.token, self.clock.monotonic() - record.age.total_seconds())
+
+    def _usable(self, record: Record, rejected: list[Token], held: Held) -> bool:
+        if held.knows_dead(record.token) or self._step_back(record, held):
+            return False
+        return fault_of(record.token, record.age.total_seconds(), rejected) is None
 
     async def _mint(
-        self, lease: Lease | None, base: Token | None, version: int, rejected: list[Token]
+        self, lease: Lease | None, base: Token | None, version: int, held: Held, rejected: list[Token]
     ) -> Minted:
         limit_s = self.policy.deadline.total_seconds()
         limit = asyncio.timeout(limit_s)
         try:
             async with limit:
-                made = await self._call(base, version, rejected)
+                made = await self._call(base, version, held, rejected)
         except TimeoutError:
             if not limit.expired():
                 raise  # the authenticator's own, which is a bug and must not be taken for the deadline
@@ -168,9 +188,9 @@ class Renewal:
         kept = None if base is None else base.refresh_token
         if made.fault is not None and made.token.refresh_token == kept:
             return made  # nothing in it is worth storing, and siblings would adopt a dead token
-        return await self._commit(lease, made, version, rejected)
+        return await self._commit(lease, made, version, held, rejected)
 
-    async def _call(self, base: Token | None, version: int, rejected: list[Token]) -> Minted:
+    async def _call(self, base: Token | None, version: int, held: Held, rejected: list[Token]) -> Minted:
         asked_at = self.clock.monotonic()
         if base is not None and base.refresh_token:
             try:
@@ -178,7 +198,8 @@ class Renewal:
             except CredentialsRejectedError:
                 pass
             # a sibling that does not respect the lease may have rotated the refresh token: look before giving up
-            winner = await self._winner(version, rejected, sure=self.policy.on_store_failure == "serve")
+            sure = self.policy.on_store_failure == "serve"
+            winner = await self._winner(version, rejected, held, sure=sure)
             if winner is not None:
                 return self._adopted(winner)
             asked_at = self.clock.monotonic()
@@ -197,9 +218,11 @@ class Renewal:
                 refresh_token=token.refresh_token or base.refresh_token,
                 extra={**base.extra, **token.extra},
             )
-        return attrs.evolve(made, token=token, asked_at=mono - age_s, fault=_fault(token, age_s, rejected))
+        return attrs.evolve(made, token=token, asked_at=mono - age_s, fault=fault_of(token, age_s, rejected))
 
-    async def _commit(self, lease: Lease | None, made: Minted, version: int, rejected: list[Token]) -> Minted:
+    async def _commit(
+        self, lease: Lease | None, made: Minted, version: int, held: Held, rejected: list[Token]
+    ) -> Minted:
         """Store `made` if it can be stored: the vendor has made it, so losing it with the store would be worse."""
         if lease is None:
             return attrs.evolve(made, stored=False)
@@ -207,14 +230,16 @@ class Renewal:
         try:
             record = await self.shared.commit(lease, made.token, expected_version=version, age=age)
         except LeaseLostError:
-            winner = await self._winner(version, rejected)
+            winner = await self._winner(version, rejected, held)
             return attrs.evolve(made, stored=False) if winner is None else self._adopted(winner)
         except StoreError as error:  # whatever ails the store, the token is here and good
             _log.warning("the store did not take a new token, which is kept and stored later: %s", error)
             return attrs.evolve(made, stored=False)
         return attrs.evolve(made, version=record.version)
 
-    async def _winner(self, version: int, rejected: list[Token], *, sure: bool = False) -> Record | None:
+    async def _winner(
+        self, version: int, rejected: list[Token], held: Held, *, sure: bool = False
+    ) -> Record | None:
         """Return what somebody else has stored after `version`, if it can be used.
 
         Raises:
@@ -226,7 +251,7 @@ class Renewal:
             if sure:
                 raise
             return None
-        if record is None or record.version <= version or not self._usable(record, rejected):
+        if record is None or record.version <= version or not self._usable(record, rejected, held):
             return None
         return record
 
@@ -251,9 +276,10 @@ def refusal(token: Token, rejected: list[Token]) -> TokenUnchangedError | None:
     )
 
 
-def _fault(
+def fault_of(
     token: Token, age_s: float, rejected: list[Token]
 ) -> TokenUnchangedError | ExpiredOnArrivalError | None:
+    """Return why `token`, asked for `age_s` seconds ago, must not be handed out, or None where it may."""
     unchanged = refusal(token, rejected)
     if unchanged is not None:
         return unchanged

@@ -14,7 +14,7 @@ __all__ = ["revoke_all"]
 
 
 async def revoke_all(
-    renewal: Renewal, ours: Callable[[], Token | None], forget: Callable[[Token], None]
+    renewal: Renewal, ours: Callable[[], Token | None], forget: Callable[[Token, int], None]
 ) -> Outcome:
     """Revoke what the store holds and, where it differs, what is held here, under the lease.
 
@@ -23,7 +23,7 @@ async def revoke_all(
     Args:
         renewal: whose authenticator, store and key.
         ours: returns the token held here; asked under the lease.
-        forget: drops a token held here.
+        forget: drops a token held here; told the store's version too.
 
     Returns:
         An empty outcome, or the error. The token is kept then, so that revoking can be tried again.
@@ -32,11 +32,12 @@ async def revoke_all(
         lease, record = await renewal.exclusively()
         try:
             async with asyncio.timeout(renewal.policy.deadline.total_seconds()):
-                stored, held = (None if record is None else record.token), ours()
+                stored, version = (None, 0) if record is None else (record.token, record.version)
+                held = ours()
                 for token in (stored, None if held is not None and held.same_access(stored) else held):
                     if token is not None:
                         await renewal.authenticator.revoke(token)
-                        forget(token)
+                        forget(token, version)
                         await renewal.shared.discard(token)
         finally:
             await renewal.shared.release(lease)

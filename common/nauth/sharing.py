@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import attrs
 
+from nauth.clock import Clock
 from nauth.errors import NauthError, StoreError, recast
 from nauth.flight import unexpected
 from nauth.stores.base import Lease, Record, StoreKey, TokenStore
@@ -38,10 +39,15 @@ class Shared:
 
     store: TokenStore
     key: StoreKey
+    clock: Clock
 
     async def load(self) -> Record | None:
         """Return the current record, or None."""
-        return await _bounded(self.store.load(self.key))
+        asked = self.clock.monotonic()
+        record = await _bounded(self.store.load(self.key))
+        waited = timedelta(seconds=self.clock.monotonic() - asked)
+        # the store said how old it is at some moment in between: an age too great is on the safe side
+        return attrs.evolve(record, age=record.age + waited) if record is not None and waited else record
 
     async def lease(self, ttl: timedelta) -> Lease | None:
         """Take the right to renew for `ttl`, or return None if somebody else has it."""

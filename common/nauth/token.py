@@ -163,7 +163,11 @@ class RenewalPolicy:
 
 @attrs.frozen
 class Held:
-    """A token in memory with the four instants that decide its state, in seconds of each clock."""
+    """A token in memory with the four instants that decide its state, in seconds of each clock.
+
+    `asked_mono` is when it was asked for, `stored` whether the store has it. `barred` is a token that was revoked here:
+    it must not come back, though a sibling may yet store it.
+    """
 
     token: Token | None
     version: int
@@ -171,6 +175,9 @@ class Held:
     renew_wall: float
     expire_mono: float
     expire_wall: float
+    asked_mono: float = -inf
+    stored: bool = True
+    barred: Token | None = None
 
     def state(self, mono: float, wall: float) -> TokenState:
         """Say what may be done with the token. Either clock is enough to make it stale or expired."""
@@ -188,6 +195,21 @@ class Held:
     def dead(self) -> Held:
         """Return the same token, known to be dead: kept for its refresh token only."""
         return attrs.evolve(self, renew_mono=-inf, renew_wall=-inf, expire_mono=-inf, expire_wall=-inf)
+
+    def without(self, token: Token | None, version: int) -> Held:
+        """Return what is held after `token` was revoked or discarded: nothing, but never an older version again."""
+        return attrs.evolve(NOTHING, version=max(self.version, version), barred=token)
+
+    def outdates(self, token: Token, asked_mono: float) -> bool:
+        """Tell whether a stored `token`, asked for at `asked_mono`, is a step back: revoked here, or older.
+
+        Its version cannot tell where the token held here has never been stored.
+        """
+        return token.same_access(self.barred) or (not self.stored and asked_mono < self.asked_mono)
+
+    def knows_dead(self, token: Token) -> bool:
+        """Tell whether `token` is the one held, and the vendor has refused it."""
+        return self.refused and token.same_access(self.token)
 
 
 NOTHING = Held(None, 0, -inf, -inf, -inf, -inf)
@@ -216,14 +238,16 @@ def held(
     mono: float,
     wall: float,
     spread: float,
+    stored: bool = True,
 ) -> Held:
     """Place `token`, asked for `age_s` seconds ago, on both clocks."""
+    asked = mono - age_s
     if token.lifetime is None:
-        return Held(token, version, inf, inf, inf, inf)
+        return Held(token, version, inf, inf, inf, inf, asked, stored)
     lifetime_s = min(token.lifetime, MAX_LIFETIME).total_seconds()
     left = lifetime_s - age_s
     fresh = left - margin_s(max(lifetime_s, 0.0), policy, spread)
-    return Held(token, version, mono + fresh, wall + fresh, mono + left, wall + left)
+    return Held(token, version, mono + fresh, wall + fresh, mono + left, wall + left, asked, stored)
 
 
 def succeed(old: Held, new: Held, *, mono: float, wall: float) -> Held:
@@ -235,7 +259,7 @@ def succeed(old: Held, new: Held, *, mono: float, wall: float) -> Held:
     if not useless or old.token is None or new.token is None:
         return new
     token = attrs.evolve(old.token, refresh_token=new.token.refresh_token, extra=new.token.extra)
-    return attrs.evolve(old, token=token, version=new.version)
+    return attrs.evolve(old, token=token, version=new.version, stored=new.stored)
 
 
 def age_on_arrival(token: Token, *, waited_s: float, wall: float) -> float:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -228,6 +229,26 @@ async def test_no_verification_no_token(
                 await session.get(url, ssl=setting if where.startswith("call") else True)
     assert vendor.seen == []
     assert issuer.calls == 0
+
+
+async def test_connector_without_tls(manager: TokenManager, tmp_path: Path) -> None:
+    """A connector that knows nothing of TLS, such as one for a Unix socket, switches no verification off."""
+    seen: list[str | None] = []
+
+    async def note(request: web.Request) -> web.Response:
+        seen.append(request.headers.get("Authorization"))
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_get("/", note)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.UnixSite(runner, str(tmp_path / "socket")).start()
+    connector = aiohttp.UnixConnector(str(tmp_path / "socket"))
+    async with _session(BearerAuth(manager, [URL("http://h")]), connector=connector) as session:
+        (await session.get("http://h/")).release()
+    await runner.cleanup()
+    assert seen == ["Bearer t1"]
 
 
 async def test_verification_off_for_others(manager: TokenManager, tls: ssl.SSLContext) -> None:

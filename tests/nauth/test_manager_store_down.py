@@ -188,7 +188,7 @@ async def test_revoked_while_the_deposit_waits_for_the_store() -> None:
     await rig.name()
 
     async def forget() -> None:
-        rig.manager._forget(made("t1"))
+        rig.manager._forget(made("t1"), 0)
 
     await all_blocked()
     rig.store.will("load", forget)
@@ -286,7 +286,7 @@ async def test_superseded_between_two_attempts() -> None:
     await rig.name()
 
     async def forget() -> None:
-        rig.manager._forget(made("t1"))
+        rig.manager._forget(made("t1"), 0)
         raise DOWN
 
     rig.store.will("lease", forget)

@@ -25,7 +25,7 @@ class Bench:
         self.clock = FakeClock()
         self.store = FakeStore(self.clock)
         self.vendor = FakeAuthenticator(rotating=rotating)
-        self.renewal = Renewal(self.vendor, Shared(self.store, KEY), policy, self.clock)
+        self.renewal = Renewal(self.vendor, Shared(self.store, KEY, self.clock), policy, self.clock)
 
     async def run(
         self,

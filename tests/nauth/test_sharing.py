@@ -56,7 +56,7 @@ async def test_hanging_store(store: FakeStore, method: str, monkeypatch: pytest.
     monkeypatch.setattr(sharing._bounded, "__defaults__", (SHORT,))
     store.will(method, asyncio.Event().wait)
     with pytest.raises(StoreError, match="has not answered within"):
-        await STEPS[method](Shared(store, KEY))
+        await STEPS[method](Shared(store, KEY, FakeClock()))
 
 
 async def test_hanging_release_and_wait(store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +64,7 @@ async def test_hanging_release_and_wait(store: FakeStore, monkeypatch: pytest.Mo
     monkeypatch.setattr(sharing._bounded, "__defaults__", (SHORT,))
     monkeypatch.setattr(sharing, "POLL", SHORT)
     monkeypatch.setattr(sharing, "STORE_DEADLINE", SHORT)
-    shared = Shared(store, KEY)
+    shared = Shared(store, KEY, FakeClock())
     lease = await shared.lease(timedelta(seconds=1))
     assert lease is not None
     store.will("release", asyncio.Event().wait)
@@ -79,7 +79,7 @@ async def test_bug_of_a_store(store: FakeStore, bug: Exception) -> None:
     """Whatever a store raises beside nauth's errors is told as a failure of the store, without its text."""
     store.will("load", bug)
     with pytest.raises(StoreError, match=f"^{type(bug).__name__} in _meet") as caught:
-        await Shared(store, KEY).load()
+        await Shared(store, KEY, FakeClock()).load()
     assert "canary" not in str(caught.value)
     assert caught.value.__context__ is None
 
@@ -87,7 +87,7 @@ async def test_bug_of_a_store(store: FakeStore, bug: Exception) -> None:
 async def test_cancelled(store: FakeStore) -> None:
     """A cancelled wait stays a cancellation."""
     store.will("load", asyncio.Event().wait)
-    task = asyncio.create_task(Shared(store, KEY).load())
+    task = asyncio.create_task(Shared(store, KEY, FakeClock()).load())
     await all_blocked()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

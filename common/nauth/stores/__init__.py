@@ -10,6 +10,7 @@ from nauth.stores.encrypted import EncryptedStore
 from nauth.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
+    from nauth.stores.redis import RedisStore
     from nauth.stores.sqlite import SQLiteStore
 
 __all__ = [
@@ -18,13 +19,14 @@ __all__ = [
     "Listener",
     "MemoryStore",
     "Record",
+    "RedisStore",
     "SQLiteStore",
     "StoreKey",
     "TokenStore",
     "identity_digest",
 ]
 
-_ON_DEMAND = {"SQLiteStore": "nauth.stores.sqlite"}
+_ON_DEMAND = {"RedisStore": "nauth.stores.redis", "SQLiteStore": "nauth.stores.sqlite"}
 """What is imported at its first use: most programs need no engine but memory, and the others take time to import."""
 
 

@@ -1,0 +1,74 @@
+"""What must hold when a run has come to rest: nothing is left over, and what is left works."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nauth import rooms
+from tests.simulation.invariants import SPENDABLE
+
+if TYPE_CHECKING:
+    from tests.simulation.process import Node
+    from tests.simulation.world import World
+
+__all__ = ["check_idle", "check_recovery", "check_store", "check_timers"]
+
+
+def check_idle(world: World, when: str) -> None:
+    """Nothing is under way any more: is no task, flight, wait, call or lease left over?"""
+    judge = world.judge
+    world.store.look()
+    for process in world.everybody:
+        if process.dead:
+            continue
+        for task in world.scheduler.of(process.loop):
+            judge.violate(f"{when}: the task {task.get_name()!r} of {process.name} never ends")
+        for node in process.nodes:
+            _check_node(node, when)
+    lease = world.store.lease
+    if lease is not None and world.store.valid(lease):
+        holder = lease.handle.node
+        if not holder.process.dead and not holder.handle.failures:
+            judge.violate(f"{when}: {holder.name} never gave its lease back")
+    if world.store.waiters:
+        judge.violate(f"{when}: somebody still waits for the store")
+    if rooms._running:
+        judge.violate(f"{when}: {len(rooms._running)} owned tasks are still kept")
+
+
+def _check_node(node: Node, when: str) -> None:
+    judge = node.world.judge
+    if node.manager._rooms.busy():
+        judge.violate(f"{when}: {node.name} still has a flight")
+    if node.notes.waiting:
+        judge.violate(f"{when}: {node.notes.waiting} callers of {node.name} still wait")
+    if node.notes.calling:
+        judge.violate(f"{when}: {node.name} still calls the vendor")
+    judge.unsaved_pair(node)
+
+
+def check_recovery(node: Node) -> None:
+    """Long after everything was well again, no token could be had: was it lost for good by what happened?"""
+    world = node.world
+    lost = world.plan.kind.interactive and world.judge.hurts & (SPENDABLE | {"revoke"})
+    if not lost and not node.process.dead:
+        world.judge.violate(f"{node.name} gets no working token although all has been well for long")
+
+
+def check_store(world: World) -> None:
+    """All is done: does the store hold the refresh token that the vendor will take?"""
+    world.store.look()
+    record = world.store.record
+    if record is None or not world.plan.kind.refreshes or world.judge.hurts & (SPENDABLE | {"revoke"}):
+        return
+    refresh = record[0].refresh_token
+    if refresh is None or not world.vendor.lives(refresh.reveal()):
+        world.judge.violate("the store does not hold the refresh token that works")
+
+
+def check_timers(world: World, when: float) -> None:
+    """Everything was closed at `when`: has any timer kept a loop busy after that?"""
+    if world.scheduler.last_timer > when:
+        world.judge.violate(
+            f"a timer was left: it fired {world.scheduler.last_timer - when:.3f} s after all was over"
+        )

@@ -1,0 +1,123 @@
+"""A simulated process: its loop, its clock and its managers, each with what the judge remembers of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from nauth.events import Event, RenewalFailed, RenewalJoined, RenewalSucceeded, TokenAdopted
+from nauth.manager import TokenManager
+from nauth.stores.base import StoreKey
+from nauth.stores.memory import MemoryStore
+from nauth.token import Held
+from tests.simulation.books import Notes
+from tests.simulation.clocks import SimClock
+from tests.simulation.handle import StoreHandle
+from tests.simulation.loop import SimLoop
+from tests.simulation.memory import MemoryHandle, MemoryServer
+from tests.simulation.vendors import SimAuthenticator
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+__all__ = ["KEY", "Node", "Process"]
+
+KEY = StoreKey(vendor="sim", base_url="https://api.example.com", identity="digest")
+
+
+class Process:
+    """One operating system process: a loop, a clock, managers. Dead once killed."""
+
+    def __init__(self, world: World, loop: SimLoop, number: int, slot: int) -> None:
+        draw, plan = world.draw, world.plan
+        self.world, self.name, self.slot = world, f"p{number}", slot
+        self.loop = loop
+        self.loop.reset()
+        self.loop.eager = plan.eager
+        skew = (draw() - 0.5) * 14_400 if plan.skewed else 0.0
+        self.clock = SimClock(self.loop, mono=draw() * 1e6, skew=skew)
+        self.engine: MemoryStore | None = None  # a store in its own memory, in some worlds
+        if isinstance(world.store, MemoryServer):
+            world.store.open(self.clock, KEY)
+            self.engine = world.store.engine
+        self.dead = False
+        self.resumed = -1.0  # when it last ceased to stand still
+        self.woke = -1.0  # the same, where its monotonic clock stood still as well
+        self.stood_still = 0.0
+        self.nodes = [Node(self, index) for index in range(plan.nodes[slot])]
+        self.loop.watches.extend(node.watch for node in self.nodes)
+
+
+class Node:
+    """One manager with its handle and authenticator, and what the judge remembers of it."""
+
+    def __init__(self, process: Process, index: int) -> None:
+        self.process, self.world, self.loop = process, process.world, process.loop
+        self.name = f"{process.name}.{'ab'[index]}"
+        self.clock = process.clock
+        self.handle = (MemoryHandle if self.world.plan.memory else StoreHandle)(self, self.world.store)
+        self.closed = False
+        self.path: list[str] = []
+        self.last: Held | None = None
+        self.notes = Notes()
+        self.manager = TokenManager(
+            SimAuthenticator(self),
+            key=KEY,
+            store=self.handle,
+            policy=self.world.plan.policy,
+            clock=self.clock,
+            observer=self.observe if self.world.plan.observed else None,
+        )
+
+    def watch(self) -> None:
+        """Look at what is held after each step of this process."""
+        held = self.manager._held
+        if held is not self.last:
+            self.last = held
+            self.world.judge.holds(self, held)
+
+    @property
+    def cause(self) -> str:
+        """Why a renewal is under way, if one is."""
+        room = self.manager._rooms._table.get(self.loop)
+        return "-" if room is None or room.flight is None else room.flight.cause.value
+
+    def step(self, what: str) -> None:
+        """Note one operation on the way through a renewal."""
+        task = asyncio.current_task()
+        if task is not None and task.get_name() == "nauth renewal":
+            self.path.append(what)
+        if self.world.journal is not None:
+            self.log(what)
+
+    def observe(self, event: Event) -> None:
+        """Hear what the manager says."""
+        if self.world.journal is not None and not isinstance(event, RenewalJoined):
+            self.log(str(event))
+        if isinstance(event, RenewalSucceeded):
+            self._exit(event.cause.value, "refreshed" if event.refreshed else "issued")
+        elif isinstance(event, RenewalFailed):
+            self._exit(event.cause.value, f"{event.error}{' quietly' if event.quiet else ''}")
+        elif isinstance(event, TokenAdopted) and not event.pushed:
+            self._exit("any", "adopted")
+
+    def _exit(self, cause: str, how: str) -> None:
+        cover = self.world.coverage.reach
+        cover(("exit", cause, how))
+        cover(("way", how, *_without_rounds(self.path)))
+        self.path.clear()
+
+    def log(self, what: str) -> None:
+        """Put a line on the timeline."""
+        if self.world.journal is not None:
+            self.world.log(self.name, what)
+
+
+def _without_rounds(path: list[str]) -> list[str]:
+    """Leave out the rounds of waiting for a lease: how many there were does not matter."""
+    short: list[str] = []
+    for what in path:
+        short.append(what)
+        if len(short) >= 4 and short[-2:] == short[-4:-2]:
+            del short[-2:]
+    return short[:14]

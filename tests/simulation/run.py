@@ -1,0 +1,174 @@
+"""Run many seeds and say what they broke and what they reached.
+
+    python -m tests.simulation.run --seeds 100000 --processes 2 [--base N] [--seconds S] [--states]
+    python -m tests.simulation.run --replay SEED
+
+Exits 1 if a promise was broken. Runs on whatever tree the working folder and `PYTHONPATH` name: for a modified copy in
+DIR, go to DIR and set ``PYTHONPATH=DIR:DIR/common``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import logging
+import multiprocessing
+import secrets
+import sys
+import time
+from collections.abc import Iterable
+
+import attrs
+
+from tests.simulation.coverage import Coverage
+from tests.simulation.world import SCHEDULER, replay, simulate
+
+__all__ = ["Batch", "main", "run_seeds", "timeline"]
+
+_SWEEP = 200
+"""Runs between two garbage collections: one that follows every run would cost more than the run."""
+
+
+@attrs.define
+class Batch:
+    """What some seeds brought.
+
+    Attributes:
+        runs: how many were run.
+        broken: by seed, what it broke; at most `most` of them.
+        coverage: what they reached.
+    """
+
+    runs: int = 0
+    broken: dict[int, list[str]] = attrs.field(factory=dict[int, list[str]])
+    coverage: Coverage = attrs.field(factory=Coverage)
+
+
+def run_seeds(seeds: Iterable[int], *, deadline: float | None = None, most: int = 10) -> Batch:
+    """Run `seeds` until they or the time are over, or `most` of them have broken something.
+
+    Futures and tasks say only when they are collected that nobody has asked for their exception, so the garbage is
+    collected in between, and whatever it brings to light is traced to the seed of its batch.
+    """
+    batch, held, talk = Batch(), gc.isenabled(), logging.getLogger("nauth")
+    level = talk.level
+    talk.setLevel(logging.CRITICAL)
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    since: list[int] = []
+    try:
+        for seed in seeds:
+            if deadline is not None and time.monotonic() > deadline:
+                break
+            batch.coverage.run = batch.runs
+            batch.runs += 1
+            since.append(seed)
+            broken = simulate(seed, batch.coverage)
+            if broken:
+                batch.broken[seed] = broken
+                if len(batch.broken) >= most:
+                    break
+            if len(since) >= _SWEEP:
+                _sweep(since, batch)
+        _sweep(since, batch)
+    finally:
+        talk.setLevel(level)
+        gc.unfreeze()
+        if held:
+            gc.enable()
+    return batch
+
+
+def _sweep(since: list[int], batch: Batch) -> None:
+    said = _collected()
+    if said:
+        for seed in since:
+            simulate(seed, Coverage())
+            again = _collected()
+            if again:
+                batch.broken.setdefault(seed, []).extend(again)
+                break
+        else:
+            batch.broken.setdefault(since[0], []).extend(said)
+    since.clear()
+
+
+def _collected() -> list[str]:
+    before = len(SCHEDULER.complaints)
+    gc.collect()
+    return [f"found by the garbage collection: {said}" for said in SCHEDULER.complaints[before:]]
+
+
+def timeline(seed: int) -> str:
+    """Return a failing seed's story and the command that tells it again."""
+    broken, lines = replay(seed)
+    return "\n".join(
+        (
+            f"seed {seed}",
+            *lines,
+            *(f"BROKEN {one}" for one in broken),
+            f"again: python -m tests.simulation.run --replay {seed}",
+        )
+    )
+
+
+def _share(work: tuple[int, int, int, float | None, int]) -> Batch:
+    first, end, stride, deadline, most = work
+    return run_seeds(range(first, end, stride), deadline=deadline, most=most)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run as told, print, and return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="tests.simulation.run", description=(__doc__ or "").split("\n", 1)[0]
+    )
+    parser.add_argument("--seeds", type=int, default=100_000)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--base", type=int, help="the first seed; drawn at random if left out")
+    parser.add_argument("--seconds", type=float, help="stop after so long")
+    parser.add_argument("--most", type=int, default=10, help="stop after so many failing seeds")
+    parser.add_argument("--states", action="store_true", help="list every state reached")
+    parser.add_argument("--replay", type=int, metavar="SEED", help="tell the story of one seed")
+    options = parser.parse_args(arguments)
+    if options.replay is not None:
+        _say(timeline(options.replay))
+        return 1 if replay(options.replay)[0] else 0
+    base = secrets.randbelow(10**12) if options.base is None else options.base
+    end = base + options.seeds
+    _say(f"seeds {base} to {end - 1}, {options.processes} processes")
+    began = time.monotonic()
+    deadline = None if options.seconds is None else began + options.seconds
+    stride = options.processes
+    work = [(base + offset, end, stride, deadline, options.most) for offset in range(stride)]
+    if stride == 1:
+        batches = [_share(work[0])]
+    else:
+        with multiprocessing.get_context("spawn").Pool(stride) as pool:
+            batches = pool.map(_share, work)
+    return _tell(batches, time.monotonic() - began, stride=stride, longest=10**6 if options.states else 12)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _tell(batches: list[Batch], took: float, *, stride: int, longest: int) -> int:
+    runs = sum(batch.runs for batch in batches)
+    coverage = Coverage()
+    for batch in batches:
+        coverage.merge(batch.coverage, stride=stride)
+    for line in coverage.report(runs, longest=longest):
+        _say(line)
+    broken = {seed: said for batch in batches for seed, said in batch.broken.items()}
+    for seed in sorted(broken)[:1]:
+        _say(timeline(seed))
+    for seed, said in sorted(broken.items()):
+        _say(f"seed {seed}: {'; '.join(said)}")
+    _say(f"{runs} seeds in {took:.1f} s, {runs / took:.0f} a second; {len(broken)} of them broke a promise")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

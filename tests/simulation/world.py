@@ -1,0 +1,243 @@
+"""A world: processes with their managers, one store, one vendor, callers, and what befalls them. One seed, one run."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from nauth.errors import NauthError
+from nauth.secret import Secret
+from nauth.token import Token
+from tests.simulation.callers import BEHAVIOURS, close, finally_works
+from tests.simulation.coverage import Coverage
+from tests.simulation.endings import check_idle, check_store, check_timers
+from tests.simulation.invariants import Judge
+from tests.simulation.loop import SimLoop
+from tests.simulation.memory import MemoryServer
+from tests.simulation.plan import Plan, make_plan
+from tests.simulation.process import Node, Process
+from tests.simulation.scheduler import Livelock, Scheduler
+from tests.simulation.store import StoreServer
+from tests.simulation.vendors import Vendor
+
+__all__ = ["LOOPS", "SCHEDULER", "World", "replay", "simulate"]
+
+_QUIET_S = 200.0
+"""Longer than every pause a manager makes."""
+
+SCHEDULER = Scheduler()
+LOOPS = [SimLoop(SCHEDULER) for _ in range(8)]  # type: ignore[abstract]  # what nobody calls is not written
+"""Made once: a loop costs more than a seed may. Each run begins by resetting them."""
+
+
+class World:
+    """One run of one seed.
+
+    Attributes:
+        draw: the only source of chance.
+        journal: the timeline, if it is kept.
+        judge: what must hold.
+        processes: the one alive in each slot, or the dead one.
+    """
+
+    def __init__(self, seed: int, coverage: Coverage, *, keep: bool) -> None:
+        self.seed, self.coverage = seed, coverage
+        chance = random.Random(seed)
+        self.draw = chance.random
+        random.seed(seed)  # the manager draws its jitter there
+        self.journal: list[str] | None = [] if keep else None
+        self.plan: Plan = make_plan(self.draw, eager=sys.version_info >= (3, 12))
+        self.scheduler = SCHEDULER
+        SCHEDULER.reset(chance, shuffled=self.plan.shuffled)
+        self.judge = Judge(self)
+        self.store = MemoryServer(self) if self.plan.memory else StoreServer(self)
+        self.vendor = Vendor(self, self.plan.kind)
+        self.everybody: list[Process] = []
+        self.closed = 0.0  # when the last manager was closed
+        self._furnish()
+        self.processes = [self._start(slot) for slot in range(len(self.plan.nodes))]
+
+    def log(self, who: str, what: str) -> None:
+        """Put a line on the timeline."""
+        if self.journal is not None:
+            self.journal.append(f"{self.scheduler.now:12.6f}  {who:<7} {what}")
+
+    def run(self) -> list[str]:
+        """Run to the end and return what was broken."""
+        judge, plan, scheduler = self.judge, self.plan, self.scheduler
+        for when, what, slot, span in plan.events:
+            scheduler.at(when, self._happen, what, slot, span)
+        for when, slot, index, what, mood in plan.callers:
+            scheduler.at(when, self._call, slot, index, what, mood)
+        try:
+            scheduler.run()
+            check_idle(self, "after the last caller")
+            self._heal()
+            scheduler.at(scheduler.now + _QUIET_S, _nothing)
+            scheduler.run()
+            self.log("world", "all is well")
+            for node in self.alive():
+                self.spawn(node, "final check", finally_works)
+            scheduler.run()
+            check_store(self)
+            self.closed = scheduler.now
+            for node in self.alive():
+                self.spawn(node, "closing", close)
+            scheduler.run()
+            check_idle(self, "after closing")
+            check_timers(self, self.closed)
+        except Livelock as error:
+            judge.violate(str(error))
+        if judge.violations:  # whatever was left over would be met by the next run
+            for process in self.everybody:
+                process.dead = True
+                scheduler.kill(process.loop)
+        return judge.violations + [f"complaint: {said}" for said in scheduler.complaints]
+
+    def alive(self) -> list[Node]:
+        """Return the managers that can still be used."""
+        return [
+            node
+            for process in self.processes
+            if not process.dead
+            for node in process.nodes
+            if not node.closed
+        ]
+
+    def spawn(
+        self, node: Node, name: str, work: Callable[..., Coroutine[Any, Any, None]], *more: float
+    ) -> None:
+        """Run `work` as a task of the node's process, unless that is dead by then."""
+        node.loop.call_soon(self._spawn, node, name, work, *more)
+
+    def _spawn(
+        self, node: Node, name: str, work: Callable[..., Coroutine[Any, Any, None]], *more: float
+    ) -> None:
+        node.loop.create_task(self._guarded(node, name, work, *more), name=name)
+
+    async def _guarded(
+        self, node: Node, name: str, work: Callable[..., Coroutine[Any, Any, None]], *more: float
+    ) -> None:
+        try:
+            await work(node, *more)
+        except NauthError as error:
+            node.log(f"{name} got {type(error).__name__}")
+        except asyncio.CancelledError:
+            if not node.process.dead:
+                self.judge.violate(f"{name} on {node.name} was cancelled by nobody")
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is a violation
+            self.judge.violate(f"{name} on {node.name} got {type(error).__name__}: {error}")
+
+    def _furnish(self) -> None:
+        plan, store = self.plan, self.store
+        store.latency, store.tail, store.flaky = plan.latency, plan.tail, plan.flaky
+        store.pushes, store.push_delay, store.push_loss = plan.pushes, plan.push_delay, plan.push_loss
+        self.vendor.spacing = plan.spacing
+        if plan.kind.interactive:
+            grant = self.vendor.plant()
+            life = self.judge.lifetime(grant)
+            refresh = None if grant.refresh is None else Secret(grant.refresh)
+            token = Token(access_token=Secret(grant.access), refresh_token=refresh, lifetime=life)
+            store.version = 1_000_000
+            store.record = (token, store.version, 0.0)
+
+    def _start(self, slot: int) -> Process:
+        process = Process(self, LOOPS[len(self.everybody)], len(self.everybody), slot)
+        self.everybody.append(process)
+        return process
+
+    def _call(self, slot: int, index: int, what: str, mood: float) -> None:
+        process = self.processes[slot]
+        if not process.dead:
+            node = process.nodes[index]
+            self.spawn(node, what, BEHAVIOURS[what], mood)
+
+    def _happen(self, what: str, slot: int, span: float) -> None:  # noqa: C901 - a table of events
+        process, now, judge = self.processes[slot], self.scheduler.now, self.judge
+        self.log("world", f"{what} {process.name} {span:.3f}")
+        self.coverage.reach(("event", what))
+        judge.hurt(what)
+        if what == "outage":
+            self.vendor.down_until = now + span
+        elif what == "doubt":
+            self.vendor.doubting_until = now + span
+        elif what == "stall":
+            self.store.stall_until = now + min(span, 60.0)
+        elif what == "restart":
+            self.store.restart()
+        elif process.dead:
+            return
+        elif what in ("refuse", "hang", "lose"):
+            for node in process.nodes:
+                node.handle.blocked = what
+            self.scheduler.at(now + span, self._join, process)
+        elif what == "kill":
+            self._kill(process)
+            if len(self.everybody) < len(LOOPS):
+                self.scheduler.at(now + span / 4, self._respawn, slot)
+        elif what in ("pause", "suspend"):
+            self.stop(process, span, asleep=what == "suspend")
+        elif what == "step":
+            process.clock.skew += span
+        else:
+            node = process.nodes[0]
+            self.spawn(node, "closing", close)
+
+    def _join(self, process: Process) -> None:
+        for node in process.nodes:
+            node.handle.blocked = ""
+
+    def _kill(self, process: Process) -> None:
+        process.dead = True
+        self.scheduler.kill(process.loop)
+        for node in process.nodes:
+            self.judge.died(node)
+
+    def _respawn(self, slot: int) -> None:
+        self.processes[slot] = self._start(slot)
+
+    def stop(self, process: Process, span: float, asleep: bool = False) -> None:
+        """Let a process stand still for `span`; asleep, its monotonic clock does so as well."""
+        if process.loop.parked is not None or process.dead:
+            return
+        self.judge.hurt("pause")
+        self.log("world", f"{process.name} stands still for {span:.3f}")
+        process.resumed = self.scheduler.now + span
+        process.stood_still += span
+        if asleep:
+            process.woke = process.resumed
+            self.scheduler.put_off(process.loop, span)
+        process.loop.parked = []
+        self.scheduler.at(self.scheduler.now + span, self._go_on, process)
+
+    def _go_on(self, process: Process) -> None:
+        if process.loop.parked is not None:
+            self.scheduler.ready.extend(process.loop.parked)
+            process.loop.parked = None
+
+    def _heal(self) -> None:
+        self.plan.heal()
+        self.vendor.down_until = self.vendor.doubting_until = self.store.stall_until = -1.0
+        self.vendor.spacing = self.store.flaky = self.store.tail = self.store.push_loss = 0.0
+        for process in self.processes:
+            self._join(process)
+
+
+def _nothing() -> None:
+    return None
+
+
+def simulate(seed: int, coverage: Coverage) -> list[str]:
+    """Run one seed and return what was broken."""
+    return World(seed, coverage, keep=False).run()
+
+
+def replay(seed: int) -> tuple[list[str], list[str]]:
+    """Run one seed again and return what was broken and the timeline."""
+    world = World(seed, Coverage(), keep=True)
+    broken = world.run()
+    assert world.journal is not None
+    return broken, [world.plan.describe(), *world.journal]
