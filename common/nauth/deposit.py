@@ -78,12 +78,12 @@ async def _attempt(
     made: Minted, renewal: Renewal, current: Callable[[], Token | None], lease: Lease
 ) -> Record | None:
     record = await renewal.shared.load()
+    if not made.token.same_access(current()):
+        return None  # revoked or renewed while this waited for the store
     version, age = 0, timedelta(seconds=renewal.clock.monotonic() - made.asked_at)
     if record is not None:
         version = record.version
         # this very token, of which only the answer was lost; or a sibling has renewed since
         if record.token.same_access(made.token) or (version > made.version and record.age < age):
             return record
-    if not made.token.same_access(current()):
-        return None  # revoked or renewed while this waited for the store
     return await renewal.shared.commit(lease, made.token, expected_version=version, age=age)

@@ -54,10 +54,10 @@ class Holding:
             if self._closed or (record is not None and record.version <= self._held.version):
                 return
             if record is None:
-                self._replace(self._held.without(None, 0))
+                self._replace(self._held.discarded())
                 return
-            if record.token.same_access(self._held.barred):
-                return  # a sibling has stored what was revoked here
+            if self._held.outdates(record.token, self._monotonic() - record.age.total_seconds()):
+                return  # what is dead, or older than what could not be stored, has arrived at the store late
             # the store does not know that the vendor refused this one
             known = record.token.same_access(self._held.token)
             dead = self._held.refused and known
@@ -100,5 +100,4 @@ class Holding:
 
     def _forget(self, token: Token, version: int) -> None:
         with self._guard:
-            if token.same_access(self._held.token):
-                self._replace(self._held.without(token, version))
+            self._replace(self._held.without(token, version))

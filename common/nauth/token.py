@@ -165,8 +165,8 @@ class RenewalPolicy:
 class Held:
     """A token in memory with the four instants that decide its state, in seconds of each clock.
 
-    `asked_mono` is when it was asked for, `stored` whether the store has it. `barred` is a token that was revoked here:
-    it must not come back, though a sibling may yet store it.
+    `asked_mono` is when it was asked for, `stored` whether the store has it. `barred` is the last token that was
+    revoked or refused here: it must not come back, though it may yet arrive at the store.
     """
 
     token: Token | None
@@ -196,12 +196,17 @@ class Held:
         """Return the same token, known to be dead: kept for its refresh token only."""
         return attrs.evolve(self, renew_mono=-inf, renew_wall=-inf, expire_mono=-inf, expire_wall=-inf)
 
-    def without(self, token: Token | None, version: int) -> Held:
-        """Return what is held after `token` was revoked or discarded: nothing, but never an older version again."""
-        return attrs.evolve(NOTHING, version=max(self.version, version), barred=token)
+    def without(self, token: Token, version: int) -> Held:
+        """Return what is held after `token`, stored as `version`, was revoked. Another token held here stays."""
+        rest = NOTHING if token.same_access(self.token) else self
+        return attrs.evolve(rest, version=max(self.version, version), barred=token)
+
+    def discarded(self) -> Held:
+        """Return what is held after a sibling has discarded the record: nothing, but never an older version again."""
+        return attrs.evolve(NOTHING, version=self.version, barred=self.barred)
 
     def outdates(self, token: Token, asked_mono: float) -> bool:
-        """Tell whether a stored `token`, asked for at `asked_mono`, is a step back: revoked here, or older.
+        """Tell whether a stored `token`, asked for at `asked_mono`, is a step back: known to be dead, or older.
 
         Its version cannot tell where the token held here has never been stored.
         """
@@ -255,6 +260,9 @@ def succeed(old: Held, new: Held, *, mono: float, wall: float) -> Held:
 
     A token that is dead on arrival brings nothing but its refresh token: while the old one lives, it goes on serving.
     """
+    # what is known to be dead stays so, unless the vendor itself has handed it out again
+    gone = old.token if old.refused else old.barred
+    new = attrs.evolve(new, barred=None if new.token is None or new.token.same_access(gone) else gone)
     useless = new.state(mono, wall) is TokenState.EXPIRED and old.state(mono, wall) is not TokenState.EXPIRED
     if not useless or old.token is None or new.token is None:
         return new

@@ -86,10 +86,17 @@ PLANTED: tuple[Planted, ...] = (
     ),
     _core(
         "revoking an old token forgets the new one",
-        "holding",
-        "            if token.same_access(self._held.token):\n                self._replace(",
-        "            if True:\n                self._replace(",
+        "token",
+        "        rest = NOTHING if token.same_access(self.token) else self\n",
+        "        rest = NOTHING\n",
         "manager_revoke_close",
+    ),
+    _core(
+        "a revoked token comes back when a sibling stores it late",
+        "token",
+        "barred=None if new.token is None or new.token.same_access(gone) else gone",
+        "barred=None",
+        "token",
     ),
     _core(
         "revocation and renewal are not kept apart",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Literal
 
 import attrs
@@ -122,7 +123,7 @@ async def test_deposit_waits_for_the_lease() -> None:
     assert lease is not None
     rig.clock.advance(1)
     await all_blocked()
-    await rig.store.commit(lease, made("newer"), expected_version=0, age=POLICY.deadline)
+    await rig.store.commit(lease, made("newer"), expected_version=0, age=timedelta(0))
     assert rig.held == "newer"
     rig.clock.advance(2)
     await all_blocked()

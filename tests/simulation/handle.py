@@ -165,7 +165,7 @@ class StoreHandle:
         if world.plan.hiccup and draw() < world.plan.hiccup:
             world.scheduler.at(now + up * draw(), world.stop, self.node.process, 30 * draw())
         if fate != "hang":
-            if name == "commit":  # the token ages on the way, and the store cannot know it
+            if name in {"commit", "load"}:  # the token ages on the way, or is taken to have done so
                 server.slowest = max(server.slowest, up)
             answer = waiter if not fate and up + down <= PATIENCE_S else None
             world.scheduler.at(now + up, self._arrive, act, args, answer, down)
