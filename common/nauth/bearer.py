@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from operator import attrgetter
 from typing import TypeAlias
 
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
@@ -36,20 +35,6 @@ Hidden401: TypeAlias = Callable[[Answered], Awaitable[bool]]
 """Tells whether an answer that looks like a success refuses the token. Must leave its body readable."""
 
 
-def _spelling_of_urls() -> Callable[[URL], tuple[str, str]]:
-    """Return what reads a URL's authority and scheme, as they are written, in one step."""
-    # yarl's properties would cost as much as all other guards; without the slots they stand on, they must do
-    slots = "_netloc", "_scheme"
-    return (
-        attrgetter(*slots)
-        if all(hasattr(URL, slot) for slot in slots)
-        else attrgetter("raw_authority", "scheme")
-    )
-
-
-_spelling = _spelling_of_urls()
-
-
 class BearerAuth:
     """Put the manager's token on each request to the configured origins, and answer one 401 with a new token.
 
@@ -75,6 +60,7 @@ class BearerAuth:
     """
 
     __slots__ = (
+        "_authority",
         "_foreign",
         "_headers",
         "_hidden_401",
@@ -82,7 +68,7 @@ class BearerAuth:
         "_observer",
         "_origins",
         "_rejections",
-        "_spelled",
+        "_scheme",
     )
 
     def __init__(
@@ -98,8 +84,9 @@ class BearerAuth:
         self._manager = manager
         urls = tuple(origins)
         self._origins: frozenset[OriginKey] = frozenset(map(origin_key, urls))
-        self._spelled = frozenset(_spelling(url.origin()) for url in urls)
-        """Origins as most requests spell them: host with port, if not the default, and scheme."""
+        first = urls[0].origin() if urls else URL()
+        self._authority, self._scheme = first.raw_authority, first.scheme
+        """How most requests spell where they go: host, with port if not the default, and scheme."""
         self._headers = tuple(
             (name, value, _AUTOMATIC.get(name.lower())) for name, value in (headers or {}).items()
         )
@@ -125,13 +112,16 @@ class BearerAuth:
                 errors, on which aiohttp would run the whole chain a second time.
         """
         url, headers = request.url, request.headers
-        # each guard asks the cheap way first: see tests/bench/middleware.py
-        if _spelling(url) not in self._spelled and origin_key(url) not in self._origins:
-            return await self._elsewhere(request, handler)
-        try:
-            usual = request._ssl is request._session._connector._ssl is True  # type: ignore[union-attr] # noqa: SLF001 - properties would take a third of the whole
+        try:  # what nearly all requests are, asked the cheap way: see tests/bench/middleware.py
+            usual = (
+                url._netloc == self._authority  # noqa: SLF001 - yarl's and aiohttp's properties would cost as much as
+                and url._scheme == self._scheme  # noqa: SLF001 - all of this; where they are gone, the careful way
+                and request._ssl is request._session._connector._ssl is True  # type: ignore[union-attr] # noqa: SLF001 - will do
+            )
         except AttributeError:
             usual = False
+        if not usual and origin_key(url) not in self._origins:
+            return await self._elsewhere(request, handler)
         if not usual and not _verified(request):
             raise OriginError(
                 "the request, or its session's connector, switches TLS verification off (ssl=False, or a context "
@@ -148,7 +138,7 @@ class BearerAuth:
             token: Token = manager._serving  # type: ignore[assignment]  # noqa: SLF001 - as there
         else:
             token = await manager.token()
-        headers[AUTHORIZATION] = token.authorization
+        headers[AUTHORIZATION] = token._header.reveal()  # noqa: SLF001 - `authorization`, without the property
         # an error of aiohttp's passes through this frame, whose locals an error tracker prints
         del headers
         response = await handler(request)
