@@ -29,6 +29,10 @@ REGRESSIONS = {
     563: "as 219, because revoking forgot the version",
     2163: "as 219, because news of an old record's end wiped out the newer token",
     3554: "the vendor was called under a lease that had ended while the answer to its extension was on the way",
+    100345: "a deposit that had been superseded brought back the token that was refused meanwhile",
+    105275: "a sibling's token was revoked, and its push, still on the way, was adopted",
+    128190: "as 105275, after a token of one's own had followed the revoked one",
+    262232: "a refused token came back when its commit, long on the way, arrived",
 }
 """Seeds that once broke a promise, each with what it found. A change to `plan.py` changes what they mean."""
 
