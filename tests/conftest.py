@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import inspect
 import ipaddress
@@ -15,6 +16,27 @@ import aioresponses.core
 import pytest
 from aiohttp import ClientResponse
 from blockbuster import BlockBuster, blockbuster_ctx
+
+from tests.fakes.loops import LOOPS, Loops
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the caller choose what the whole suite runs on."""
+    group = parser.getgroup("loops")
+    group.addoption("--loop", choices=LOOPS, default=LOOPS[0], help="the event loop of every test")
+    group.addoption("--eager", action="store_true", help="eager tasks in every test (Python 3.12 and later)")
+
+
+def _loops(config: pytest.Config) -> Loops:
+    try:
+        return Loops(config.getoption("--loop"), eager=config.getoption("--eager"))
+    except (ImportError, ValueError) as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Name the loops of this run."""
+    return f"loops: {_loops(config)}"
 
 
 def pytest_configure() -> None:
@@ -61,6 +83,20 @@ def _only_here(original: Callable[..., Any]) -> Callable[..., Any]:
         return original(sock, address)
 
     return connect
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loops(request: pytest.FixtureRequest) -> Iterator[Loops]:
+    """Make every loop as the command line says, those of `asyncio.run` in plain tests too.
+
+    `asyncio.Runner` asks this function of asyncio, for pytest-asyncio as for everybody; its hook for loop factories
+    reaches only the tests that are coroutines, and event loop policies are deprecated.
+    """
+    made = _loops(request.config)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio.events, "new_event_loop", made)
+        patch.setattr(asyncio, "new_event_loop", made)
+        yield made
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -64,7 +64,7 @@ class AiohttpTransport:
         session: Callable[[], ClientSession] | None = None,
         middlewares: tuple[ClientMiddlewareType, ...] = (),
     ) -> None:
-        # before anything can raise: __del__ runs for half-made objects too
+        # before anything can raise: __del__ has nothing to say about a refused setting
         self._sessions: dict[asyncio.AbstractEventLoop, ClientSession] = {}
         if connect <= timedelta(0) or total <= timedelta(0) or max_body <= 0:
             raise ConfigurationError("connect, total and max_body must be longer than zero")
@@ -112,7 +112,9 @@ class AiohttpTransport:
 
     def __del__(self) -> None:
         left_open = False
-        for loop, session in self._sessions.items():
+        # copy.deepcopy and pickle make objects without __init__, and drop them where a lock stops the copying
+        sessions: dict[asyncio.AbstractEventLoop, ClientSession] = getattr(self, "_sessions", {})
+        for loop, session in sessions.items():
             left_open = left_open or not loop.is_closed()
             session.detach()
         if left_open:

@@ -16,8 +16,9 @@ __all__ = ["OriginKey", "is_loopback", "origin_key", "parse_base_url", "resolve"
 OriginKey: TypeAlias = tuple[str, str | None, int | None]
 
 _AS_HTTP = {"ws": "http", "wss": "https"}
-_HOST = re.compile(r"[\w.:-]+(%\w+)?", re.ASCII)
-"""What a host is written with, a zone of IPv6 included; yarl lets spaces and control characters pass."""
+_HOST = re.compile(r"[\w.:-]{1,253}(%\w{1,32})?", re.ASCII)
+"""What a host is written with, a zone of IPv6 included, and no longer than DNS allows (RFC 1035 section 2.3.4); yarl lets
+spaces, control characters and any length pass."""
 
 
 def origin_key(url: URL) -> OriginKey:

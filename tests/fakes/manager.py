@@ -13,6 +13,7 @@ from nauth.stores.base import StoreKey
 from nauth.testing.clock import FakeClock
 from nauth.token import RenewalPolicy
 from tests.fakes.authenticator import FakeAuthenticator
+from tests.fakes.loops import all_blocked
 from tests.fakes.store import FakeStore
 
 __all__ = ["KEY", "POLICY", "Rig", "all_blocked", "errors_of", "immediately"]
@@ -88,13 +89,6 @@ class Rig:
     def tasks(self) -> set[asyncio.Task[None]]:
         """The tasks that the first manager owns in this loop."""
         return self.manager._rooms.here().tasks
-
-
-async def all_blocked() -> None:
-    """Return when every other task of this loop waits for something. Deterministic: no time passes."""
-    ready = getattr(asyncio.get_running_loop(), "_ready")  # noqa: B009 - mypy knows no private names
-    while ready:  # noqa: ASYNC110 - the loop itself is what is looked at
-        await asyncio.sleep(0)
 
 
 def immediately(work: Coroutine[Any, Any, _T]) -> _T:

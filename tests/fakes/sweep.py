@@ -12,6 +12,8 @@ from typing import Any, Literal, TypeAlias
 import anyio
 import attrs
 
+from tests.fakes.loops import timers
+
 __all__ = [
     "MOMENTS",
     "WAYS",
@@ -252,11 +254,9 @@ async def settled(
 
 def leftovers() -> list[str]:
     """Name the tasks and timers of this loop that should not be there."""
-    loop = asyncio.get_running_loop()
-    timers = [handle for handle in getattr(loop, "_scheduled") if not handle.cancelled()]  # noqa: B009 - mypy knows no private names
     # those of aiohttp's server and client look after idle connections, and end with the stage
-    timers = [timer for timer in timers if "aiohttp" not in repr(timer)]
-    return [repr(thing) for thing in (*_tasks(), *timers)]
+    ticking = [timer for timer in timers() if "aiohttp" not in repr(timer)]
+    return [repr(thing) for thing in (*_tasks(), *ticking)]
 
 
 def in_loop(work: Callable[[], Coroutine[Any, Any, int]], *, eager: bool, debug: bool = True) -> int:

@@ -223,8 +223,7 @@ PLANTED: tuple[Planted, ...] = (
         "renewal",
         "            if winner is not None:\n                return self._adopted(winner)\n            asked_at",
         "            asked_at",
-        "renewal",
-        "manager_siblings",
+        "manager_stale",
     ),
     _core(
         "a store that fails at the commit costs the token",

@@ -12,7 +12,7 @@ import attrs
 from nauth.errors import MalformedResponseError
 from nauth.instants import bounded_seconds
 from nauth.jsontext import malformed
-from nauth.oauth2.refusals import Ask, error_code, refusal
+from nauth.oauth2.refusals import Ask, refusal
 from nauth.secret import Secret
 from nauth.text import clean
 from nauth.token import Token, instant
@@ -94,7 +94,11 @@ def _refuses(body: bytes) -> bool:
         document = parse_json(body)
     except MalformedResponseError:
         return False
-    return error_code(document) is not None and "access_token" not in cast("dict[str, object]", document)
+    if not isinstance(document, dict):
+        return False
+    members = cast("dict[str, object]", document)
+    # any text, not only what has the form of a code: an error that cannot be shown is one all the same
+    return bool(members.get("error")) and isinstance(members["error"], str) and "access_token" not in members
 
 
 def _problem(read: TokenAnswer) -> str | None:

@@ -17,6 +17,9 @@ from nauth.secret import Secret
 __all__ = ["Awaited", "Callback", "hide", "new_state"]
 
 _STATE_BYTES = 32
+_NAMES = frozenset({"code", "state", "error", "error_description"})
+"""The parameters that are kept. Any other name may be anything: a code handed over without its address is one."""
+
 _LONGEST = 16_384
 """Longest callback looked into, in characters; no browser or proxy lets a longer address pass."""
 
@@ -137,7 +140,11 @@ def hide(callback: object) -> Secret:
 
 
 def _pairs(text: Secret) -> list[tuple[str, Secret]]:
-    return [(name, Secret(value)) for name, value in parse_qsl(_query(text), keep_blank_values=True)]
+    return [
+        (name, Secret(value))
+        for name, value in parse_qsl(_query(text), keep_blank_values=True)
+        if name in _NAMES
+    ]
 
 
 def _query(text: Secret) -> str:

@@ -211,13 +211,19 @@ def _form(fields: Parameters) -> bytes:
             (name, value.reveal() if isinstance(value, Secret) else value)
             for name, value in fields.items()
             if value is not None
-        ]
+        ],
+        # half of a surrogate pair is for the server to refuse, in what it holds for a wrong code or secret
+        errors="surrogatepass",
     ).encode("ascii")
 
 
 def _basic(client_id: str, secret: Secret) -> str:
     # RFC 6749 section 2.3.1: both parts are form-encoded first, or a colon in the id would move the border
-    return f"Basic {base64.b64encode(f'{quote_plus(client_id)}:{quote_plus(secret.reveal())}'.encode()).decode()}"
+    return f"Basic {base64.b64encode(f'{_quoted(client_id)}:{_quoted(secret.reveal())}'.encode()).decode()}"
+
+
+def _quoted(text: str) -> str:
+    return quote_plus(text, errors="surrogatepass")
 
 
 def _named(client_id: object) -> str:

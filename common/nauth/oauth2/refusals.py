@@ -35,8 +35,9 @@ class Ask(enum.Enum):
 
 _Meaning: TypeAlias = tuple[type[NauthError], str]
 
-_CODE = re.compile(r"[a-z][a-z0-9_\-]{0,63}", re.ASCII | re.IGNORECASE)
-"""RFC 6749 appendix A.7 allows any printable text; no code in use needs more, and this one ends up in logs."""
+_CODE = re.compile(r"(?=.{1,40}\Z)[a-z]{1,16}(?:[_-][a-z]{1,16})*", re.ASCII)
+"""RFC 6749 appendix A.7 allows any printable text. Codes in use are words, and this one ends up in logs: a token that
+is echoed in the place of one has digits, upper case or too long a run."""
 
 _CLIENT: _Meaning = (
     CredentialsRejectedError,

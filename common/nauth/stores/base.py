@@ -43,7 +43,11 @@ def slow_digest(secret: Secret, salt: str) -> str:
     Cached, so that a client opened for each request pays once. `salt` is who the password belongs to.
     """
     digest = hashlib.scrypt(
-        secret.reveal().encode("utf-8", "surrogatepass"), salt=salt.encode(), n=2**12, r=8, p=1
+        secret.reveal().encode("utf-8", "surrogatepass"),
+        salt=salt.encode("utf-8", "surrogatepass"),
+        n=2**12,
+        r=8,
+        p=1,
     )
     return digest.hex()
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import cast
 
 from nauth.errors import StoreError
+from nauth.instants import parse_iso
 from nauth.secret import Secret
 from nauth.token import Token
 
@@ -85,7 +86,7 @@ def _token(wire: object) -> Token:
         refresh_token=None if refresh is None else Secret(cast("str", refresh)),
         scheme=_text(fields["scheme"]),
         lifetime=None if lifetime_us is None else _whole(lifetime_us) * _MICROSECOND,
-        expires_at=None if expires_at is None else datetime.fromisoformat(_text(expires_at)),
+        expires_at=None if expires_at is None else parse_iso(_text(expires_at)),
         extra=cast("dict[str, str]", extra),
     )
 

@@ -77,10 +77,11 @@ class Tables:
             with transaction(db, durable=False):
                 since_us, now_us, until_us = self._span(ttl)
                 taken = db.execute(
-                    "INSERT INTO lease (key, process, number, since_us, until_us) VALUES (?1, ?2, ?3, ?4, ?5) "
-                    "ON CONFLICT (key) DO UPDATE SET process = ?2, number = ?3, since_us = ?4, until_us = ?5 "
-                    "WHERE since_us > ?6 OR until_us <= ?6 OR (process, number) = (?7, ?8)",
-                    (_text(lease.key), process, number, since_us, until_us, now_us, *(holder or ("", 0))),
+                    "INSERT INTO lease (key, process, number, since_us, until_us) VALUES (?, ?, ?, ?, ?) "
+                    "ON CONFLICT (key) DO UPDATE SET process = excluded.process, number = excluded.number, "
+                    "since_us = excluded.since_us, until_us = excluded.until_us "
+                    "WHERE since_us > ? OR until_us <= ? OR (process, number) = (?, ?)",
+                    (_text(lease.key), process, number, since_us, until_us, now_us, now_us, *(holder or ("", 0))),
                 ).rowcount
             if taken:
                 self.held[lease] = number
@@ -130,9 +131,9 @@ class Tables:
                 now_us, key = self._now_us(), _text(lease.key)
                 # a leased key's record must stay: its version is what the holder's commit compares
                 db.execute(
-                    "DELETE FROM token WHERE key = ?1 "
-                    "OR (until_us <= ?2 AND key NOT IN (SELECT key FROM lease WHERE until_us > ?2))",
-                    (key, now_us),
+                    "DELETE FROM token WHERE key = ? "
+                    "OR (until_us <= ? AND key NOT IN (SELECT key FROM lease WHERE until_us > ?))",
+                    (key, now_us, now_us),
                 )
                 # the greatest version ever given, of whichever key, be its record still there or not
                 (last,) = db.execute("SELECT max(seq) FROM sqlite_sequence WHERE name = 'token'").fetchone()
@@ -215,8 +216,9 @@ class Tables:
             return self._alive.begin()
 
     def _holder(self, db: sqlite3.Connection, key: StoreKey) -> Holder | None:
-        select = "SELECT process, number FROM lease WHERE key = ?1 AND since_us <= ?2 AND until_us > ?2"
-        found = db.execute(select, (_text(key), self._now_us())).fetchone()
+        select = "SELECT process, number FROM lease WHERE key = ? AND since_us <= ? AND until_us > ?"
+        now_us = self._now_us()
+        found = db.execute(select, (_text(key), now_us, now_us)).fetchone()
         return None if found is None else (found[0], found[1])
 
     def _ours(self, lease: Lease) -> bool:
