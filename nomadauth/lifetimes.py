@@ -55,8 +55,9 @@ def sso_expiry(value: object, *, now: datetime) -> datetime | None:
     Returns:
         None if it is none of these.
     """
-    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
-        value = float(value)
+    if isinstance(value, str) and _NUMBER.fullmatch(text := value.strip()):
+        # not float(value): it strips fewer kinds of white space
+        value = float(text)
     if type(value) in (int, float) and value < _SPAN_BELOW:  # type: ignore[operator]  # a number by the first half
         span = bounded_seconds(value)
         return None if span is None else now + span

@@ -11,12 +11,16 @@ from yarl import URL
 
 from nauth.errors import ConfigurationError, OriginError
 
-__all__ = ["OriginKey", "is_loopback", "origin_key", "parse_base_url", "resolve", "unverified"]
+__all__ = ["OriginKey", "is_loopback", "origin_key", "parse_base_url", "read_url", "resolve", "unverified"]
 
 OriginKey: TypeAlias = tuple[str, str | None, int | None]
 
+_LONGEST_HOST = 253
+_LONGEST_URL = 65_536
+"""Longest address looked into, in characters. No server accepts a longer one, and IDNA takes its time with each label."""
+
 _AS_HTTP = {"ws": "http", "wss": "https"}
-_HOST = re.compile(r"[\w.:-]{1,253}(%\w{1,32})?", re.ASCII)
+_HOST = re.compile(rf"[\w.:-]{{1,{_LONGEST_HOST}}}(%\w{{1,32}})?", re.ASCII)
 """What a host is written with, a zone of IPv6 included, and no longer than DNS allows (RFC 1035 section 2.3.4); yarl lets
 spaces, control characters and any length pass."""
 
@@ -42,6 +46,19 @@ def is_loopback(host: str | None) -> bool:
         return False
 
 
+def read_url(value: str | URL) -> URL:
+    """Return `value` as a URL, text without the white space around it.
+
+    Raises:
+        ValueError: it is none, or far too long.
+    """
+    if not isinstance(value, str):
+        return value
+    if len(value) > _LONGEST_URL:
+        raise ValueError("too long for a URL")
+    return URL(value.strip())
+
+
 def parse_base_url(value: object, *, setting: str) -> URL:
     """Return `value` as a base URL: https, or http on loopback; a path prefix is kept, its trailing slash dropped.
 
@@ -56,7 +73,7 @@ def parse_base_url(value: object, *, setting: str) -> URL:
     if not isinstance(value, str | URL):
         raise ConfigurationError(f"{setting} must be a URL as text, not {type(value).__name__}")
     try:
-        url = URL(value.strip()) if isinstance(value, str) else value
+        url = read_url(value)
         host, port = url.host, url.port
     except ValueError:
         url, host, port = URL(), None, None
@@ -85,7 +102,7 @@ def resolve(base: URL, url: str | URL, *, allowed: frozenset[OriginKey]) -> URL:
         OriginError: `url` names a host that was not configured, or cannot be read as a URL.
     """
     try:
-        target = URL(url)
+        target = read_url(url)
         host = target.raw_host
     except ValueError:
         raise OriginError("the request's URL cannot be read; nothing was sent") from None
@@ -114,5 +131,5 @@ def _shown(url: URL) -> str:
 
 
 def _text(key: OriginKey) -> str:
-    scheme, host, port = key
+    scheme, host, port = key[0], (key[1] or "")[:_LONGEST_HOST], key[2]
     return f"{scheme}://{host}" if port in {443, 80, None} else f"{scheme}://{host}:{port}"

@@ -76,6 +76,7 @@ PLANTED: tuple[Planted, ...] = (
         "if self._held.version <= made.version or self._held.version == base.version:",
         "if self._held.version <= made.version or True:",
         "manager_siblings",
+        simulated=False,
     ),
     _core(
         "closing does not wait for a renewal in flight",
@@ -83,6 +84,7 @@ PLANTED: tuple[Planted, ...] = (
         "        await self._rooms.drain()\n",
         "",
         "manager_revoke_close",
+        simulated=False,
     ),
     _core(
         "revoking an old token forgets the new one",
@@ -90,6 +92,7 @@ PLANTED: tuple[Planted, ...] = (
         "        rest = NOTHING if token.same_access(self.token) else self\n",
         "        rest = NOTHING\n",
         "held",
+        simulated=False,
     ),
     _core(
         "a revoked token comes back when a sibling stores it late",
@@ -97,6 +100,7 @@ PLANTED: tuple[Planted, ...] = (
         "barred=None if new.token is None or new.token.same_access(gone) else gone",
         "barred=None",
         "held",
+        simulated=False,
     ),
     _core(
         "revocation and renewal are not kept apart",
@@ -105,6 +109,7 @@ PLANTED: tuple[Planted, ...] = (
         "            if True:\n                outcome = await revoke_all(",
         "manager_revoke_close",
         "manager_siblings",
+        simulated=False,
     ),
     _core(
         "a failed commit is never tried again",
@@ -112,6 +117,7 @@ PLANTED: tuple[Planted, ...] = (
         "        if not made.stored:\n",
         "        if made is None:\n",
         "manager_store_down",
+        simulated=False,
     ),
     _core(
         "the window of the fast path goes beyond the wall clock's end",
@@ -162,6 +168,7 @@ PLANTED: tuple[Planted, ...] = (
         "quiet = max(self._policy.pause_s(self._policy.backoff, self._failures), told)",
         "quiet = max(self._policy.pause_s(self._policy.backoff, 1), told)",
         "pauses",
+        simulated=False,
     ),
     _core(
         "expiry goes by one clock only",
@@ -224,6 +231,7 @@ PLANTED: tuple[Planted, ...] = (
         "            if winner is not None:\n                return self._adopted(winner)\n            asked_at",
         "            asked_at",
         "manager_stale",
+        simulated=False,
     ),
     _core(
         "a store that fails at the commit costs the token",
@@ -232,6 +240,7 @@ PLANTED: tuple[Planted, ...] = (
         "            raise\n",
         "manager_siblings",
         "manager_store_down",
+        simulated=False,
     ),
     _core(
         "a lease is kept after a failed renewal",
@@ -247,6 +256,7 @@ PLANTED: tuple[Planted, ...] = (
         "if lease is not None and lease.remaining <= self.policy.deadline:",
         "if lease is not None and lease.remaining.days < 0:",
         "manager_siblings",
+        simulated=False,
     ),
     _core(
         "a store is waited for without an end",
@@ -254,6 +264,7 @@ PLANTED: tuple[Planted, ...] = (
         "    limit = asyncio.timeout(longest.total_seconds())\n",
         "    limit = asyncio.timeout(None)\n",
         "sharing",
+        simulated=False,
     ),
     # --- the stores -----------------------------------------------------------------------------
     Planted(

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 from yarl import URL
 
 from nauth.errors import ConfigurationError
-from nauth.origins import parse_base_url
+from nauth.origins import parse_base_url, read_url
 
 __all__ = ["endpoint_url", "with_parameters"]
 
@@ -24,7 +24,7 @@ def endpoint_url(value: object, *, setting: str) -> URL:
     if not isinstance(value, str | URL):
         raise ConfigurationError(f"{setting} must be a URL as text, not {type(value).__name__}")
     try:
-        url = URL(value.strip()) if isinstance(value, str) else value
+        url = read_url(value)
         bare = url.with_query(None)
     except ValueError:
         url = bare = URL()
@@ -39,4 +39,5 @@ def with_parameters(url: URL, given: Mapping[str, str]) -> str:
         for name, value in parse_qsl(url.raw_query_string, keep_blank_values=True)
         if name not in given
     ]
-    return f"{url.with_query(None)}?{urlencode([*kept, *given.items()])}"
+    # half of a surrogate pair in a setting is for the server to refuse, as any other value it does not know
+    return f"{url.with_query(None)}?{urlencode([*kept, *given.items()], errors='surrogatepass')}"

@@ -76,12 +76,13 @@ class Tables:
             number = next(self._numbers)
             with transaction(db, durable=False):
                 since_us, now_us, until_us = self._span(ttl)
+                row, over = (_text(lease.key), process, number, since_us, until_us), (now_us, now_us)
                 taken = db.execute(
                     "INSERT INTO lease (key, process, number, since_us, until_us) VALUES (?, ?, ?, ?, ?) "
                     "ON CONFLICT (key) DO UPDATE SET process = excluded.process, number = excluded.number, "
                     "since_us = excluded.since_us, until_us = excluded.until_us "
                     "WHERE since_us > ? OR until_us <= ? OR (process, number) = (?, ?)",
-                    (_text(lease.key), process, number, since_us, until_us, now_us, now_us, *(holder or ("", 0))),
+                    (*row, *over, *(holder or ("", 0))),
                 ).rowcount
             if taken:
                 self.held[lease] = number
