@@ -47,7 +47,7 @@ def is_loopback(host: str | None) -> bool:
 
 
 def read_url(value: str | URL) -> URL:
-    """Return `value` as a URL, text without the white space around it.
+    """Return `value` as a URL.
 
     Raises:
         ValueError: it is none, or far too long.
@@ -56,7 +56,7 @@ def read_url(value: str | URL) -> URL:
         return value
     if len(value) > _LONGEST_URL:
         raise ValueError("too long for a URL")
-    return URL(value.strip())
+    return URL(value)
 
 
 def parse_base_url(value: object, *, setting: str) -> URL:
@@ -73,7 +73,7 @@ def parse_base_url(value: object, *, setting: str) -> URL:
     if not isinstance(value, str | URL):
         raise ConfigurationError(f"{setting} must be a URL as text, not {type(value).__name__}")
     try:
-        url = read_url(value)
+        url = read_url(value.strip() if isinstance(value, str) else value)
         host, port = url.host, url.port
     except ValueError:
         url, host, port = URL(), None, None

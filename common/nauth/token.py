@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from math import inf
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import attrs
 
@@ -121,7 +121,10 @@ def _positive(instance: object, attribute: attrs.Attribute[timedelta], value: ti
         raise ConfigurationError(f"RenewalPolicy.{attribute.name} must be longer than zero")
 
 
-def _known_choice(_: object, attribute: attrs.Attribute[str], value: object) -> None:
+_OnStoreFailure: TypeAlias = Literal["serve", "renew-alone"]
+
+
+def _known_choice(_: object, attribute: attrs.Attribute[_OnStoreFailure], value: object) -> None:
     if value not in {"serve", "renew-alone"}:
         raise ConfigurationError(f"RenewalPolicy.{attribute.name} must be 'serve' or 'renew-alone'")
 
@@ -152,7 +155,7 @@ class RenewalPolicy:
     backoff_cap: timedelta = attrs.field(default=timedelta(seconds=60), validator=_duration)
     cooldown: timedelta = attrs.field(default=timedelta(seconds=10), validator=_duration)
     deadline: timedelta = attrs.field(default=timedelta(seconds=30), validator=_positive)
-    on_store_failure: Literal["serve", "renew-alone"] = attrs.field(default="serve", validator=_known_choice)
+    on_store_failure: _OnStoreFailure = attrs.field(default="serve", validator=_known_choice)
 
     def pause_s(self, base: timedelta, failures: int) -> float:
         """Return the pause in seconds after `failures` failures in a row: `base`, doubled each time, capped."""

@@ -178,7 +178,7 @@ async def test_cancelled_just_after_the_outcome() -> None:
 async def test_cancelled_before_it_began() -> None:
     """A caller cancelled before its first step causes no call."""
     rig = Rig()
-    caller = asyncio.create_task(rig.name())
+    caller = asyncio.Task(rig.name())  # waits for its turn even where tasks are eager
     caller.cancel()
     await asyncio.wait([caller])
     assert caller.cancelled()

@@ -24,7 +24,7 @@ def endpoint_url(value: object, *, setting: str) -> URL:
     if not isinstance(value, str | URL):
         raise ConfigurationError(f"{setting} must be a URL as text, not {type(value).__name__}")
     try:
-        url = read_url(value)
+        url = read_url(value.strip() if isinstance(value, str) else value)
         bare = url.with_query(None)
     except ValueError:
         url = bare = URL()

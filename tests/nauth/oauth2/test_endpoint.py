@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 import pytest
@@ -219,6 +219,36 @@ async def test_what_the_server_said_is_cleaned() -> None:
     with pytest.raises(CredentialsRejectedError, match="client_auth='body'") as refused:
         await _asked(told, 401)
     assert (refused.value.code, refused.value.detail) == ("invalid_client", "no such client [...]")
+
+
+@pytest.mark.parametrize("status", [200, 400])
+@pytest.mark.parametrize(
+    "echoed",
+    ["CANARY", "canary0", "canary" * 3, "canary_" * 6 + "x", "canary__x", "canary\n", "eyJh.eyJp.c2ln"],
+)
+async def test_a_token_in_the_place_of_a_code(status: int, echoed: str) -> None:
+    """What is not lower-case words of a code's length is shown nowhere; the refusal is one all the same."""
+    with pytest.raises(RequestRejectedError) as refused:
+        await _asked({"error": echoed}, status)
+    assert refused.value.code is None
+    assert echoed.strip() not in f"{refused.value} {vars(refused.value)}"
+
+
+@pytest.mark.parametrize("code", ["insufficient_user_authentication", "use_dpop_nonce", "mfa-required"])
+async def test_a_code_of_another_standard(code: str) -> None:
+    """A code that is unknown here is shown, for whoever knows it."""
+    with pytest.raises(RequestRejectedError, match=code) as refused:
+        await _asked({"error": code}, 400)
+    assert refused.value.code == code
+
+
+@pytest.mark.parametrize("auth", ["basic", "body"])
+async def test_half_of_a_surrogate_pair(auth: Literal["basic", "body"]) -> None:
+    """A setting that was no UTF-8 in the environment is sent, for the server to refuse."""
+    transport = FakeTransport(otherwise=answer(401, {"error": "invalid_client"}))
+    made = TokenEndpoint(_URL, client_id="id", client_secret="s\udcff", client_auth=auth, transport=transport)
+    with pytest.raises(CredentialsRejectedError):
+        await made.refresh(_BOTH)
 
 
 # --- revocation ------------------------------------------------------------------------------------------------------

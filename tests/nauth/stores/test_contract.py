@@ -53,7 +53,8 @@ def verdict(engine: type[MemoryStore], test: str) -> BaseException | None:
     """Run one of the suite's tests over `engine` and return what it failed with."""
     case = TestMemoryStore()
     case.engine = engine
-    case.patience = timedelta(seconds=0.2)
+    if engine is not MemoryStore:  # a sound store may need its time on a busy machine
+        case.patience = timedelta(seconds=0.2)
     case.setup_method()
     try:
         asyncio.run(getattr(case, test)())
