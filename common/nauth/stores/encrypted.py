@@ -26,15 +26,13 @@ _log = logging.getLogger("nauth")
 class EncryptedStore:
     """Keep tokens in `inner`, encrypted with AES-256-GCM. Needs ``pip install nauth[crypto]``.
 
-    Take the key from wherever the deployment keeps its secrets, such as an environment variable:
+    Take the key from wherever the deployment keeps its secrets, such as an environment variable::
 
-    ```python
-    import os
-    from nauth import Secret
-    from nauth.stores import EncryptedStore, SQLiteStore
+        import os
+        from nauth import Secret
+        from nauth.stores import EncryptedStore, SQLiteStore
 
-    store = EncryptedStore(SQLiteStore("tokens.db"), {"2026-11": Secret(os.environ["TOKENS_KEY"])})
-    ```
+        store = EncryptedStore(SQLiteStore("tokens.db"), {"2026-11": Secret(os.environ["TOKENS_KEY"])})
 
     *Rotation*: the first key encrypts, all of them decrypt. Give the new key to every program as a second one, then
     make it the first everywhere; drop the old one when the last record that it sealed has been renewed or is over.

@@ -42,8 +42,8 @@ class Engine:
     """
 
     def __init__(self, client: RedisClient, *, prefix: str, timeout_s: float) -> None:
-        self.client = client
-        self.channel = f"{prefix}:changes"
+        self.client: RedisClient = client
+        self.channel: str = f"{prefix}:changes"
         self.timeout_s = timeout_s
         self._prefix = prefix
         self._tasks: set[asyncio.Task[Any]] = set()

@@ -26,9 +26,9 @@ class Room:
     """
 
     def __init__(self, engine: Engine, subscribers: Subscribers, *, ours: bool) -> None:
-        self.engine = engine
-        self.watch = Watch(engine, subscribers)
-        self.closed = False
+        self.engine: Engine = engine
+        self.watch: Watch = Watch(engine, subscribers)
+        self.closed: bool = False
         self._loop = asyncio.get_running_loop()
         self._ours = ours
         self._keeper = self._keep()
@@ -82,7 +82,7 @@ class Rooms:
     """
 
     def __init__(self, source: Source, *, prefix: str, timeout_s: float) -> None:
-        self.subscribers = Subscribers()
+        self.subscribers: Subscribers = Subscribers()
         self._source = source
         self._prefix = prefix
         self._timeout_s = timeout_s

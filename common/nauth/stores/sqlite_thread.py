@@ -24,7 +24,7 @@ class Worker:
     """
 
     def __init__(self) -> None:
-        self.busy = threading.Lock()
+        self.busy: threading.Lock = threading.Lock()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="nauth-sqlite")
         with unforked:
             _workers.add(self)
@@ -63,7 +63,7 @@ class Worker:
 # A child forked amid a call to SQLite inherits its mutexes locked, by a thread that the child does not have: freeing
 # the connection would hang it. So forks wait until every worker is between two jobs.
 
-unforked = threading.RLock()
+unforked: threading.RLock = threading.RLock()
 """Held for a moment by whoever hands a job in; no fork happens meanwhile, for the child could never take it."""
 
 _workers: weakref.WeakSet[Worker] = weakref.WeakSet()

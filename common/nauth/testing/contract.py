@@ -53,32 +53,30 @@ class StoreContract(LeaseContract, SharingContract):
 
     Fill in `open` and `advance`, and set `pushes`. pytest makes a new object for each test, so what `open` keeps on
     `self` is the data of one test; every test uses keys of its own, so a server need not be emptied in between. An
-    engine that counts on a `FakeClock` moves it in `advance`:
+    engine that counts on a `FakeClock` moves it in `advance`::
 
-    ```python
-    import contextlib
-    from collections.abc import AsyncIterator
-    from datetime import timedelta
+        import contextlib
+        from collections.abc import AsyncIterator
+        from datetime import timedelta
 
-    from nauth.stores import MemoryStore, TokenStore
-    from nauth.testing import FakeClock
-    from nauth.testing.contract import StoreContract
+        from nauth.stores import MemoryStore, TokenStore
+        from nauth.testing import FakeClock
+        from nauth.testing.contract import StoreContract
 
 
-    class TestMyStore(StoreContract):
-        pushes = True
+        class TestMyStore(StoreContract):
+            pushes = True
 
-        def setup_method(self) -> None:
-            self.clock = FakeClock()
-            self.store = MemoryStore(clock=self.clock)
+            def setup_method(self) -> None:
+                self.clock = FakeClock()
+                self.store = MemoryStore(clock=self.clock)
 
-        @contextlib.asynccontextmanager
-        async def open(self) -> AsyncIterator[TokenStore]:
-            yield self.store  # your engine: a new connection to the same place each time, closed afterwards
+            @contextlib.asynccontextmanager
+            async def open(self) -> AsyncIterator[TokenStore]:
+                yield self.store  # your engine: a new connection to the same place each time, closed afterwards
 
-        async def advance(self, by: timedelta) -> None:
-            self.clock.advance(by)
-    ```
+            async def advance(self, by: timedelta) -> None:
+                self.clock.advance(by)
 
     An engine with a clock of its own, such as a database server's, waits instead, so its leases must be short:
     ``ttl = timedelta(seconds=0.2)`` and ``await asyncio.sleep(by.total_seconds())``.
