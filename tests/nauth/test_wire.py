@@ -374,7 +374,9 @@ json_values = st.recursive(
     st.none()
     | st.booleans()
     | st.integers()
-    | st.floats()
+    | st.floats(
+        allow_nan=False, allow_infinity=False
+    )  # which no JSON document holds: `parse_json` refuses them
     | st.text(max_size=8)
     | st.just(GOOD["expiresAt"]),
     lambda inner: (

@@ -21,7 +21,7 @@ from nauth.text import clean
 from nauth.transport import Answer
 from nauth.wire import parse_json
 
-__all__ = ["Ask", "authorization_refusal", "error_code", "refusal"]
+__all__ = ["Ask", "authorization_refusal", "refusal"]
 
 
 class Ask(enum.Enum):
@@ -127,14 +127,6 @@ _REDIRECT: _Meaning = (
 _DECLINES: _Meaning = (RequestRejectedError, "the server declines the request")
 
 
-def error_code(document: object) -> str | None:
-    """Return the `error` member of a parsed answer if it has the form of a code, else None."""
-    if not isinstance(document, dict):
-        return None
-    code = cast("dict[str, object]", document).get("error")
-    return code if isinstance(code, str) and _CODE.fullmatch(code) else None
-
-
 def refusal(answer: Answer, ask: Ask, *, name: str) -> NauthError:
     """Return the error for an answer of the token or revocation endpoint that is no success.
 
@@ -186,6 +178,7 @@ def _peek(body: bytes) -> tuple[str | None, str | None]:
         return None, None
     if not isinstance(document, dict):
         return None, None
-    return error_code(cast("object", document)), clean(
-        cast("dict[str, object]", document).get("error_description")
-    )
+    members = cast("dict[str, object]", document)
+    code = members.get("error")
+    known = code if isinstance(code, str) and _CODE.fullmatch(code) else None
+    return known, clean(members.get("error_description"))
