@@ -290,10 +290,13 @@ class TokenManager(Holding):
         # looked at again: a 401 may have arrived while the token was being stored
         fault = made.fault or fault_of(made.token, age_s, flight.rejected)
         with self._guard:
-            # a sibling's newer record may have been pushed while this one was on its way
-            if self._held.version <= made.version or self._held.version == base.version:
-                version = max(made.version, self._held.version)
-                self._hold(made.token, version, age_s, dead=fault is not None, stored=made.stored)
+            now = self._held
+            # pushed before its answer came: placed anew all the same, for the wall clock may have been stepped since
+            ours = made.token.same_access(now.token)
+            # else a sibling's newer record may have been pushed while this one was on its way
+            if ours or now.version <= made.version or now.version == base.version:
+                version, stored = max(made.version, now.version), made.stored or (ours and now.stored)
+                self._hold(made.token, version, age_s, dead=fault is not None, stored=stored)
             if fault is None:
                 self._pauses.succeeded()
         if not made.stored:

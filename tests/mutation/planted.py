@@ -73,8 +73,8 @@ PLANTED: tuple[Planted, ...] = (
     _core(
         "a late result replaces a newer push",
         "manager",
-        "if self._held.version <= made.version or self._held.version == base.version:",
-        "if self._held.version <= made.version or True:",
+        "if ours or now.version <= made.version or now.version == base.version:",
+        "if ours or now.version <= made.version or True:",
         "manager_siblings",
         simulated=False,
     ),

@@ -32,6 +32,7 @@ REGRESSIONS = {
     100345: "a deposit that had been superseded brought back the token that was refused meanwhile",
     105275: "a sibling's token was revoked, and its push, still on the way, was adopted",
     128190: "as 105275, after a token of one's own had followed the revoked one",
+    441239495359: "a wall clock stepped between a token's push and its commit's answer: it was handed out as over",
     262232: "a refused token came back when its commit, long on the way, arrived",
 }
 """Seeds that once broke a promise, each with what it found. A change to `plan.py` changes what they mean."""
