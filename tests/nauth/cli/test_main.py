@@ -42,6 +42,7 @@ def test_interrupted_while_importing() -> None:
     """Ctrl-C while the command is still being loaded exits with 130 and without a traceback."""
     code = f"""
 import importlib.abc, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit that it is ignored
 class Finder(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
         if name == "nauth.cli.app":
