@@ -302,3 +302,13 @@ async def test_newer_push_during_a_renewal_stands() -> None:
     rig.store.will("committed", lambda: rig.store.plant(KEY, made("newest"), push=True))
     await rig.name()
     assert rig.held == "newest"
+
+
+async def test_revoked_token_that_arrives_late() -> None:
+    """A token that was revoked here is not taken back when a sibling stores it late."""
+    rig = Rig()
+    token = await rig.manager.token()
+    await rig.manager.revoke()
+    await rig.store.plant(KEY, token, push=True)
+    assert rig.held is None
+    assert await rig.name() == "t2"
