@@ -22,13 +22,11 @@ What is excluded, and why:
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
-import threading
 import types
 import warnings
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -47,7 +45,7 @@ from nauth.stores import EncryptedStore, MemoryStore, SQLiteStore
 from nauth.testing import FakeClock, Fault
 from nombaauth.sandbox import NombaSandbox
 from tests.fakes.canaries import WRAPPED, Canaries, Received, Witness, received, secrets_of, wrapped
-from tests.fakes.servers import serve
+from tests.fakes.servers import in_thread, serve
 from tests.fakes.vendors import CASES, FIXED, Case
 
 _PLANTED = "canary-3f9d2c71b5e84a06-in-an-answer"
@@ -449,27 +447,6 @@ def test_a_file_shows_what_it_must(sealed: bool, tmp_path: Path) -> None:
 # --- the command line -------------------------------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def _elsewhere(sandbox: NombaSandbox) -> Iterator[None]:
-    """Run a double on a loop of its own: the commands run one themselves."""
-    ready, loop, over = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
-
-    async def run() -> None:
-        async with sandbox:
-            ready.set()
-            await over.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(run()))
-    thread.start()
-    assert ready.wait(10)
-    try:
-        yield
-    finally:
-        loop.call_soon_threadsafe(over.set)
-        thread.join()
-        loop.close()
-
-
 @pytest.mark.parametrize(
     "command, shows",
     [
@@ -489,7 +466,7 @@ def test_a_command_prints_no_secret(
     given = sandbox.credentials
     secret = "wrong-" * 8 if wrong else given.client_secret.reveal()
     canaries.add("client_secret", secret)
-    with _elsewhere(sandbox), wrapped(canaries), witness.watching():
+    with in_thread(sandbox), wrapped(canaries), witness.watching():
         monkeypatch.setenv("NOMBA_BASE_URL", sandbox.base_url)
         monkeypatch.setenv("NOMBA_CLIENT_ID", given.client_id)
         monkeypatch.setenv("NOMBA_CLIENT_SECRET", secret)

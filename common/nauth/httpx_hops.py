@@ -6,14 +6,13 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Protocol, TypeAlias, cast
 
 from nauth.errors import OriginError
-from nauth.origins import OriginKey, unverified
+from nauth.origins import AS_HTTP, OriginKey, unverified
 
 __all__ = ["HopGuard", "Trace", "hop_key"]
 
 Trace: TypeAlias = Callable[[str, dict[str, object]], Awaitable[None]]
 """httpx's request extension of this name: https://www.python-httpx.org/advanced/extensions/#trace"""
 
-_AS_HTTP = {"ws": "http", "wss": "https"}
 _PORTS = {"http": 80, "https": 443}
 _CONNECTED = (".connect_tcp.complete", ".connect_unix_socket.complete")
 
@@ -35,7 +34,7 @@ class _Stream(Protocol):
 
 def hop_key(scheme: str, host: bytes, port: int | None) -> OriginKey:
     """Return what `origin_key` returns, from a URL as httpx would connect to it."""
-    scheme = _AS_HTTP.get(scheme, scheme)
+    scheme = AS_HTTP.get(scheme, scheme)
     return scheme, host.decode("ascii"), _PORTS.get(scheme) if port is None else port
 
 

@@ -11,7 +11,16 @@ from yarl import URL
 
 from nauth.errors import ConfigurationError, OriginError
 
-__all__ = ["OriginKey", "is_loopback", "origin_key", "parse_base_url", "read_url", "resolve", "unverified"]
+__all__ = [
+    "AS_HTTP",
+    "OriginKey",
+    "is_loopback",
+    "origin_key",
+    "parse_base_url",
+    "read_url",
+    "resolve",
+    "unverified",
+]
 
 OriginKey: TypeAlias = tuple[str, str | None, int | None]
 
@@ -19,7 +28,8 @@ _LONGEST_HOST = 253
 _LONGEST_URL = 65_536
 """Longest address looked into, in characters. No server accepts a longer one, and IDNA takes its time with each label."""
 
-_AS_HTTP = {"ws": "http", "wss": "https"}
+AS_HTTP = {"ws": "http", "wss": "https"}
+"""Websockets begin as requests to the http origin of the same host."""
 _HOST = re.compile(rf"[\w.:-]{{1,{_LONGEST_HOST}}}(%\w{{1,32}})?", re.ASCII)
 """What a host is written with, a zone of IPv6 included, and no longer than DNS allows (RFC 1035 section 2.3.4); yarl lets
 spaces, control characters and any length pass."""
@@ -31,7 +41,7 @@ def origin_key(url: URL) -> OriginKey:
     Not ``URL.origin()``: it tells ``http://h`` from ``http://h:80``, and it costs more.
     """
     scheme = url.scheme
-    return _AS_HTTP.get(scheme, scheme), url.raw_host, url.port
+    return AS_HTTP.get(scheme, scheme), url.raw_host, url.port
 
 
 def is_loopback(host: str | None) -> bool:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import threading
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from typing import Self
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from yarl import URL
 
-__all__ = ["RawServer", "serve"]
+from nauth.testing import Sandbox
+
+__all__ = ["RawServer", "in_thread", "serve"]
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -28,6 +31,27 @@ async def serve(handler: Handler, *, tls: ssl.SSLContext | None = None) -> Async
         yield server.make_url("/")
     finally:
         await server.close()
+
+
+@contextlib.contextmanager
+def in_thread(sandbox: Sandbox) -> Generator[None]:
+    """Run a vendor's double on a loop and thread of its own, for code that runs a loop itself."""
+    ready, loop, over = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
+
+    async def run() -> None:
+        async with sandbox:
+            ready.set()
+            await over.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(run()))
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        thread.join()
+        loop.close()
 
 
 class RawServer:
