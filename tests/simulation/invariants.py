@@ -193,6 +193,7 @@ class Judge:
             node.log(f"401 to {name}")
             if rejected.same_access(node.manager.current) and not node.notes.refusals:
                 node.notes.dead.setdefault(str(name), self.world.scheduler.now)
+        self._cover(node, "asks")
         return Wait(node, name, force=force)
 
     def wait_ends(self, wait: Wait) -> None:

@@ -57,6 +57,7 @@ class Plan:
         vendor_slow: the share of those that take longer than the client's patience.
         garbled: the share of vendor answers that cannot be understood.
         hiccup: the share of store operations during which the process stands still for long.
+        murder: the vendor call amid which the calling process is killed, counted from 1; 0 for none.
         skewed: whether wall clocks are wrong, by hours.
     """
 
@@ -74,6 +75,7 @@ class Plan:
         self.pushes = False
         self.push_delay = self.push_loss = 0.0
         self.unruly = self.hiccup = 0.0
+        self.murder = 0
 
     def describe(self) -> str:
         """Say in one line what the scenario is."""
@@ -113,8 +115,11 @@ _EVENTS = (
 _BEHAVIOURS = ("impatient", "cancelled", "force", "reject", "revoke", "patient", "scoped")
 
 
-def make_plan(draw: Callable[[], float], *, eager: bool) -> Plan:
-    """Draw a plan. A tenth of all plans is calm; the others have one to three kinds of trouble."""
+def make_plan(draw: Callable[[], float], later: Callable[[], float], *, eager: bool) -> Plan:
+    """Draw a plan. A tenth of all plans is calm; the others have one to three kinds of trouble.
+
+    What was thought of later is drawn from `later`, so that the seeds that did without it mean what they meant before.
+    """
     plan = Plan()
     plan.kind = KINDS[int(draw() * len(KINDS))]
     plan.policy = POLICIES[int(draw() * len(POLICIES))]
@@ -154,7 +159,21 @@ def make_plan(draw: Callable[[], float], *, eager: bool) -> Plan:
     elif not plan.calm and draw() < 0.06:
         plan.hiccup = 0.02 + 0.2 * draw()
         plan.latency = plan.latency or 0.005
+    if not plan.calm and not plan.memory and later() < 0.1:
+        _add_murder(plan, moments, later)
     return plan
+
+
+def _add_murder(plan: Plan, moments: list[float], draw: Callable[[], float]) -> None:
+    """Kill a process amid a vendor call, and let others ask for as long as its lease holds."""
+    plan.murder = 1 + int(draw() * 3)
+    if len(plan.nodes) < 3:
+        plan.nodes.append(1)
+    for moment in moments:
+        for _ in range(1 + int(draw() * 5)):
+            what = "plain" if draw() < 0.7 else _BEHAVIOURS[int(draw() * len(_BEHAVIOURS))]
+            process = int(draw() * len(plan.nodes))
+            plan.callers.append((moment + 25 * draw(), process, 0, what, draw()))
 
 
 def _stays_in_memory(plan: Plan) -> bool:

@@ -10,6 +10,7 @@ DIR, go to DIR and set ``PYTHONPATH=DIR:DIR/common``.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import logging
 import multiprocessing
@@ -27,6 +28,10 @@ __all__ = ["Batch", "main", "run_seeds", "timeline"]
 
 _SWEEP = 200
 """Runs between two garbage collections: one that follows every run would cost more than the run."""
+_CHUNK = 1000
+"""Seeds that a process takes at a time: few enough that all end together."""
+_NEWS = 100_000
+"""Seeds between two lines that say how far it is."""
 
 
 @attrs.define
@@ -113,9 +118,9 @@ def timeline(seed: int) -> str:
     )
 
 
-def _share(work: tuple[int, int, int, float | None, int]) -> Batch:
-    first, end, stride, deadline, most = work
-    return run_seeds(range(first, end, stride), deadline=deadline, most=most)
+def _share(work: tuple[int, int, float | None, int]) -> tuple[int, Batch]:
+    first, end, deadline, most = work
+    return first, run_seeds(range(first, end), deadline=deadline, most=most)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -139,14 +144,31 @@ def main(arguments: list[str] | None = None) -> int:
     _say(f"seeds {base} to {end - 1}, {options.processes} processes")
     began = time.monotonic()
     deadline = None if options.seconds is None else began + options.seconds
-    stride = options.processes
-    work = [(base + offset, end, stride, deadline, options.most) for offset in range(stride)]
-    if stride == 1:
-        batches = [_share(work[0])]
-    else:
-        with multiprocessing.get_context("spawn").Pool(stride) as pool:
-            batches = pool.map(_share, work)
-    return _tell(batches, time.monotonic() - began, stride=stride, longest=10**6 if options.states else 12)
+    work = [(first, min(first + _CHUNK, end), deadline, options.most) for first in range(base, end, _CHUNK)]
+    whole = Batch()
+    with contextlib.ExitStack() as stack:
+        shares: Iterable[tuple[int, Batch]] = map(_share, work)
+        if options.processes > 1:
+            pool = stack.enter_context(multiprocessing.get_context("spawn").Pool(options.processes))
+            shares = pool.imap_unordered(_share, work)
+        for first, batch in shares:
+            _add(whole, batch, after=first - base, began=began)
+            if len(whole.broken) >= options.most:
+                break
+    return _tell(whole, time.monotonic() - began, longest=10**6 if options.states else 12)
+
+
+def _add(whole: Batch, batch: Batch, *, after: int, began: float) -> None:
+    before = whole.runs
+    whole.runs += batch.runs
+    whole.broken.update(batch.broken)
+    whole.coverage.merge(batch.coverage, after=after)
+    for seed, said in batch.broken.items():
+        _say(f"seed {seed}: {'; '.join(said)}")
+    if before // _NEWS != whole.runs // _NEWS:
+        _say(
+            f"{whole.runs} seeds after {time.monotonic() - began:.0f} s, {len(whole.broken)} broke a promise"
+        )
 
 
 def _say(line: str) -> None:
@@ -154,20 +176,17 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-def _tell(batches: list[Batch], took: float, *, stride: int, longest: int) -> int:
-    runs = sum(batch.runs for batch in batches)
-    coverage = Coverage()
-    for batch in batches:
-        coverage.merge(batch.coverage, stride=stride)
-    for line in coverage.report(runs, longest=longest):
+def _tell(whole: Batch, took: float, *, longest: int) -> int:
+    for line in whole.coverage.report(max(whole.runs, 1), longest=longest):
         _say(line)
-    broken = {seed: said for batch in batches for seed, said in batch.broken.items()}
-    for seed in sorted(broken)[:1]:
+    for seed in sorted(whole.broken)[:1]:
         _say(timeline(seed))
-    for seed, said in sorted(broken.items()):
+    for seed, said in sorted(whole.broken.items()):
         _say(f"seed {seed}: {'; '.join(said)}")
-    _say(f"{runs} seeds in {took:.1f} s, {runs / took:.0f} a second; {len(broken)} of them broke a promise")
-    return 1 if broken else 0
+    _say(
+        f"{whole.runs} seeds in {took:.1f} s, {whole.runs / took:.0f} a second; {len(whole.broken)} broke a promise"
+    )
+    return 1 if whole.broken else 0
 
 
 if __name__ == "__main__":

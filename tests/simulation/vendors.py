@@ -264,6 +264,10 @@ class SimAuthenticator:
         up, down = plan.vendor_latency_s * (0.01 + draw()), plan.vendor_latency_s * draw()
         if plan.vendor_slow and draw() < plan.vendor_slow:
             up += 1.5 * patience * draw()
+        if plan.murder:
+            plan.murder -= 1
+            if not plan.murder:
+                world.scheduler.at(now + 1.5 * (up + down) * draw(), world.murder, self.node.process)
         waiter: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         in_time = fate == 3 and up + down <= patience
         if fate != 1:

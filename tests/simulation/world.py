@@ -49,7 +49,8 @@ class World:
         self.draw = chance.random
         random.seed(seed)  # the manager draws its jitter there
         self.journal: list[str] | None = [] if keep else None
-        self.plan: Plan = make_plan(self.draw, eager=sys.version_info >= (3, 12))
+        later = random.Random(seed ^ 0x1A7E6)
+        self.plan: Plan = make_plan(self.draw, later.random, eager=sys.version_info >= (3, 12))
         self.scheduler = SCHEDULER
         SCHEDULER.reset(chance, shuffled=self.plan.shuffled)
         self.judge = Judge(self)
@@ -175,9 +176,7 @@ class World:
                 node.handle.blocked = what
             self.scheduler.at(now + span, self._join, process)
         elif what == "kill":
-            self._kill(process)
-            if len(self.everybody) < len(LOOPS):
-                self.scheduler.at(now + span / 4, self._respawn, slot)
+            self._kill(process, span / 4)
         elif what in ("pause", "suspend"):
             self.stop(process, span, asleep=what == "suspend")
         elif what == "step":
@@ -190,11 +189,21 @@ class World:
         for node in process.nodes:
             node.handle.blocked = ""
 
-    def _kill(self, process: Process) -> None:
+    def murder(self, process: Process) -> None:
+        """Kill a process amid what it does, unless that is dead by now."""
+        if not process.dead:
+            self.log("world", f"murder of {process.name}")
+            self.coverage.reach(("event", "murder"))
+            self.judge.hurt("kill")
+            self._kill(process, 0.0 if self.draw() < 0.3 else 30 * self.draw())
+
+    def _kill(self, process: Process, again_s: float) -> None:
         process.dead = True
         self.scheduler.kill(process.loop)
         for node in process.nodes:
             self.judge.died(node)
+        if len(self.everybody) < len(LOOPS):
+            self.scheduler.at(self.scheduler.now + again_s, self._respawn, process.slot)
 
     def _respawn(self, slot: int) -> None:
         self.processes[slot] = self._start(slot)
