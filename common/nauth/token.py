@@ -168,8 +168,8 @@ class RenewalPolicy:
 class Held:
     """A token in memory with the four instants that decide its state, in seconds of each clock.
 
-    `asked_mono` is when it was asked for, `stored` whether the store has it. `barred` is the last token that was
-    revoked or refused here: it must not come back, though it may yet arrive at the store.
+    `asked_mono` is when it was asked for, `stored` whether the store has it. `barred` are the last few tokens that were
+    revoked or refused here: they must not come back, though they may yet arrive at the store.
     """
 
     token: Token | None
@@ -180,7 +180,7 @@ class Held:
     expire_wall: float
     asked_mono: float = -inf
     stored: bool = True
-    barred: Token | None = None
+    barred: tuple[Token, ...] = ()
 
     def state(self, mono: float, wall: float) -> TokenState:
         """Say what may be done with the token. Either clock is enough to make it stale or expired."""
@@ -202,7 +202,7 @@ class Held:
     def without(self, token: Token, version: int) -> Held:
         """Return what is held after `token`, stored as `version`, was revoked. Another token held here stays."""
         rest = NOTHING if token.same_access(self.token) else self
-        return attrs.evolve(rest, version=max(self.version, version), barred=token)
+        return attrs.evolve(rest, version=max(self.version, version), barred=barring(self.barred, token))
 
     def discarded(self) -> Held:
         """Return what is held after a sibling has discarded the record: nothing, but never an older version again."""
@@ -213,11 +213,20 @@ class Held:
 
         Its version cannot tell where the token held here has never been stored.
         """
-        return token.same_access(self.barred) or (not self.stored and asked_mono < self.asked_mono)
+        return any(map(token.same_access, self.barred)) or (not self.stored and asked_mono < self.asked_mono)
 
     def knows_dead(self, token: Token) -> bool:
         """Tell whether `token` is the one held, and the vendor has refused it."""
         return self.refused and token.same_access(self.token)
+
+
+_MOST_BARRED = 3
+"""A revocation ends two tokens at most, the stored one and the one held; one more for a 401 before it."""
+
+
+def barring(barred: tuple[Token, ...], token: Token) -> tuple[Token, ...]:
+    """Return `barred` with `token` in front, without those that have waited longest."""
+    return (token, *(one for one in barred if not one.same_access(token)))[:_MOST_BARRED]
 
 
 NOTHING = Held(None, 0, -inf, -inf, -inf, -inf)
@@ -264,8 +273,8 @@ def succeed(old: Held, new: Held, *, mono: float, wall: float) -> Held:
     A token that is dead on arrival brings nothing but its refresh token: while the old one lives, it goes on serving.
     """
     # what is known to be dead stays so, unless the vendor itself has handed it out again
-    gone = old.token if old.refused else old.barred
-    new = attrs.evolve(new, barred=None if new.token is None or new.token.same_access(gone) else gone)
+    gone = barring(old.barred, old.token) if old.refused and old.token is not None else old.barred
+    new = attrs.evolve(new, barred=tuple(one for one in gone if not one.same_access(new.token)))
     useless = new.state(mono, wall) is TokenState.EXPIRED and old.state(mono, wall) is not TokenState.EXPIRED
     if not useless or old.token is None or new.token is None:
         return new

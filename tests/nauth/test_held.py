@@ -30,7 +30,7 @@ def followed(before: Held, after: Held) -> Held:
 def test_revoked() -> None:
     """A revoked token leaves nothing but its version, and is known to be dead."""
     left = holding(version=3).without(OLD, 2)
-    assert (left.token, left.version, left.barred) == (None, 3, OLD)
+    assert (left.token, left.version, left.barred) == (None, 3, (OLD,))
     assert left.outdates(OLD, 100.0)
     assert not left.outdates(NEW, 100.0)
 
@@ -38,25 +38,39 @@ def test_revoked() -> None:
 def test_revoked_though_another_is_held() -> None:
     """Revoking the store's token leaves another one that is held here in place."""
     left = holding("new", version=3).without(OLD, 7)
-    assert (left.token, left.version, left.barred) == (NEW, 7, OLD)
+    assert (left.token, left.version, left.barred) == (NEW, 7, (OLD,))
 
 
 def test_discarded_by_a_sibling() -> None:
     """A sibling's discard leaves the version and what is known to be dead."""
     left = holding(version=3).without(OLD, 3).discarded()
-    assert (left.token, left.version, left.barred) == (None, 3, OLD)
+    assert (left.token, left.version, left.barred) == (None, 3, (OLD,))
 
 
 def test_dead_tokens_stay_dead() -> None:
     """What was revoked or refused is remembered by what follows it."""
-    assert followed(NOTHING.without(OLD, 1), holding("new")).barred == OLD
-    assert followed(holding().dead(), holding("new")).barred == OLD
-    assert followed(holding(), holding("new")).barred is None
+    assert followed(NOTHING.without(OLD, 1), holding("new")).barred == (OLD,)
+    assert followed(holding().dead(), holding("new")).barred == (OLD,)
+    assert followed(holding(), holding("new")).barred == ()
+
+
+def test_two_revoked() -> None:
+    """The stored and the held token, revoked one after the other, are both remembered; older ones not for ever."""
+    left = holding("new", version=3).without(OLD, 7).without(NEW, 7)
+    assert left.barred == (NEW, OLD)
+    assert left.outdates(OLD, 100.0)
+    assert left.outdates(NEW, 100.0)
+    assert left.without(OLD, 7).barred == (OLD, NEW)
+    assert left.without(made("third"), 7).without(made("fourth"), 7).barred == (
+        made("fourth"),
+        made("third"),
+        NEW,
+    )
 
 
 def test_vendor_hands_it_out_again() -> None:
     """A vendor that hands the same token out again says that it is alive."""
-    assert followed(NOTHING.without(OLD, 1), holding()).barred is None
+    assert followed(NOTHING.without(OLD, 1), holding()).barred == ()
 
 
 def test_step_back() -> None:

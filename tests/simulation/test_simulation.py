@@ -34,6 +34,7 @@ REGRESSIONS = {
     128190: "as 105275, after a token of one's own had followed the revoked one",
     441239495359: "a wall clock stepped between a token's push and its commit's answer: it was handed out as over",
     262232: "a refused token came back when its commit, long on the way, arrived",
+    1290776: "of two tokens revoked at once the first was forgotten, and came back when a sibling stored it late",
 }
 """Seeds that once broke a promise, each with what it found. A change to `plan.py` changes what they mean."""
 
