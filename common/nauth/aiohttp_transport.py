@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import warnings
 from collections.abc import Callable
 from datetime import timedelta
@@ -18,6 +17,7 @@ from multidict import CIMultiDict
 from nauth.aiohttp_attempt import Attempt
 from nauth.clock import Clock
 from nauth.errors import ClosedError, ConfigurationError, NauthError
+from nauth.sessions import LoopSessions
 from nauth.transport import Answer, Request, check_origin
 
 __all__ = ["AiohttpTransport"]
@@ -65,7 +65,7 @@ class AiohttpTransport:
         middlewares: tuple[ClientMiddlewareType, ...] = (),
     ) -> None:
         # before anything can raise: __del__ has nothing to say about a refused setting
-        self._sessions: dict[asyncio.AbstractEventLoop, ClientSession] = {}
+        self._sessions = LoopSessions(_open)
         if connect <= timedelta(0) or total <= timedelta(0) or max_body <= 0:
             raise ConfigurationError("connect, total and max_body must be longer than zero")
         self._clock = clock
@@ -75,7 +75,6 @@ class AiohttpTransport:
         self._max_body = max_body
         self._given = session
         self._middlewares = middlewares
-        self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(sessions={len(self._sessions)})"
@@ -104,20 +103,11 @@ class AiohttpTransport:
 
     async def aclose(self) -> None:
         """Close the running loop's session, and forget those whose loop is closed. A later `send` opens a new one."""
-        with self._lock:
-            session = self._sessions.pop(asyncio.get_running_loop(), None)
-            self._sweep()
-        if session is not None:
-            await session.close()
+        await self._sessions.aclose()
 
     def __del__(self) -> None:
-        left_open = False
         # copy.deepcopy and pickle make objects without __init__, and drop them where a lock stops the copying
-        sessions: dict[asyncio.AbstractEventLoop, ClientSession] = getattr(self, "_sessions", {})
-        for loop, session in sessions.items():
-            left_open = left_open or not loop.is_closed()
-            session.detach()
-        if left_open:
+        if hasattr(self, "_sessions") and self._sessions.abandon():
             warnings.warn(
                 f"{type(self).__name__} was left open: await its aclose()",
                 ResourceWarning,
@@ -133,29 +123,7 @@ class AiohttpTransport:
                     "nothing was sent: the session is closed. Make the request before closing it."
                 )
             return session
-        loop = asyncio.get_running_loop()
-        with self._lock:
-            if loop not in self._sessions:
-                self._sweep()
-                self._sessions[loop] = self._open()
-            return self._sessions[loop]
-
-    def _sweep(self) -> None:
-        # A session holds its loop, so weak keys would never let go. Reusing no connection, it has nothing to close.
-        for loop in [loop for loop in self._sessions if loop.is_closed()]:
-            self._sessions.pop(loop).detach()
-
-    def _open(self) -> ClientSession:
-        trace = aiohttp.TraceConfig()
-        trace.on_connection_create_end.append(_on_connected)
-        trace.on_request_headers_sent.append(_on_sent)
-        return ClientSession(
-            connector=aiohttp.TCPConnector(force_close=True, limit=_CONNECTIONS),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            middlewares=(),
-            trust_env=False,
-            trace_configs=[trace],
-        )
+        return self._sessions.here()
 
     def _headers(self, request: Request, session: ClientSession) -> CIMultiDict[str]:
         headers = CIMultiDict(request.headers)
@@ -226,3 +194,16 @@ async def _on_sent(_: ClientSession, context: SimpleNamespace, __: object) -> No
     # called just before the bytes are handed to the socket: from here on they may have arrived
     attempt: Attempt = context.trace_request_ctx
     attempt.sent = True
+
+
+def _open() -> ClientSession:
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_create_end.append(_on_connected)
+    trace.on_request_headers_sent.append(_on_sent)
+    return ClientSession(
+        connector=aiohttp.TCPConnector(force_close=True, limit=_CONNECTIONS),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        middlewares=(),
+        trust_env=False,
+        trace_configs=[trace],
+    )

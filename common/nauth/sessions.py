@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
 from collections.abc import Callable
 
 from aiohttp import ClientSession
@@ -18,13 +19,16 @@ class LoopSessions:
         make: builds a session; called inside the running loop.
     """
 
-    __slots__ = ("_guard", "_make", "_table")
+    __slots__ = ("__weakref__", "_guard", "_make", "_table")
 
     def __init__(self, make: Callable[[], ClientSession]) -> None:
         self._make = make
         self._guard = threading.Lock()
         # a session holds its loop, so weak keys would never let go of either
         self._table: dict[asyncio.AbstractEventLoop, ClientSession] = {}
+        # A collector ends a cycle's members in any order. Held from outside, the sessions are none of its members, and
+        # whoever abandons them comes before aiohttp's own complaint.
+        weakref.finalize(self, _let_go, self._table).atexit = False
 
     def __len__(self) -> int:
         return len(self._table)
@@ -62,6 +66,10 @@ class LoopSessions:
     def _sweep(self) -> None:
         for loop in [loop for loop in self._table if loop.is_closed()]:
             _drop(self._table.pop(loop))
+
+
+def _let_go(table: dict[asyncio.AbstractEventLoop, ClientSession]) -> None:
+    """Do nothing: it is the holding that matters."""
 
 
 def _drop(session: ClientSession) -> None:

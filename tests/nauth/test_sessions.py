@@ -107,3 +107,27 @@ async def test_abandon_with_a_connection() -> None:
             gc.collect()
         assert [str(warning.message) for warning in caught] == []
         assert complaints == []
+
+
+async def test_abandoned_in_a_cycle() -> None:
+    """A collector that comes upon the session before its owner gets no complaint of aiohttp's out of it."""
+    complaints: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    left_open: list[bool] = []
+
+    class Owner:
+        def __init__(self, older: list[aiohttp.ClientSession]) -> None:
+            self.sessions = LoopSessions(older.pop)
+            self.sessions.here()
+            self.itself = self
+
+        def __del__(self) -> None:
+            left_open.append(self.sessions.abandon())
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        Owner([_make()])  # what is older comes first
+        gc.collect()
+    assert left_open == [True]
+    assert caught == []
+    assert complaints == []
