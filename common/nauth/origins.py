@@ -66,7 +66,10 @@ def read_url(value: str | URL) -> URL:
         return value
     if len(value) > _LONGEST_URL:
         raise ValueError("too long for a URL")
-    return URL(value)
+    try:
+        return URL(value)
+    except IndexError:  # yarl's answer to "//[a]@"
+        raise ValueError("not a URL") from None
 
 
 def parse_base_url(value: object, *, setting: str) -> URL:
@@ -85,6 +88,7 @@ def parse_base_url(value: object, *, setting: str) -> URL:
     try:
         url = read_url(value.strip() if isinstance(value, str) else value)
         host, port = url.host, url.port
+        _check_ipv6(url.raw_host or "")
     except ValueError:
         url, host, port = URL(), None, None
     readable = host and _HOST.fullmatch(url.raw_host or "") and url.scheme in {"http", "https"} and port != 0
@@ -134,6 +138,12 @@ def resolve(base: URL, url: str | URL, *, allowed: frozenset[OriginKey]) -> URL:
 def unverified(tls: object) -> bool:
     """Tell whether aiohttp's setting `tls` accepts any certificate: False, or a context that demands none."""
     return tls is False or (isinstance(tls, ssl.SSLContext) and tls.verify_mode is ssl.CERT_NONE)
+
+
+def _check_ipv6(host: str) -> None:
+    # yarl takes [::g], and leaves the brackets out of what it makes of it: a URL that nobody can read, itself included
+    if ":" in host:
+        ipaddress.IPv6Address(host.partition("%")[0])
 
 
 def _shown(url: URL) -> str:

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from datetime import timedelta
 from typing import Any
 
+import attrs
 import redis
 from redis.asyncio import Redis
 from redis.driver_info import DriverInfo
@@ -17,10 +18,14 @@ from nauth.stores.redis import RedisStore
 from nauth.token import Token
 from tests.fakes.manager import KEY
 
-__all__ = ["DRIVER", "NOW", "SECOND", "client", "lease", "put", "until"]
+__all__ = ["DRIVER", "NOW", "OTHER", "SECOND", "TIMEOUT", "client", "lease", "put", "told", "until", "up"]
 
 NOW = timedelta(0)
 SECOND = timedelta(seconds=1)
+TIMEOUT = 0.5 * SECOND
+"""Of a store behind a proxy: short enough for a test to wait for."""
+
+OTHER = attrs.evolve(KEY, identity="other")
 
 DRIVER = DriverInfo(lib_version=redis.__version__)
 """Else redis-py looks its version up on the disk at every connection, and blockbuster minds."""
@@ -53,3 +58,13 @@ async def until(done: Callable[[], object], *, within_s: float = 10.0) -> None:
     async with asyncio.timeout(within_s):
         while not done():  # noqa: ASYNC110 - nobody could set an event
             await asyncio.sleep(0.005)
+
+
+def up(store: RedisStore) -> Callable[[], bool]:
+    """Return the question whether the store's subscription stands."""
+    return lambda: store._rooms.here().watch._up
+
+
+def told(heard: list[Record | None], record: Record) -> Callable[[], bool]:
+    """Return the question whether `record` is the last that was heard of."""
+    return lambda: bool(heard) and heard[-1] is not None and heard[-1].version == record.version

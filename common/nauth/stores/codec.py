@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from datetime import UTC, timedelta
 from typing import cast
 
@@ -22,6 +23,9 @@ RETENTION = timedelta(hours=24)
 rotated refresh token in it may be the only one that still works."""
 
 _MICROSECOND = timedelta(microseconds=1)
+
+_UNSENDABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+"""What no header may hold (RFC 9110 section 5.5). A line break would end the header and begin another one."""
 
 
 def encode_token(token: Token) -> str:
@@ -47,7 +51,8 @@ def decode_token(text: str | bytes) -> Token:
     """Return the token that `encode_token` wrote.
 
     Raises:
-        StoreError: the text is something else. Never quotes it.
+        StoreError: the text is something else, or the token in it could not stand in a header: nobody was ever issued
+            such a one. Never quotes it.
     """
     with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return _token(json.loads(text))
@@ -81,7 +86,7 @@ def _token(wire: object) -> Token:
     extra = cast("dict[object, object]", fields["extra"])
     if not all(isinstance(part, str) for pair in extra.items() for part in pair):
         raise TypeError
-    return Token(
+    token = Token(
         access_token=Secret(cast("str", fields["access"])),
         refresh_token=None if refresh is None else Secret(cast("str", refresh)),
         scheme=_text(fields["scheme"]),
@@ -89,6 +94,9 @@ def _token(wire: object) -> Token:
         expires_at=None if expires_at is None else parse_iso(_text(expires_at)),
         extra=cast("dict[str, str]", extra),
     )
+    if _UNSENDABLE.search(token.authorization):
+        raise ValueError
+    return token
 
 
 def _text(value: object) -> str:

@@ -1,13 +1,15 @@
-"""The servers that the stores' tests run against, each started once."""
+"""What the stores' tests run against: servers, each started once, and files."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.fakes.engines import REDIS, VALKEY, Server, running
+from tests.fakes.sqlite_shelf import Shelf
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +30,12 @@ def redis_server() -> Iterator[Server]:
 def prefix() -> str:
     """A prefix that no other test uses."""
     return f"nauth-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+async def shelf(tmp_path: Path) -> AsyncGenerator[Shelf]:
+    """Give each test a file of its own, and close what it opened."""
+    shelf = Shelf(tmp_path)
+    yield shelf
+    for store in shelf.stores:
+        await store.aclose()
