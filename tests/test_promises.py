@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any, TypeAlias
 
 import pytest
 
@@ -14,6 +13,7 @@ from nauth.client import VendorClient
 from nauth.errors import CredentialsRejectedError, VendorUnavailableError
 from nauth.events import RenewalFailed, RenewalSucceeded
 from nauth.testing import Fault
+from tests.fakes.killers import Killer, aborted, cancelled, timed_out
 from tests.fakes.vendors import CASES, FIXED, Case, Stage, opened
 
 _SECOND = timedelta(seconds=1)
@@ -81,41 +81,12 @@ async def test_an_outage_is_shared_and_passes(stage: Stage) -> None:
 # --- the first caller is stopped while the answer is on its way -------------------------------------------------------
 
 
-async def _cancel(client: VendorClient, committed: asyncio.Event) -> None:
-    task = asyncio.create_task(client.token())
-    await committed.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-
-
-async def _wait_for(client: VendorClient, committed: asyncio.Event) -> None:
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(client.token(), 0.05)
-    await committed.wait()
-
-
-async def _abort(client: VendorClient, committed: asyncio.Event) -> None:
-    async def fail() -> None:
-        await committed.wait()
-        raise RuntimeError("a sibling in the group fails")
-
-    async def run() -> None:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(client.token())
-            group.create_task(fail())
-
-    with pytest.raises(ExceptionGroup):
-        await run()
-
-
-Killer: TypeAlias = Callable[[VendorClient, asyncio.Event], Coroutine[Any, Any, None]]
-
-
 @every_way
-@pytest.mark.parametrize("killer", [_cancel, _wait_for, _abort])
+@pytest.mark.parametrize("killer", [cancelled, timed_out, aborted])
 @pytest.mark.parametrize("moment", ["cold", "expired"])
-async def test_a_stopped_first_caller_hurts_nobody(stage: Stage, killer: Killer, moment: str) -> None:
+async def test_a_stopped_first_caller_hurts_nobody(
+    stage: Stage, killer: Killer[VendorClient], moment: str
+) -> None:
     """The vendor has acted and its answer is held: the new token is kept, by one renewal, and serves all others."""
     client, gate, committed, case = await stage.client(), asyncio.Event(), asyncio.Event(), stage.case
     endpoint, calls, old = case.signs_in, 1, None
@@ -150,7 +121,7 @@ async def test_a_stopped_only_caller_leaves_the_token_to_the_next_client(stage: 
     """With nobody else waiting, closing waits for the answer, and the next client finds the token in the store."""
     client, gate, committed = await stage.client(), asyncio.Event(), asyncio.Event()
     stage.sandbox.faults.add(Fault(gate=gate, hold="after"), endpoint=stage.case.signs_in)
-    victim = asyncio.create_task(_cancel(client, committed))
+    victim = asyncio.create_task(cancelled(client, committed))
     await stage.sandbox.wait_for(stage.case.signs_in, committed=True)
     committed.set()
     await victim

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -14,7 +13,6 @@ from naoauth import NaoClient, NaoCredentialsRejectedError
 from naoauth.sandbox import NaoSandbox
 from nauth.client import VendorClient
 from nauth.errors import NauthError
-from nauth.events import Event, RenewalFailed, RenewalSucceeded
 from nauth.stores import MemoryStore
 from nauth.testing import FakeClock
 from nauth.token import Token
@@ -30,19 +28,19 @@ from nombaauth import NombaClient, NombaCredentialsRejectedError
 from nombaauth.sandbox import NombaSandbox
 from noyoauth import NoyoClient, NoyoCredentialsRejectedError
 from noyoauth.sandbox import NoyoSandbox
+from tests.fakes.watching import Watching
 
 __all__ = ["CASES", "FIXED", "NAO", "NOMAD", "NOMBA", "NOYO", "VENDORS", "Case", "Stage", "Vendor", "opened"]
 
 _SIGN_ON_LIFE_S = 3600.0
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class Vendor:
     """One vendor.
 
     Attributes:
         name: as in its package's name.
-        prefix: of its classes.
         client: its client.
         sandbox: its double.
         path: of a resource to GET.
@@ -50,45 +48,21 @@ class Vendor:
     """
 
     name: str
-    prefix: str
     client: Callable[..., VendorClient]
     sandbox: Callable[..., Any]
-    path: str
-    endpoint: str
+    path: str = attrs.field(kw_only=True)
+    endpoint: str = attrs.field(kw_only=True)
+
+    @property
+    def prefix(self) -> str:
+        """What the names of its classes begin with."""
+        return self.name.capitalize()
 
 
-NOMAD = Vendor(
-    name="nomad",
-    prefix="Nomad",
-    client=NomadClient,
-    sandbox=NomadSandbox,
-    path="/account/user",
-    endpoint="user",
-)
-NOMBA = Vendor(
-    name="nomba",
-    prefix="Nomba",
-    client=NombaClient,
-    sandbox=NombaSandbox,
-    path="/v1/transfers/banks",
-    endpoint="banks",
-)
-NOYO = Vendor(
-    name="noyo",
-    prefix="Noyo",
-    client=NoyoClient,
-    sandbox=NoyoSandbox,
-    path="/api/v1/groups",
-    endpoint="groups",
-)
-NAO = Vendor(
-    name="nao",
-    prefix="Nao",
-    client=NaoClient,
-    sandbox=NaoSandbox,
-    path="/api/v2/sites",
-    endpoint="sites",
-)
+NOMAD = Vendor("nomad", NomadClient, NomadSandbox, path="/account/user", endpoint="user")
+NOMBA = Vendor("nomba", NombaClient, NombaSandbox, path="/v1/transfers/banks", endpoint="banks")
+NOYO = Vendor("noyo", NoyoClient, NoyoSandbox, path="/api/v1/groups", endpoint="groups")
+NAO = Vendor("nao", NaoClient, NaoSandbox, path="/api/v2/sites", endpoint="sites")
 VENDORS = (NOMAD, NOMBA, NOYO, NAO)
 
 
@@ -264,14 +238,13 @@ FIXED = (
 
 
 @attrs.define(kw_only=True)
-class Stage:
+class Stage(Watching):
     """One case played out: the sandbox and the clients that talk to it.
 
     Attributes:
         clock: drives the sandbox and every client.
         credentials: accepted by the sandbox.
         store: shared by the clients, by nobody else.
-        events: what the clients' observers were told.
     """
 
     case: Case
@@ -279,9 +252,7 @@ class Stage:
     clock: FakeClock
     credentials: Any
     store: MemoryStore
-    events: list[Event] = attrs.Factory(list)
     _stack: AsyncExitStack = attrs.Factory(AsyncExitStack)
-    _changed: asyncio.Event = attrs.Factory(asyncio.Event)
 
     async def client(self, *, wrong: bool = False) -> VendorClient:
         """Open a client that closes with the stage, on credentials equal to the others' or on wrong ones."""
@@ -292,7 +263,7 @@ class Stage:
             base_url=self.sandbox.base_url,
             clock=self.clock,
             store=self.store,
-            observer=self._note,
+            observer=self.note,
         )
         return await self._stack.enter_async_context(made)
 
@@ -318,20 +289,6 @@ class Stage:
         """Let time pass until `beyond_margin` after the start of `token`'s margin, counted without jitter."""
         assert token.lifetime is not None
         self.clock.advance(token.lifetime - client._manager._policy.margin + beyond_margin)
-
-    def _note(self, event: Event) -> None:
-        self.events.append(event)
-        self._changed.set()
-
-    def count(self, kind: type[Event]) -> int:
-        """How many events of this kind there were."""
-        return sum(isinstance(event, kind) for event in self.events)
-
-    async def renewals(self, count: int) -> None:
-        """Wait until `count` renewals in all have ended, well or not."""
-        while self.count(RenewalSucceeded) + self.count(RenewalFailed) < count:
-            self._changed.clear()
-            await self._changed.wait()
 
 
 @asynccontextmanager

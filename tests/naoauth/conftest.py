@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -10,29 +9,26 @@ from typing import Any
 import attrs
 import pytest
 
-from naoauth import NaoClient, NaoCredentials
+from naoauth import NaoClient, NaoCredentials, NaoOAuth
 from naoauth.sandbox import NaoSandbox
-from nauth.events import Event, RenewalFailed, RenewalSucceeded
 from nauth.stores import MemoryStore
 from nauth.testing import FakeClock
+from tests.fakes.watching import Watching
 
 
 @attrs.define(kw_only=True)
-class Stage:
+class Stage(Watching):
     """The sandbox and the clients that talk to it.
 
     Attributes:
         clock: drives the sandbox and every client.
-        events: what the clients' observers were told.
         store: shared by the clients, by nobody else.
     """
 
     sandbox: NaoSandbox
     clock: FakeClock
     store: MemoryStore
-    events: list[Event] = attrs.Factory(list)
     _stack: AsyncExitStack = attrs.Factory(AsyncExitStack)
-    _changed: asyncio.Event = attrs.Factory(asyncio.Event)
 
     async def client(self, credentials: NaoCredentials | None = None, **options: Any) -> NaoClient:
         """Open a client that closes with the stage."""
@@ -41,33 +37,20 @@ class Stage:
             "clock": self.clock,
             "store": self.store,
         } | options
-        client = NaoClient(credentials or self.sandbox.credentials, observer=self._note, **given)
+        client = NaoClient(credentials or self.sandbox.credentials, observer=self.note, **given)
         return await self._stack.enter_async_context(client)
 
-    def _note(self, event: Event) -> None:
-        self.events.append(event)
-        self._changed.set()
-
-    def count(self, kind: type[Event]) -> int:
-        """How many events of this kind there were."""
-        return sum(isinstance(event, kind) for event in self.events)
+    def application(self) -> NaoOAuth:
+        """Register a person's consent and return the application with it."""
+        credentials = self.sandbox.credentials_of("oauth")
+        assert isinstance(credentials, NaoOAuth)
+        return credentials
 
     @property
     def calls(self) -> tuple[int, int, int]:
         """How many sessions, token and revoke requests have arrived."""
         requests = self.sandbox.requests
         return requests["sessions"], requests["token"], requests["revoke"]
-
-    @property
-    def ended(self) -> int:
-        """How many renewals have ended."""
-        return self.count(RenewalSucceeded) + self.count(RenewalFailed)
-
-    async def renewals(self, count: int) -> None:
-        """Wait until `count` renewals in all have ended, well or not."""
-        while self.ended < count:
-            self._changed.clear()
-            await self._changed.wait()
 
 
 @asynccontextmanager

@@ -6,12 +6,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
 import pytest
-import trustme
 from aiohttp import web
 from aiohttp.http import SERVER_SOFTWARE
 from yarl import URL
@@ -20,38 +18,7 @@ from nauth.bearer import BearerAuth
 from nauth.errors import OriginError
 from nauth.events import Event, OriginRefused
 from nauth.manager import TokenManager
-from tests.fakes.http import Issuer, Vendor, manager_of, served
-
-
-@pytest.fixture
-def issuer() -> Issuer:
-    return Issuer()
-
-
-@pytest.fixture
-async def manager(issuer: Issuer) -> AsyncIterator[TokenManager]:
-    manager = manager_of(issuer)
-    yield manager
-    await manager.aclose()
-
-
-@pytest.fixture(scope="module")
-def ca() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def tls(ca: trustme.CA) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ca.issue_cert("127.0.0.1", "localhost").configure_cert(context)
-    return context
-
-
-@pytest.fixture(scope="module")
-def trusting(ca: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    ca.configure_trust(context)
-    return context
+from tests.fakes.http import Issuer, Vendor, served
 
 
 def _session(auth: BearerAuth, **options: object) -> aiohttp.ClientSession:

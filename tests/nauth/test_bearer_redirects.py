@@ -5,35 +5,16 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-import trustme
 
 from nauth.bearer import BearerAuth
 from nauth.manager import TokenManager
-from tests.fakes.http import Issuer, Vendor, manager_of, served
+from tests.fakes.http import Vendor, served
 from tests.fakes.moves import SECRETS, Moving, is_clean
 
 _KINDS = [301, 302, 303, 307, 308]
-
-
-@pytest.fixture
-async def manager() -> AsyncIterator[TokenManager]:
-    manager = manager_of(Issuer())
-    yield manager
-    await manager.aclose()
-
-
-@pytest.fixture(scope="module")
-def tls() -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Return the server's and the client's side of one certificate authority."""
-    ca = trustme.CA()
-    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
-    ca.issue_cert("127.0.0.1").configure_cert(server)
-    ca.configure_trust(client)
-    return server, client
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -99,15 +80,14 @@ async def test_there_and_back(manager: TokenManager, status: int) -> None:
 
 @pytest.mark.parametrize("status", _KINDS)
 async def test_to_plain_http(
-    manager: TokenManager, tls: tuple[ssl.SSLContext, ssl.SSLContext], status: int
+    manager: TokenManager, tls: ssl.SSLContext, trusting: ssl.SSLContext, status: int
 ) -> None:
     """From https to http is another origin, on the same host too."""
-    server, client = tls
     vendor, plain = Moving(status, "t1"), Vendor()
-    async with served(vendor, tls=server) as url, served(plain) as bare:
+    async with served(vendor, tls=tls) as url, served(plain) as bare:
         vendor.table["/start"] = str(bare / "end")
         auth = BearerAuth(manager, [url], headers=SECRETS)
-        connector = aiohttp.TCPConnector(ssl=client)
+        connector = aiohttp.TCPConnector(ssl=trusting)
         async with aiohttp.ClientSession(middlewares=(auth,), connector=connector) as session:
             (await session.get(url / "start")).release()
     assert vendor.tokens == ["Bearer t1"]

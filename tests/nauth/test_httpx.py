@@ -9,12 +9,11 @@ import importlib
 import ssl
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 from yarl import URL
 
 from nauth import httpx as module
@@ -27,43 +26,6 @@ from nauth.manager import TokenManager
 from tests.fakes.http import Issuer, Vendor, manager_of, served
 from tests.fakes.http import client_of as vendor_client_of
 from tests.fakes.httpx_kits import KITS, auth_of, client_of
-
-
-@pytest.fixture(params=KITS)
-def kit(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
-
-
-@pytest.fixture
-def issuer() -> Issuer:
-    return Issuer()
-
-
-@pytest.fixture
-async def manager(issuer: Issuer) -> AsyncIterator[TokenManager]:
-    manager = manager_of(issuer)
-    yield manager
-    await manager.aclose()
-
-
-@pytest.fixture(scope="module")
-def ca() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def tls(ca: trustme.CA) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ca.issue_cert("127.0.0.1", "localhost").configure_cert(context)
-    return context
-
-
-@pytest.fixture(scope="module")
-def trusting(ca: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    ca.configure_trust(context)
-    return context
 
 
 async def test_token_and_headers(kit: str, manager: TokenManager, issuer: Issuer) -> None:

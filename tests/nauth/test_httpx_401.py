@@ -22,16 +22,10 @@ from nauth.token import RenewalPolicy
 from nombaauth import NombaClient
 from nombaauth.envelope import hidden_401
 from tests.fakes.http import Issuer, Vendor, manager_of, served
-from tests.fakes.httpx_kits import KITS, auth_of, client_of
+from tests.fakes.httpx_kits import auth_of, client_of
 from tests.fakes.servers import RawServer
 
 _LARGE = 2_000_000
-
-
-@pytest.fixture(params=KITS)
-def kit(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
 
 
 async def _generate() -> AsyncIterator[bytes]:

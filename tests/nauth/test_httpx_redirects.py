@@ -3,50 +3,20 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import trustme
 from aiohttp import web
 
 from nauth.errors import OriginError
 from nauth.httpx_hops import HopGuard
 from nauth.manager import TokenManager
-from tests.fakes.http import Issuer, Vendor, manager_of, served
-from tests.fakes.httpx_kits import KITS, auth_of, client_of
+from tests.fakes.http import Issuer, Vendor, served
+from tests.fakes.httpx_kits import auth_of, client_of
 
 _KINDS = [301, 302, 303, 307, 308]
 _HEADERS = {"accountId": "a1", "X-Api-Key": "hunter2"}
-
-
-@pytest.fixture(params=KITS)
-def kit(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
-
-
-@pytest.fixture
-def issuer() -> Issuer:
-    return Issuer()
-
-
-@pytest.fixture
-async def manager(issuer: Issuer) -> AsyncIterator[TokenManager]:
-    manager = manager_of(issuer)
-    yield manager
-    await manager.aclose()
-
-
-@pytest.fixture(scope="module")
-def tls() -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Return the server's and the client's side of one certificate authority."""
-    ca = trustme.CA()
-    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
-    ca.issue_cert("127.0.0.1").configure_cert(server)
-    ca.configure_trust(client)
-    return server, client
 
 
 class _Redirecting(Vendor):
@@ -136,15 +106,14 @@ async def test_there_and_back(kit: str, manager: TokenManager, issuer: Issuer, s
 
 @pytest.mark.parametrize("status", _KINDS)
 async def test_to_plain_http(
-    kit: str, manager: TokenManager, tls: tuple[ssl.SSLContext, ssl.SSLContext], status: int
+    kit: str, manager: TokenManager, tls: ssl.SSLContext, trusting: ssl.SSLContext, status: int
 ) -> None:
     """From https to http is another origin, on the same host too."""
-    server, client = tls
     vendor, plain = _Redirecting(status), Vendor()
-    async with served(vendor, tls=server) as url, served(plain) as bare:
+    async with served(vendor, tls=tls) as url, served(plain) as bare:
         vendor.table["/start"] = str(bare / "end")
         auth = auth_of(manager, url, headers=_HEADERS)
-        async with client_of(kit, auth, follow_redirects=True, verify=client) as http:
+        async with client_of(kit, auth, follow_redirects=True, verify=trusting) as http:
             await http.get(str(url / "start"))
     assert vendor.tokens == ["Bearer t1"]
     assert len(plain.seen) == 1

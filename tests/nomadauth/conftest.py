@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,29 +10,26 @@ from typing import Any
 import attrs
 import pytest
 
-from nauth.events import Event, RenewalFailed, RenewalSucceeded
 from nauth.stores import MemoryStore
 from nauth.testing import FakeClock
 from nomadauth import NomadClient, NomadCredentials, NomadSSO
 from nomadauth.sandbox import NomadSandbox
+from tests.fakes.watching import Watching
 
 
 @attrs.define(kw_only=True)
-class Stage:
+class Stage(Watching):
     """The sandbox and the clients that talk to it.
 
     Attributes:
         clock: drives the sandbox and every client.
-        events: what the clients' observers were told.
         store: shared by the clients, by nobody else.
     """
 
     sandbox: NomadSandbox
     clock: FakeClock
     store: MemoryStore
-    events: list[Event] = attrs.Factory(list)
     _stack: AsyncExitStack = attrs.Factory(AsyncExitStack)
-    _changed: asyncio.Event = attrs.Factory(asyncio.Event)
 
     async def client(self, credentials: NomadCredentials | None = None, **options: Any) -> NomadClient:
         """Open a client that closes with the stage."""
@@ -43,37 +39,18 @@ class Stage:
             "clock": self.clock,
             "store": self.store,
         } | options
-        client = NomadClient(credentials or self.sandbox.credentials, observer=self._note, **given)
+        client = NomadClient(credentials or self.sandbox.credentials, observer=self.note, **given)
         return await self._stack.enter_async_context(client)
 
     def signed_on(self, provider: str | None = "azure") -> NomadSSO:
         """Sign on in the browser, and read what it comes back with."""
         return NomadSSO.from_callback(self.sandbox.sign_on(), provider=provider, clock=self.clock)
 
-    def _note(self, event: Event) -> None:
-        self.events.append(event)
-        self._changed.set()
-
-    def count(self, kind: type[Event]) -> int:
-        """How many events of this kind there were."""
-        return sum(isinstance(event, kind) for event in self.events)
-
     @property
     def calls(self) -> tuple[int, int, int]:
         """How many login, refresh (or renew) and logout requests have arrived."""
         requests: Counter[str] = self.sandbox.requests
         return requests["login"], requests["refresh"] + requests["renew"], requests["logout"]
-
-    async def renewals(self, count: int) -> None:
-        """Wait until `count` renewals in all have ended, well or not."""
-        while self.ended < count:
-            self._changed.clear()
-            await self._changed.wait()
-
-    @property
-    def ended(self) -> int:
-        """How many renewals have ended."""
-        return self.count(RenewalSucceeded) + self.count(RenewalFailed)
 
 
 @asynccontextmanager

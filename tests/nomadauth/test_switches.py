@@ -18,8 +18,6 @@ from nomadauth import (
     LoginStatus,
     NomadAccountBlockedError,
     NomadBadRequestError,
-    NomadCheck,
-    NomadClient,
     NomadCredentialsRejectedError,
     NomadError,
     NomadInteraction,
@@ -32,6 +30,8 @@ from nomadauth import (
     UnknownStatus,
 )
 from nomadauth.sandbox import SWITCHES
+from tests.fakes.stories.nomad import ages, story, succeeds
+from tests.fakes.stories.telling import values
 from tests.nomadauth.conftest import Stage, opened
 
 # what a switch needs beside it for its values to matter
@@ -56,81 +56,6 @@ async def _swift() -> None:
 async def _on(switch: str, value: str, **more: Any) -> AsyncIterator[Stage]:
     async with opened(**(_BESIDE.get(switch, {}) | {switch: value} | more)) as stage:
         yield stage
-
-
-def _values(*switches: str) -> list[Any]:
-    names = switches or tuple(SWITCHES)
-    return [pytest.param(name, value, id=f"{name}-{value}") for name in names for value in SWITCHES[name]]
-
-
-async def _succeeds(client: NomadClient) -> None:
-    """Typed check and plain request, both answered as asked."""
-    assert type(await client.check()) is NomadCheck
-    async with client.get("/account/user") as response:
-        assert response.status == 200
-        body = {name.lower(): value for name, value in (await response.json()).items()}
-        assert body["email"] == "svc@example.com"
-
-
-def _life_s(client: NomadClient) -> float:
-    token = client._manager.current
-    assert token is not None
-    assert token.lifetime is not None
-    return token.lifetime.total_seconds()
-
-
-async def _ages(stage: Stage, client: NomadClient) -> None:
-    """Let the token grow stale and be replaced behind the scenes; then let it end."""
-    old, ended = await client.token(), stage.ended
-    stage.clock.advance(max(_life_s(client) * 0.8, _life_s(client) - 600))
-    assert (await client.token()) is old  # stale: served at once
-    await stage.renewals(ended + 1)
-    assert not (await client.token()).same_access(old)
-    await _succeeds(client)
-    stage.clock.advance(_life_s(client) + 1)
-    await _succeeds(client)
-
-
-async def _story(stage: Stage) -> list[tuple[int, int, int]]:
-    """Live through everything and return the token calls after each chapter."""
-    book = []
-    first, sandbox = await stage.client(), stage.sandbox
-
-    await _succeeds(first)  # sign in
-    book.append(stage.calls)
-
-    sandbox.kill_sessions()  # every token dies, the refresh token lives
-    await _succeeds(first)
-    book.append(stage.calls)
-
-    await _ages(stage, first)
-    book.append(stage.calls)
-
-    sandbox.kill_sessions(kill_refresh=True)  # the refresh is refused: sign in again
-    await _succeeds(first)
-    book.append(stage.calls)
-
-    second = await stage.client()  # one session for both
-    await _succeeds(second)
-    assert (await second.token()).same_access(await first.token())
-    book.append(stage.calls)
-
-    sandbox.take_over()  # another process signs in
-    for client in (first, second):
-        await _succeeds(client)
-    book.append(stage.calls)
-
-    assert (await first.ping()).ping_status is not None  # the session's id is remembered
-    await first.logout()  # a live token
-    for client in (second, first):
-        await _succeeds(client)
-    book.append(stage.calls)
-
-    sandbox.kill_sessions()
-    await second.logout()  # a dead one
-    await _succeeds(first)
-    book.append(stage.calls)
-    return book
 
 
 _PLAIN = [
@@ -170,12 +95,12 @@ _BOOKS: dict[tuple[str, str], list[tuple[int, int, int]]] = {
 
 
 @pytest.mark.parametrize(
-    "switch, value", [case for case in _values() if tuple(case.values) not in _OTHER_STORY]
+    "switch, value", [case for case in values(SWITCHES) if tuple(case.values) not in _OTHER_STORY]
 )
 async def test_the_story_is_the_same_under_every_switch(switch: str, value: str) -> None:
     """Success in every chapter, with exactly as many token calls as it needs."""
     async with _on(switch, value) as stage:
-        book = await _story(stage)
+        book = await story(stage)
         assert book == _BOOKS.get((switch, value), _PLAIN)
         assert stage.sandbox.live_tokens >= 1
         assert stage.sandbox.refresh_reuses == 0
@@ -185,16 +110,16 @@ _SSO = [name for name in SWITCHES if name.startswith("sso_")]
 _SSO += ["mount", "json_case", "token_field", "token_kind", "error_body", "throttle"]
 
 
-@pytest.mark.parametrize("switch, value", _values(*_SSO))
+@pytest.mark.parametrize("switch, value", values(SWITCHES, *_SSO))
 async def test_the_story_of_a_single_sign_on(switch: str, value: str) -> None:
     """Served, renewed when it dies, grows old or ends; and once renewing is refused, a person is asked for."""
     async with _on(switch, value) as stage:
         client = await stage.client(stage.signed_on())
-        await _succeeds(client)
+        await succeeds(client)
         assert stage.calls == (0, 0, 0)
         stage.sandbox.kill_sessions()
-        await _succeeds(client)
-        await _ages(stage, client)
+        await succeeds(client)
+        await ages(stage, client)
         twice = (switch, value) == ("sso_renew_auth", "required")
         turned_away = switch == "throttle" and value != "off"
         assert stage.calls == (0, 6 if twice else 3 + turned_away, 0)
@@ -220,17 +145,17 @@ async def test_the_end_of_a_sign_on_is_found_in_any_case_of_its_header(value: st
 
 @pytest.mark.parametrize(
     "switch, value",
-    _values("refresh_rotation", "refresh_refused_status", "error_body", "json_case", "public_calls"),
+    values(SWITCHES, "refresh_rotation", "refresh_refused_status", "error_body", "json_case", "public_calls"),
 )
 @pytest.mark.parametrize("kills", SWITCHES["refresh_kills_old_token"])
 async def test_the_story_where_a_refresh_ends_the_old_token(switch: str, value: str, kills: str) -> None:
     """With every way of rotating and refusing, no refresh token is used twice and no login spent in doubt."""
     async with _on(switch, value, refresh_kills_old_token=kills) as stage:
-        assert await _story(stage) == _PLAIN
+        assert await story(stage) == _PLAIN
         assert stage.sandbox.refresh_reuses == 0
 
 
-# --- where the value changes what the caller sees --------------------------------------------------------------------
+# --- where the value changes what the caller sees ---------------------------------------------------------------------
 
 
 async def test_a_403_for_a_live_token_is_no_reason_to_renew() -> None:
@@ -245,7 +170,7 @@ async def test_a_403_for_a_live_token_is_no_reason_to_renew() -> None:
         await client.renew()
         life = stage.sandbox.switches.stated_life
         stage.sandbox.faults.add(Fault(delay=life, hold="before"), endpoint="ping_auth")
-        await _succeeds(client)  # it died on the way: replayed with a new one
+        await succeeds(client)  # it died on the way: replayed with a new one
         assert stage.calls == (1, 2, 0)
 
 
@@ -411,7 +336,7 @@ async def test_static_credentials(value: str, status: str) -> None:
         ):
             client = await stage.client(credentials)
             if works:
-                await _succeeds(client)
+                await succeeds(client)
                 continue
             for number in range(1, 4):
                 with pytest.raises(leaf):

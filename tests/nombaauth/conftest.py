@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import attrs
 import pytest
 
-from nauth.events import Event, RenewalFailed, RenewalSucceeded
 from nauth.stores import MemoryStore
 from nauth.testing import FakeClock
 from nombaauth import NombaClient, NombaCredentials
 from nombaauth.sandbox import NombaSandbox
+from tests.fakes.watching import Watching
 
 BODIES = Path(__file__).parent / "bodies"
 
@@ -27,21 +26,18 @@ def body(name: str) -> bytes:
 
 
 @attrs.define(kw_only=True)
-class Stage:
+class Stage(Watching):
     """The sandbox and the clients that talk to it.
 
     Attributes:
         clock: drives the sandbox and every client.
-        events: what the clients' observers were told.
         store: shared by the clients, by nobody else.
     """
 
     sandbox: NombaSandbox
     clock: FakeClock
     store: MemoryStore
-    events: list[Event] = attrs.Factory(list)
     _stack: AsyncExitStack = attrs.Factory(AsyncExitStack)
-    _changed: asyncio.Event = attrs.Factory(asyncio.Event)
 
     async def client(self, credentials: NombaCredentials | None = None, **options: Any) -> NombaClient:
         """Open a client that closes with the stage."""
@@ -50,36 +46,14 @@ class Stage:
             "clock": self.clock,
             "store": self.store,
         } | options
-        client = NombaClient(credentials or self.sandbox.credentials, observer=self._note, **given)
+        client = NombaClient(credentials or self.sandbox.credentials, observer=self.note, **given)
         return await self._stack.enter_async_context(client)
-
-    def _note(self, event: Event) -> None:
-        self.events.append(event)
-        self._changed.set()
-
-    def count(self, kind: type[Event]) -> int:
-        """How many events of this kind there were."""
-        return sum(isinstance(event, kind) for event in self.events)
 
     @property
     def calls(self) -> tuple[int, int, int]:
         """How many issue, refresh and revoke requests have arrived."""
         requests: Counter[str] = self.sandbox.requests
         return requests["issue"], requests["refresh"], requests["revoke"]
-
-    async def renewals(self, count: int) -> None:
-        """Wait until `count` renewals in all have ended, well or not."""
-        while self.count(RenewalSucceeded) + self.count(RenewalFailed) < count:
-            self._changed.clear()
-            await self._changed.wait()
-
-    @property
-    def ended(self) -> int:
-        """How many renewals have ended."""
-        return self.count(RenewalSucceeded) + self.count(RenewalFailed)
-
-
-OpenStage: TypeAlias = Callable[..., AbstractAsyncContextManager[Stage]]
 
 
 @asynccontextmanager

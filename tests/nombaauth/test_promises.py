@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any, TypeAlias
+from typing import Any
 
 import attrs
 import pytest
@@ -16,6 +16,7 @@ from aiohttp import ClientTimeout
 from nauth.events import RenewalFailed, RenewalSucceeded
 from nauth.testing import Fault
 from nombaauth import NombaClient, NombaCredentialsRejectedError, NombaTokenRefusedError, Token
+from tests.fakes.killers import Killer, aborted, cancelled, timed_out
 from tests.nombaauth.conftest import Stage, opened
 
 
@@ -59,14 +60,6 @@ async def test_ten_thousand_refused_callers_cost_one_issue(stage: Stage) -> None
 # --- (b) the first caller is stopped while a rotating refresh is in flight ------------------------------------------
 
 
-async def _cancel(client: NombaClient, under_way: asyncio.Event) -> None:
-    task = asyncio.create_task(client.token())
-    await under_way.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-
-
 async def _cancel_twice(client: NombaClient, under_way: asyncio.Event) -> None:
     task = asyncio.create_task(client.check())
     await under_way.wait()
@@ -92,34 +85,13 @@ async def _timeout(client: NombaClient, under_way: asyncio.Event) -> None:
     await killers[0]
 
 
-async def _wait_for(client: NombaClient, under_way: asyncio.Event) -> None:
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(client.token(), 0.05)
-    await under_way.wait()
-
-
-async def _group(client: NombaClient, under_way: asyncio.Event) -> None:
-    async def fail() -> None:
-        await under_way.wait()
-        raise RuntimeError("a sibling in the group fails")
-
-    async def run() -> None:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(client.token())
-            group.create_task(fail())
-
-    with pytest.raises(ExceptionGroup):
-        await run()
-
-
 async def _total(client: NombaClient, under_way: asyncio.Event) -> None:
     with pytest.raises(TimeoutError):
         await client.get("/v1/transfers/banks", timeout=ClientTimeout(total=0.05))
     await under_way.wait()
 
 
-Killer: TypeAlias = Callable[[NombaClient, asyncio.Event], Coroutine[Any, Any, None]]
-_KILLERS: list[Killer] = [_cancel, _cancel_twice, _timeout, _wait_for, _group, _total]
+_KILLERS: list[Killer[NombaClient]] = [cancelled, _cancel_twice, _timeout, timed_out, aborted, _total]
 
 
 @asynccontextmanager
@@ -132,7 +104,7 @@ async def _rotating() -> AsyncIterator[Stage]:
 
 @pytest.mark.parametrize("killer", _KILLERS)
 @pytest.mark.parametrize("hold", ["before", "after"])
-async def test_a_stopped_caller_loses_no_rotated_pair(killer: Killer, hold: Any) -> None:
+async def test_a_stopped_caller_loses_no_rotated_pair(killer: Killer[NombaClient], hold: Any) -> None:
     """The pair arrives, is stored, serves the others, and no second call is made."""
     async with _rotating() as stage:
         client, sandbox = await stage.client(), stage.sandbox
@@ -162,7 +134,7 @@ async def test_a_stopped_caller_loses_no_rotated_pair(killer: Killer, hold: Any)
 
 
 @pytest.mark.parametrize("killer", _KILLERS)
-async def test_a_stopped_caller_with_nobody_else_waiting(killer: Killer) -> None:
+async def test_a_stopped_caller_with_nobody_else_waiting(killer: Killer[NombaClient]) -> None:
     """Alone, too: closing waits for the pair, and the next client finds it in the store."""
     async with _rotating() as stage:
         client, sandbox = await stage.client(), stage.sandbox

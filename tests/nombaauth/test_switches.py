@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 import attrs
@@ -18,9 +17,7 @@ import pytest
 
 from nauth.errors import NauthError
 from nombaauth import (
-    Balance,
     NombaApiError,
-    NombaClient,
     NombaCredentialsRejectedError,
     NombaError,
     NombaMalformedResponseError,
@@ -30,6 +27,8 @@ from nombaauth import (
     NombaTokenRefusedError,
 )
 from nombaauth.sandbox import SWITCHES
+from tests.fakes.stories.nomba import story, succeeds
+from tests.fakes.stories.telling import values
 from tests.nombaauth.conftest import Stage, opened
 
 # what a switch needs beside it for its values to matter
@@ -58,79 +57,6 @@ async def _swift() -> None:
 async def _on(switch: str, value: str, **more: Any) -> AsyncIterator[Stage]:
     async with opened(**(_BESIDE.get(switch, {}) | {switch: value} | more)) as stage:
         yield stage
-
-
-def _values(*switches: str) -> list[Any]:
-    names = switches or tuple(SWITCHES)
-    return [pytest.param(name, value, id=f"{name}-{value}") for name in names for value in SWITCHES[name]]
-
-
-async def _succeeds(client: NombaClient) -> None:
-    """Typed check and plain request, both answered as asked."""
-    balance = await client.check()
-    assert type(balance) is Balance
-    assert (balance.amount, balance.currency) == (Decimal("281946.0"), "NGN")
-    async with client.get("/v1/transfers/banks") as response:
-        assert response.status == 200
-        assert (await response.json())["code"] in {"00", 0}
-
-
-def _life_s(client: NombaClient) -> float:
-    token = client._manager.current
-    assert token is not None
-    assert token.lifetime is not None
-    return token.lifetime.total_seconds()
-
-
-async def _story(stage: Stage) -> list[tuple[int, int, int]]:
-    """Live through everything and return the token calls after each chapter."""
-    book = []
-    first, sandbox, clock = await stage.client(), stage.sandbox, stage.clock
-
-    await _succeeds(first)  # sign in
-    book.append(stage.calls)
-
-    sandbox.kill_sessions()  # every token dies, the refresh token lives
-    await _succeeds(first)
-    book.append(stage.calls)
-
-    old, ended = await first.token(), stage.ended
-    clock.advance(max(_life_s(first) - 200, _life_s(first) * 0.6))
-    assert (await first.token()) is old  # stale: served at once
-    await stage.renewals(ended + 1)
-    assert not (await first.token()).same_access(old)  # and replaced behind the scenes
-    await _succeeds(first)
-    book.append(stage.calls)
-
-    clock.advance(_life_s(first) + 1)  # over
-    await _succeeds(first)
-    book.append(stage.calls)
-
-    sandbox.kill_sessions(kill_refresh=True)  # the refresh is refused: sign in again
-    await _succeeds(first)
-    book.append(stage.calls)
-
-    second = await stage.client()  # one session for both
-    await _succeeds(second)
-    assert (await second.token()).same_access(await first.token())
-    book.append(stage.calls)
-
-    sandbox.take_over()  # another process signs in
-    clock.advance(5)
-    for client in (first, second):
-        await _succeeds(client)
-    book.append(stage.calls)
-
-    await first.revoke()  # a live token
-    for client in (second, first):
-        await _succeeds(client)
-    book.append(stage.calls)
-
-    sandbox.kill_sessions()
-    await second.revoke()  # a dead one
-    await _succeeds(first)
-    book.append(stage.calls)
-    return book
 
 
 _PLAIN = [
@@ -185,12 +111,12 @@ _BOOKS: dict[tuple[str, str], list[tuple[int, int, int]]] = {
 
 
 @pytest.mark.parametrize(
-    "switch, value", [case for case in _values() if tuple(case.values) not in _OTHER_STORY]
+    "switch, value", [case for case in values(SWITCHES) if tuple(case.values) not in _OTHER_STORY]
 )
 async def test_the_story_is_the_same_under_every_switch(switch: str, value: str) -> None:
     """Success in every chapter, with exactly as many token calls as it needs."""
     async with _on(switch, value) as stage:
-        book = await _story(stage)
+        book = await story(stage)
         assert book == _BOOKS.get((switch, value), _PLAIN)
         assert stage.sandbox.live_tokens >= 1
         assert stage.sandbox.refresh_reuses == 0
@@ -198,13 +124,13 @@ async def test_the_story_is_the_same_under_every_switch(switch: str, value: str)
 
 @pytest.mark.parametrize(
     "switch, value",
-    _values("refresh_rotation", "refresh_refused", "refresh_kills_old_access"),
+    values(SWITCHES, "refresh_rotation", "refresh_refused", "refresh_kills_old_access"),
 )
 @pytest.mark.parametrize("bearer", ["expired_ok", "not_needed"])
 async def test_the_story_where_refreshing_is_open(switch: str, value: str, bearer: str) -> None:
     """With every way of rotating and refusing, no refresh token is used twice and no issue spent in doubt."""
     async with _on(switch, value, refresh_bearer=bearer) as stage:
-        assert await _story(stage) == _OPEN_REFRESH
+        assert await story(stage) == _OPEN_REFRESH
         assert stage.sandbox.refresh_reuses == 0
 
 
@@ -228,7 +154,7 @@ async def test_the_story_where_refreshing_is_open(switch: str, value: str, beare
 async def test_the_story_however_failures_travel(switch: str, value: str, transport: str) -> None:
     """A failure inside a 200, in any body, is as good as one with a status."""
     async with _on(switch, value, failure_transport=transport) as stage:
-        assert await _story(stage) == _PLAIN
+        assert await story(stage) == _PLAIN
 
 
 async def test_a_code_02_inside_a_success_is_no_401() -> None:
@@ -250,13 +176,14 @@ async def test_a_refresh_token_that_has_died_of_age_leads_to_an_issue() -> None:
         stage.clock.advance(1700)
         await client.token()
         await stage.renewals(2)
-        await _succeeds(client)
+        await succeeds(client)
         assert stage.calls == (2, 1, 0)
 
 
-# --- where no caller can succeed -------------------------------------------------------------------------------------
+# --- where no caller can succeed --------------------------------------------------------------------------------------
 
 _REJECTED, _STRANGE = NombaCredentialsRejectedError, NombaMalformedResponseError
+
 _BAD_SECRET: dict[str, type[NombaError]] = dict.fromkeys(SWITCHES["bad_secret"], _REJECTED) | {
     "200_data_null": _STRANGE
 }
@@ -303,7 +230,7 @@ async def test_a_wrong_account_id_on_a_call(value: str, leaf: type[NauthError], 
             with pytest.raises(leaf, match="accountId"):
                 await client.api.get_balance(account_id="wrong")
         assert stage.sandbox.token_calls == calls
-        await _succeeds(client)
+        await succeeds(client)
 
 
 @pytest.mark.parametrize(
@@ -359,7 +286,7 @@ async def test_an_address_off_the_allow_list(
         assert stage.calls == calls
 
 
-# --- thrift ---------------------------------------------------------------------------------------------------------
+# --- thrift -----------------------------------------------------------------------------------------------------------
 
 
 async def test_a_low_traffic_account_spends_one_post_on_a_life() -> None:

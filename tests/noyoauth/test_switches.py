@@ -16,8 +16,6 @@ import pytest
 
 from nauth.errors import NauthError
 from noyoauth import (
-    GroupsPage,
-    NoyoClient,
     NoyoCredentialsRejectedError,
     NoyoMalformedResponseError,
     NoyoNotFoundError,
@@ -27,6 +25,8 @@ from noyoauth import (
     NoyoUnavailableError,
 )
 from noyoauth.sandbox import SWITCHES
+from tests.fakes.stories.noyo import story
+from tests.fakes.stories.telling import life_s, values
 from tests.noyoauth.conftest import Stage, opened
 
 # what a switch needs beside it for its values to matter
@@ -48,79 +48,6 @@ async def _on(switch: str, value: str, **more: Any) -> AsyncIterator[Stage]:
         yield stage
 
 
-def _values(*switches: str) -> list[Any]:
-    names = switches or tuple(SWITCHES)
-    return [pytest.param(name, value, id=f"{name}-{value}") for name in names for value in SWITCHES[name]]
-
-
-async def _succeeds(client: NoyoClient) -> None:
-    """Typed check and plain request, both answered as asked."""
-    page = await client.check()
-    assert type(page) is GroupsPage
-    assert page.response[0].name == "Sandbox Group"
-    async with client.get("/api/v1/groups") as response:
-        assert response.status == 200
-
-
-def _life_s(client: NoyoClient) -> float:
-    token = client._manager.current
-    assert token is not None
-    assert token.lifetime is not None
-    return token.lifetime.total_seconds()
-
-
-async def _story(stage: Stage) -> list[int]:
-    """Live through everything and return the token calls after each chapter."""
-    book = []
-    sandbox, clock = stage.sandbox, stage.clock
-    # with credentials of the day, so that a rotated key is found
-    first = await stage.client(lambda: sandbox.credentials)
-
-    await _succeeds(first)  # sign in
-    book.append(sandbox.committed["token"])
-
-    sandbox.kill_sessions()  # every token dies
-    await _succeeds(first)
-    book.append(sandbox.committed["token"])
-
-    old, ended = await first.token(), stage.ended
-    clock.advance(_life_s(first) * 0.95)
-    assert (await first.token()) is old  # stale: served at once
-    await stage.renewals(ended + 1)
-    assert not (await first.token()).same_access(old)  # and replaced behind the scenes
-    await _succeeds(first)
-    book.append(sandbox.committed["token"])
-
-    clock.advance(_life_s(first) + 1)  # over
-    await _succeeds(first)
-    book.append(sandbox.committed["token"])
-
-    second = await stage.client(lambda: sandbox.credentials)  # one token for both
-    await _succeeds(second)
-    assert (await second.token()).same_access(await first.token())
-    book.append(sandbox.committed["token"])
-
-    sandbox.take_over()  # another process signs in, twice
-    sandbox.take_over()
-    for client in (first, second):
-        await _succeeds(client)
-    book.append(sandbox.committed["token"])
-
-    sandbox.rotate_key()  # an admin replaces the key
-    for client in (second, first):
-        await _succeeds(client)
-    await first.renew()
-    await _succeeds(second)
-    book.append(sandbox.committed["token"])
-
-    clock.advance(599)  # whatever was believed: to the end of the documented life, and past it
-    await _succeeds(first)
-    clock.advance(2)
-    await _succeeds(first)
-    assert sandbox.live_tokens >= 1
-    return book
-
-
 _PLAIN = [1, 2, 3, 4, 4, 4, 5]
 """Token calls after each chapter, as documented."""
 
@@ -130,6 +57,7 @@ _BOOKS: dict[tuple[str, str], list[int]] = {
     ("concurrent_tokens", "max:2"): [1, 2, 3, 4, 4, 5, 6],
     ("key_rotation", "old_key_and_tokens_die"): [1, 2, 3, 4, 4, 4, 6],
 }
+
 # a refusal that a retry outlasts is one more request that did its work, which was to refuse
 _BOOKS |= {
     (switch, value): [calls + 1 for calls in _PLAIN]
@@ -141,12 +69,12 @@ _BOOKS |= {
 
 
 @pytest.mark.parametrize(
-    "switch, value", [case for case in _values() if tuple(case.values) not in _OTHER_STORY]
+    "switch, value", [case for case in values(SWITCHES) if tuple(case.values) not in _OTHER_STORY]
 )
 async def test_the_story_is_the_same_under_every_switch(switch: str, value: str) -> None:
     """Success in every chapter, with exactly as many token calls as it needs."""
     async with _on(switch, value) as stage:
-        book, expected = await _story(stage), _BOOKS.get((switch, value), _PLAIN)
+        book, expected = await story(stage), _BOOKS.get((switch, value), _PLAIN)
         # without a stated wait the back-off, cut by chance, may need a second try to outlast the window
         bare = value.endswith(("_bare", "_html"))
         assert book == expected or (bare and book == [calls + 1 for calls in expected])
@@ -166,7 +94,7 @@ async def test_every_lifetime_with_every_statement(kind: str, stated: str, lifet
         truth = {"600": 600, "864": 864, "short": 2}[lifetime]
         alone = {"86400": 86.4}.get(stated, 600)
         expected = {"jwt_iat_exp": float(truth), "jwt_exp_only": truth - min(10, truth / 10)}.get(kind, alone)
-        assert _life_s(client) == pytest.approx(expected)
+        assert life_s(client) == pytest.approx(expected)
         stage.clock.advance(truth + 1)
         await client.check()
         # in the background, on the way, or by a 401: never more than once
@@ -182,10 +110,10 @@ async def test_a_clock_that_is_an_hour_wrong_changes_nothing(kind: str, skew_s: 
         skewed = type(stage.clock)(wall=stage.clock.wall() + skew_s, jump=True)
         client = await stage.client(clock=skewed)
         await client.check()
-        assert _life_s(client) == (600 if kind == "jwt_iat_exp" else 590)
+        assert life_s(client) == (600 if kind == "jwt_iat_exp" else 590)
 
 
-# --- where no caller can succeed -------------------------------------------------------------------------------------
+# --- where no caller can succeed --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("body", SWITCHES["token_error_body"])
@@ -309,7 +237,7 @@ async def test_a_long_wait_is_told_and_kept(
         await client.check()
 
 
-@pytest.mark.parametrize("switch, value", _values("throttle", "maintenance"))
+@pytest.mark.parametrize("switch, value", values(SWITCHES, "throttle", "maintenance"))
 async def test_an_outage_while_the_old_token_lives_is_not_seen(switch: str, value: str) -> None:
     """A renewal that fails in the background is tried again later; callers go on with the token they have."""
     async with _on(switch, value) as stage:

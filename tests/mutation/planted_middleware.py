@@ -1,0 +1,85 @@
+"""Bugs in the middleware: origins, replays, the second refusal."""
+
+from __future__ import annotations
+
+from tests.mutation.bug import Planted, core
+
+__all__ = ["MIDDLEWARE"]
+
+MIDDLEWARE: tuple[Planted, ...] = (
+    core(
+        "no look at the origin: the token follows redirects",
+        "bearer",
+        "            return await self._elsewhere(request, handler)\n",
+        "            pass\n",
+        "bearer_redirects",
+        "redirect_matrix",
+        simulated=False,
+    ),
+    core(
+        "the caller's own Authorization is overwritten",
+        "bearer",
+        "if AUTHORIZATION in headers or (self._foreign and remembered(self._foreign, request)):",
+        "if self._foreign and remembered(self._foreign, request):",
+        "bearer",
+        simulated=False,
+    ),
+    core(
+        "on the way back from another origin, ours replaces the caller's own Authorization",
+        "bearer",
+        "if AUTHORIZATION in headers or (self._foreign and remembered(self._foreign, request)):",
+        "if AUTHORIZATION in headers:",
+        "bearer_redirects",
+        "hops",
+        simulated=False,
+    ),
+    core(
+        "half a stream is sent a second time",
+        "bearer",
+        "        if not replayable(request.body):  # looked at again: an upload may have been running a moment ago\n",
+        "        if request.body is NotImplemented:\n",
+        "replay",
+        simulated=False,
+    ),
+    core(
+        "the first attempt is not settled: callers fill the pool while they wait",
+        "bearer",
+        "            await settle(request, response)\n",
+        "            pass\n",
+        "bearer_401",
+        simulated=False,
+    ),
+    core(
+        "a wrong account id becomes a renewal for each request",
+        "bearer",
+        "            self._manager.refused(renewed)\n",
+        "            pass\n",
+        "bearer_401",
+        simulated=False,
+    ),
+    core(
+        "TLS verification may be off",
+        "bearer",
+        "        if not usual and not _verified(request):\n",
+        "        if not usual and request is None:\n",
+        "bearer",
+        simulated=False,
+    ),
+    core(
+        "httpx: the token follows redirects",
+        "httpx_hops",
+        "            request.headers = list(self._foreign(request.headers))\n",
+        "            pass\n",
+        "httpx_redirects",
+        simulated=False,
+    ),
+    core(
+        "httpx: no look at the origin",
+        "httpx",
+        "        if key not in self._origins:\n",
+        "        if key is None:\n",
+        "httpx",
+        "httpx_redirects",
+        simulated=False,
+    ),
+)

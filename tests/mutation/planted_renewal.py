@@ -1,0 +1,90 @@
+"""Bugs in one renewal: the lease, the refresh token, the store that fails."""
+
+from __future__ import annotations
+
+from tests.mutation.bug import Planted, core
+
+__all__ = ["RENEWAL"]
+
+RENEWAL: tuple[Planted, ...] = (
+    core(
+        "no second look under the lease: everybody who waited renews once more",
+        "renewal",
+        "if record is not None and version > seen and self._usable(record, rejected, held):\n",
+        "if record is not None and version < 0:\n",
+        "manager_siblings",
+    ),
+    core(
+        "the lease is not waited for",
+        "renewal",
+        "                elif lease is not None:\n",
+        "                else:\n",
+        "manager_siblings",
+    ),
+    core(
+        "a rotated refresh token is taken from memory though the store has a newer one",
+        "renewal",
+        "            return held.token\n        return record.token\n",
+        "            return held.token\n        return held.token\n",
+        "renewal",
+        "manager_siblings",
+    ),
+    core(
+        "an answer without a refresh token loses the old one",
+        "renewal",
+        "refresh_token=token.refresh_token or base.refresh_token,",
+        "refresh_token=token.refresh_token,",
+        "renewal",
+        "manager_stale",
+        "manager_siblings",
+    ),
+    core(
+        "the lifetime counts from the answer's arrival",
+        "renewal",
+        "asked_at=mono - age_s, fault",
+        "asked_at=mono, fault",
+        "renewal",
+        "manager_stale",
+    ),
+    core(
+        "a refused refresh is final: nobody looks for a sibling's rotation",
+        "renewal",
+        "            if winner is not None:\n                return self._adopted(winner)\n            asked_at",
+        "            asked_at",
+        "manager_stale",
+        simulated=False,
+    ),
+    core(
+        "a store that fails at the commit costs the token",
+        "renewal",
+        '            _log.warning("the store did not take a new token, which is kept and stored later: %s", error)\n',
+        "            raise\n",
+        "manager_siblings",
+        "manager_store_down",
+        simulated=False,
+    ),
+    core(
+        "a lease is kept after a failed renewal",
+        "renewal",
+        "                if lease is not None and not committed:\n",
+        "                if lease is not None and committed:\n",
+        "manager_siblings",
+        "renewal",
+    ),
+    core(
+        "a lease about to end is called under",
+        "renewal",
+        "if lease is not None and lease.remaining <= self.policy.deadline:",
+        "if lease is not None and lease.remaining.days < 0:",
+        "manager_siblings",
+        simulated=False,
+    ),
+    core(
+        "a store is waited for without an end",
+        "sharing",
+        "    limit = asyncio.timeout(longest.total_seconds())\n",
+        "    limit = asyncio.timeout(None)\n",
+        "sharing",
+        simulated=False,
+    ),
+)

@@ -1,0 +1,84 @@
+"""Bugs in the stores: leases, versions, what is discarded."""
+
+from __future__ import annotations
+
+from tests.mutation.bug import Planted
+
+__all__ = ["STORES"]
+
+STORES: tuple[Planted, ...] = (
+    Planted(
+        "MemoryStore: two may hold the lease",
+        "common/nauth/stores/memory.py",
+        "            if current is not None and current.ends_at > now:\n",
+        "            if current is not None and current.ends_at < now:\n",
+        ("tests/nauth/stores/test_contract.py", "tests/nauth/stores/test_memory.py"),
+    ),
+    Planted(
+        "MemoryStore: commit without the version",
+        "common/nauth/stores/memory.py",
+        "            if (before.version if before else 0) != expected_version:\n",
+        "            if before is None and expected_version > 10**9:\n",
+        ("tests/nauth/stores/test_contract.py", "tests/nauth/stores/test_memory.py"),
+    ),
+    Planted(
+        "MemoryStore: discards whatever is there",
+        "common/nauth/stores/memory.py",
+        "            if entry is None or not entry.token.same_access(token):\n",
+        "            if entry is None:\n",
+        ("tests/nauth/stores/test_contract.py", "tests/nauth/stores/test_memory.py"),
+    ),
+    Planted(
+        "SQLiteStore: commit without the lease",
+        "common/nauth/stores/sqlite_tables.py",
+        "                if not self._ours(lease) or not db.execute(_FREE, self._row(lease)).rowcount:\n",
+        "                if not self._ours(lease) and not db.execute(_FREE, self._row(lease)).rowcount and expected_version < 0:\n",
+        ("tests/nauth/stores/test_sqlite.py",),
+    ),
+    Planted(
+        "SQLiteStore: a dead holder keeps its lease until it ends",
+        "common/nauth/stores/sqlite_tables.py",
+        "            if holder is not None and not self._alive.dead(holder[0]):\n",
+        "            if holder is not None:\n",
+        ("tests/nauth/stores/test_sqlite_processes.py",),
+    ),
+    Planted(
+        "RedisStore: commit without the version",
+        "common/nauth/stores/redis_scripts.py",
+        "if (record[1] or '0') ~= ARGV[5] then return 'version' end\n",
+        "",
+        ("tests/nauth/stores/test_redis.py",),
+    ),
+    Planted(
+        "RedisStore: commit without the lease",
+        "common/nauth/stores/redis_scripts.py",
+        "if redis.call('GET', KEYS[2]) ~= ARGV[3] then return 'lease' end\n",
+        "",
+        ("tests/nauth/stores/test_redis.py",),
+    ),
+    Planted(
+        "RedisStore: gives back a lease that has become another's",
+        "common/nauth/stores/redis_scripts.py",
+        "if redis.call('GET', KEYS[2]) ~= ARGV[3] then return 0 end\nredis.call('DEL', KEYS[2])\n",
+        "redis.call('DEL', KEYS[2])\n",
+        ("tests/nauth/stores/test_redis.py",),
+    ),
+    Planted(
+        "RedisStore: a repeated commit is taken for another's",
+        "common/nauth/stores/redis_scripts.py",
+        "if record[2] == ARGV[4] then return {record[1], whole(now - record[3])} end\n",
+        "",
+        (
+            "tests/nauth/stores/test_redis_faults.py",
+            "tests/nauth/stores/test_redis_rooms.py",
+            "tests/nauth/stores/test_redis.py",
+        ),
+    ),
+    Planted(
+        "EncryptedStore: a record can be moved to another key",
+        "common/nauth/stores/sealing.py",
+        "[_FORMAT, key_id, *attrs.astuple(key)]",
+        "[_FORMAT, key_id]",
+        ("tests/nauth/stores/test_encrypted.py",),
+    ),
+)

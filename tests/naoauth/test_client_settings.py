@@ -1,0 +1,47 @@
+"""Where the client's settings come from, and what they change."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+
+from naoauth import NaoClient, NaoOAuth
+from naoauth.sandbox import data
+from tests.naoauth.conftest import Stage, opened
+
+
+async def test_everything_may_come_from_the_environment(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`NaoClient()` without arguments signs in."""
+    for name in ("NAO_CLIENT_ID", "NAO_CLIENT_SECRET", "NAO_REDIRECT_URI", "NAO_AUTH_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NAO_EMAIL", data.EMAIL)
+    monkeypatch.setenv("NAO_PASSWORD", f"{data.PASSWORD}\n")
+    monkeypatch.setenv("NAO_BASE_URL", stage.sandbox.base_url)
+    async with NaoClient(store=stage.store, clock=stage.clock) as client:
+        assert len((await client.check()).sites) == 2
+
+
+async def test_custom_base_urls_reach_sessions_and_oauth(stage: Stage) -> None:
+    """With or without ``/api/v2``; the OAuth addresses follow."""
+    client = await stage.client(base_url=f"{stage.sandbox.base_url}/api/v2/")
+    await client.check()
+    assert [exchange.path for exchange in stage.sandbox.log] == ["/api/v2/sessions", "/api/v2/sites"]
+    oauth = await stage.client(stage.sandbox.credentials_of("oauth"))
+    assert oauth.authorization_url().startswith(f"{stage.sandbox.base_url}/oauth/authorize?")
+    async with NaoClient(
+        NaoOAuth(client_id="i", client_secret="s", redirect_uri="r"), base_url="https://nao.example/x/api/v2"
+    ) as other:
+        assert other.authorization_url().startswith("https://nao.example/x/oauth/authorize?")
+
+
+async def test_an_odd_answer_is_helped_by_settings() -> None:
+    """`jwt_key` and `expires_key` name what no rule could find."""
+    async with opened(jwt_key="odd_name", expiry_key="odd_name", jwt_exp="absent", jwt_life=3600) as stage:
+        credentials = attrs.evolve(
+            stage.sandbox.credentials, jwt_key="nao_pass", expires_key="good_until_then"
+        )
+        token = await (await stage.client(credentials)).token()
+        assert token.lifetime is not None
+        assert token.lifetime.total_seconds() == 3600
