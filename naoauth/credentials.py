@@ -151,10 +151,11 @@ class NaoSession:
             ConfigurationError: names every variable that is missing or contradicts another.
         """
         reader = EnvironmentReader(environ)
-        token = reader.optional("NAO_AUTH_TOKEN")
-        if token is not None and not reader.optional("NAO_EMAIL") and not reader.optional("NAO_PASSWORD"):
-            return cls(auth_token=Secret(token))
-        if token is not None:
+        # no local holds the token: an error tracker prints them all
+        by_key = reader.optional("NAO_AUTH_TOKEN") is not None
+        if by_key and not reader.optional("NAO_EMAIL") and not reader.optional("NAO_PASSWORD"):
+            return cls(auth_token=reader.required_secret("NAO_AUTH_TOKEN"))
+        if by_key:
             reader.fault("NAO_AUTH_TOKEN contradicts NAO_EMAIL and NAO_PASSWORD: set one way to sign in")
         email, password = reader.required("NAO_EMAIL"), reader.required_secret("NAO_PASSWORD")
         reader.finish("NaoSession")

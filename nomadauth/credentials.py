@@ -68,8 +68,8 @@ def _usable(instance: object, attribute: attrs.Attribute[Any], value: Secret) ->
         )
 
 
-def _aware(_: object, attribute: attrs.Attribute[Any], value: datetime | None) -> None:
-    if value is not None and value.tzinfo is None:
+def _aware(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if value is not None and (not isinstance(value, datetime) or value.tzinfo is None):
         raise ConfigurationError(f"NomadSSO({attribute.name}=...) must be an aware datetime")
 
 

@@ -10,6 +10,7 @@ from yarl import URL
 
 from nauth.errors import ConfigurationError
 from nauth.origins import parse_base_url
+from nauth.text import not_among
 from nauth.token import RenewalPolicy
 
 __all__ = [
@@ -61,10 +62,7 @@ def choose_base_url(environment: object, base_url: object) -> URL:
         ConfigurationError: neither was given (no environment is ever guessed), one is unknown, or they contradict.
     """
     if environment is not None and environment not in ENVIRONMENTS:
-        shown = (
-            f"not {environment!r}" if isinstance(environment, str) else f"not {type(environment).__name__}"
-        )
-        raise ConfigurationError(f"environment must be {' or '.join(map(repr, ENVIRONMENTS))}, {shown}")
+        raise ConfigurationError(f"environment {not_among(ENVIRONMENTS, environment)}")
     if base_url is not None:
         url = parse_base_url(base_url, setting="base_url")
         _check_host(environment, url)

@@ -11,6 +11,7 @@ from yarl import URL
 
 from nauth.errors import ConfigurationError
 from nauth.origins import is_loopback, parse_base_url
+from nauth.text import not_among
 from nauth.token import RenewalPolicy
 
 __all__ = [
@@ -94,10 +95,7 @@ def choose_base_url(environment: object, base_url: object) -> tuple[NoyoEnvironm
         ConfigurationError: neither was given (no environment is ever guessed), one is unknown, or they contradict.
     """
     if environment is not None and environment not in ENVIRONMENTS:
-        shown = (
-            f"not {environment!r}" if isinstance(environment, str) else f"not {type(environment).__name__}"
-        )
-        raise ConfigurationError(f"environment must be {' or '.join(map(repr, ENVIRONMENTS))}, {shown}")
+        raise ConfigurationError(f"environment {not_among(ENVIRONMENTS, environment)}")
     named = environment
     if base_url is not None:
         url = parse_base_url(base_url, setting="base_url")

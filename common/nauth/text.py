@@ -1,10 +1,11 @@
-"""Clean what the other side said before a person reads it."""
+"""What an error may show: the other side's words cleaned, and nothing of a wrong setting but its type and length."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-__all__ = ["clean"]
+__all__ = ["clean", "not_among"]
 
 _LONGEST = 200
 _CUT = 1000
@@ -28,3 +29,16 @@ def clean(value: object) -> str | None:
     printable = "".join(char if char.isprintable() else " " for char in head)
     text = " ".join(_TOKEN_LIKE.sub("[...]", printable).split())
     return text[:_LONGEST] or None
+
+
+def not_among(known: Sequence[str], value: object) -> str:
+    """Say that `value` is none of `known`: ``must be 'a' or 'b', not a text of 9 characters``.
+
+    The value itself is not shown: it may be a secret that went to the wrong place.
+    """
+    got = type(value).__name__
+    if isinstance(value, str):
+        meant = next((name for name in known if name == value.strip().lower()), None)
+        got = f"a text of {len(value)} characters"
+        got += "" if meant is None else f" that differs from {meant!r} by case or white space"
+    return f"must be {' or '.join(map(repr, known))}, not {got}"

@@ -21,7 +21,6 @@ from urllib.parse import parse_qsl, quote, quote_plus
 import attrs
 import pytest
 from aiohttp import web
-from rich.console import Console
 from rich.traceback import Traceback
 
 from nauth.secret import Secret
@@ -31,8 +30,8 @@ __all__ = ["WRAPPED", "Canaries", "Received", "Witness", "received", "secrets_of
 
 _SHORTEST = 6
 """Characters of a secret; shorter texts, such as "wrong", stand in every sentence."""
-_PUBLIC = {"access_denied", "refused"}
-"""What a callback says beside its code and state, wrapped like them."""
+_PUBLIC = {"access_denied", "refused", "expires", "authCallback"}
+"""What a callback says beside its code, state or tokens, wrapped like them."""
 _LONG = 40
 _PIECE = 20
 _FRAME_FREE = ("/tests/", "/_pytest/", "/pluggy/")
@@ -54,8 +53,8 @@ class Canaries:
     def add(self, kind: str, secret: str | Secret | None) -> None:
         """Plant one; a kind that says more than `WRAPPED` stays."""
         text = secret.reveal() if isinstance(secret, Secret) else secret
-        if text is None or len(text) < _SHORTEST or text in _PUBLIC:
-            return
+        if text is None or len(text) < _SHORTEST or text in _PUBLIC or (kind == WRAPPED and text.isdecimal()):
+            return  # a number is an expiry that came with a token
         forms = [text, quote(text, safe=""), quote_plus(text), json.dumps(text)[1:-1], repr(text)[1:-1]]
         forms += [base64.b64encode(text.encode()).decode().rstrip("=")]
         if len(text) > _LONG and "://" not in text:  # what a log that shortens leaves of it
@@ -63,6 +62,12 @@ class Canaries:
         for form in forms:
             if self._forms.get(form, WRAPPED) == WRAPPED:
                 self._forms[form] = kind
+
+    def only(self, text: str) -> Canaries:
+        """Return those of which `text` holds something."""
+        few = Canaries()
+        few._forms = {form: kind for form, kind in self._forms.items() if form in text}
+        return few
 
     def kinds(self, text: str) -> set[str]:
         """Return the kinds of secrets that `text` shows."""
@@ -150,15 +155,20 @@ class _Recorder(logging.Handler):
 class Witness:
     """Sees all that a program shows: logs, warnings, output, events, errors and objects.
 
+    Args:
+        rendered: ways of errors that `rich` need not draw again; shared between witnesses, if given.
+        strangers: folders of other libraries whose frames are not looked at, such as ``"/httpcore/"``.
+
     Attributes:
         seen: where it was seen, and the text.
         errors: how many errors were looked at.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, rendered: set[object] | None = None, strangers: tuple[str, ...] = ()) -> None:
         self.seen: list[tuple[str, str]] = []
         self.errors = 0
-        self._rendered: set[object] = set()
+        self._rendered: set[object] = set() if rendered is None else rendered
+        self._free = _FRAME_FREE + strangers
         self._kept: list[BaseException] = []
 
     @contextlib.contextmanager
@@ -229,50 +239,73 @@ class Witness:
             with contextlib.suppress(Exception):
                 self._say(name, "error pickle", pickle.dumps(part).decode("latin-1"))
             self._say(name, "error copy", repr(copy.copy(part)), repr(vars(copy.copy(part))))
-            for frame in _frames(part):
+            for frame in self._frames(part):
                 for local, value in frame.f_locals.items():
                     where = f"{frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_code.co_name}"
                     self._say(name, f"local {where} {local}", _safe(value))
         self._say(name, "traceback", "".join(traceback.format_exception(error)))
-        frames = tuple((frame.f_code, frame.f_lineno) for part in _chain(error) for frame in _frames(part))
+        frames = tuple(
+            (frame.f_code, frame.f_lineno) for part in _chain(error) for frame in self._frames(part)
+        )
         if frames not in self._rendered:  # rich takes its time; the same way to the same line looks the same
             self._rendered.add(frames)
             self._kept.append(error)
 
     def render(self) -> int:
-        """Print the tracebacks with `rich`, outside of any loop: it reads the source files. Return how many."""
+        """Take the tracebacks apart as `rich` does, outside of any loop: it reads the source files. Return how many.
+
+        Of what it prints nothing is left out but the layout, which takes nearly all of the time.
+        """
         for error in self._kept:
             for part in _chain(error):
-                kept = _without_tests(part.__traceback__)
                 shown = Traceback.from_exception(
                     type(part),
                     part,
-                    kept,
+                    self._without_free(part.__traceback__),
                     show_locals=True,
                     locals_max_length=1000,
                     locals_max_string=100_000,
-                    max_frames=0,
-                    extra_lines=0,
-                    code_width=80,
                 )
+                name = type(part).__name__
                 for stack in shown.trace.stacks:
+                    self._say("rich", name, stack.exc_value, *map(str, stack.notes))
                     for frame in stack.frames:
-                        frame.filename = "<source>"  # colouring whole files takes nearly all of the time
-                out = io.StringIO()
-                Console(file=out, width=4000, color_system=None).print(shown)
-                self._say("rich", type(part).__name__, out.getvalue())
+                        nodes = (frame.locals or {}).values()
+                        self._say("rich", f"{name} {frame.name}", *(node.render(4000) for node in nodes))
         count = len(self._kept)
         self._kept.clear()
         return count
 
     def leaks(self, canaries: Canaries, *, but: Mapping[str, set[str]] | None = None) -> list[str]:
         """Name every place where a canary was seen, and its kind; `but` declares places that may show a kind."""
-        found = set()
-        for place, text in set(self.seen):
-            for kind in canaries.kinds(text):
+        found, seen = set(), set(self.seen)
+        # one long text is searched much faster than thousands of short ones
+        few = canaries.only("\0".join({text for _, text in seen}))
+        for place, text in seen if few else ():
+            for kind in few.kinds(text):
                 if not any(kind in kinds and part in place for part, kinds in (but or {}).items()):
                     found.add(f"{place} shows {kind}")
         return sorted(found)
+
+    def _frames(self, error: BaseException) -> list[types.FrameType]:
+        return [
+            frame for frame, _ in traceback.walk_tb(error.__traceback__) if not self._is_free(frame.f_code)
+        ]
+
+    def _without_free(self, trace: types.TracebackType | None) -> types.TracebackType | None:
+        """Return `trace` without the frames that are not looked at."""
+        kept: types.TracebackType | None = None
+        links = []
+        while trace is not None:
+            links.append(trace)
+            trace = trace.tb_next
+        for link in reversed(links):
+            if not self._is_free(link.tb_frame.f_code):
+                kept = types.TracebackType(kept, link.tb_frame, link.tb_lasti, link.tb_lineno)
+        return kept
+
+    def _is_free(self, code: types.CodeType) -> bool:
+        return any(free in code.co_filename for free in self._free)
 
     def _say(self, name: str, way: str, *texts: str) -> None:
         self.seen += [(f"{name}: {way}", text) for text in texts if len(text) >= _SHORTEST]
@@ -295,27 +328,6 @@ def _chain(error: BaseException) -> list[BaseException]:
             pending += [link for link in (part.__cause__, part.__context__) if link is not None]
             pending += part.exceptions if isinstance(part, BaseExceptionGroup) else ()
     return parts
-
-
-def _frames(error: BaseException) -> list[types.FrameType]:
-    return [
-        frame
-        for frame, _ in traceback.walk_tb(error.__traceback__)
-        if not any(free in frame.f_code.co_filename for free in _FRAME_FREE)
-    ]
-
-
-def _without_tests(trace: types.TracebackType | None) -> types.TracebackType | None:
-    """Return `trace` without the frames of tests, which hold the canaries."""
-    kept: types.TracebackType | None = None
-    links = []
-    while trace is not None:
-        links.append(trace)
-        trace = trace.tb_next
-    for link in reversed(links):
-        if not any(free in link.tb_frame.f_code.co_filename for free in _FRAME_FREE):
-            kept = types.TracebackType(kept, link.tb_frame, link.tb_lasti, link.tb_lineno)
-    return kept
 
 
 def _attributes(thing: object) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nauth.text import clean
+from nauth.text import clean, not_among
 
 _SECRET = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
 
@@ -57,3 +57,18 @@ def test_planted(before: str, after: str) -> None:
     assert _SECRET[:20] not in text
     assert len(text) <= 200
     assert text.replace(" ", "x").isprintable()
+
+
+@pytest.mark.parametrize(
+    "value, said",
+    [
+        (_SECRET, f"must be 'live' or 'sandbox', not a text of {len(_SECRET)} characters"),
+        ("", "must be 'live' or 'sandbox', not a text of 0 characters"),
+        (" LIVE\n", "not a text of 6 characters that differs from 'live' by case or white space"),
+        ([_SECRET], "must be 'live' or 'sandbox', not list"),
+    ],
+)
+def test_a_wrong_choice_is_not_shown(value: object, said: str) -> None:
+    """Its type and length are, and what was meant where only case or white space is wrong."""
+    assert not_among(("live", "sandbox"), value).endswith(said)
+    assert _SECRET not in not_among(("live", "sandbox"), value)

@@ -78,6 +78,7 @@ def test_a_password_is_kept_as_it_is() -> None:
         (lambda: NomadSSO("a/b", "t"), "provider"),
         (lambda: NomadSSO("azure", None), "NoneType"),  # type: ignore[arg-type]  # likewise
         (lambda: NomadSSO("azure", "t", expires_at=datetime(2026, 7, 2)), "aware"),  # noqa: DTZ001 - the point
+        (lambda: NomadSSO("azure", "t", expires_at="soon"), "aware"),  # type: ignore[arg-type]  # likewise
         (lambda: NomadStaticToken(" "), "empty"),
         (lambda: NomadStaticToken("Bearer x"), "without the word"),
         (lambda: NomadApiKey("a\r\nX-Evil: 1"), "line break"),

@@ -129,6 +129,15 @@ def test_garbage_is_no_expiry(value: object) -> None:
     assert sso_expiry(value, now=_NOW) is None
 
 
+@pytest.mark.parametrize(
+    "value, expected",
+    [("\x1c0", None), ("0\x1f", None), ("\x1c3600", _NOW + _HOUR), ("3600\x1e ", _NOW + _HOUR)],
+)
+def test_white_space_of_every_kind_is_dropped(value: str, expected: datetime | None) -> None:
+    """`str.strip` drops more of it than `float` does; nothing is left over that would raise."""
+    assert sso_expiry(value, now=_NOW) == expected
+
+
 def test_what_was_stated_comes_before_what_the_token_says() -> None:
     """Without either, nobody knows."""
     assert expiry_of(_jwt(exp=_NOW_S), _NOW + _HOUR) == _NOW + _HOUR

@@ -28,7 +28,8 @@ app: typer.Typer = typer.Typer(
 
 def _known(name: str) -> str:
     if name not in VENDORS:
-        raise typer.BadParameter(f"there is no vendor {name!r}; there is: {', '.join(VENDORS)}")
+        # not by its name: a secret pasted there would end up on the screen and in a pipeline's log
+        raise typer.BadParameter(f"there is no such vendor; there is: {', '.join(VENDORS)}")
     return name
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import stat
 import threading
@@ -44,6 +45,10 @@ _EXPLAINED = {
 }
 
 
+_ADDRESS = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+:/", re.ASCII | re.IGNORECASE)
+"""How one begins, of at least two letters: one is a drive. `pathlib` makes one slash of two."""
+
+
 def checked_path(path: str | os.PathLike[str]) -> Path:
     """Return `path` made absolute, so that it means the same after a change of folder.
 
@@ -51,6 +56,12 @@ def checked_path(path: str | os.PathLike[str]) -> Path:
         ConfigurationError: it cannot name a file that processes share.
     """
     text = os.fsdecode(path)
+    if _ADDRESS.match(text):
+        # paths are shown in errors, and an address may hold a password
+        raise ConfigurationError(
+            "SQLiteStore(path) wants the path of a file, and this looks like the address of a server. For redis:// "
+            "and rediss:// there is RedisStore"
+        )
     if text in {"", ":memory:"} or text.startswith("file:") or "\0" in text:
         raise ConfigurationError(
             "SQLiteStore(path) wants the path of a file: databases in memory and file: addresses cannot be shared "

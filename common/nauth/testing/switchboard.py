@@ -80,6 +80,6 @@ class Switchboard:
     def wrong(self, name: str, value: object, more: str = "") -> ConfigurationError:
         """Return the error for a value that the switch does not take; `more` says what else it would take."""
         return ConfigurationError(
-            f"{self._sandbox}({name}={value!r}) is not a value of this switch. "
+            f"{self._sandbox}({name}=...) is not one of this switch's values but another {type(value).__name__}. "
             f"It takes: {', '.join(self._switches[name])}{more}"
         )
