@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import asyncio.constants
 import contextlib
 import inspect
 import ipaddress
 import resource
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -64,6 +66,19 @@ def _repair_aioresponses() -> None:
 
 
 _repair_aioresponses()
+
+
+def _shorten_stacks() -> None:
+    """Let asyncio's debug mode note one frame of whoever makes a future, a task or a handle.
+
+    Whole stacks are read from source files, and blockbuster looks at each of these reads: with them the suites that
+    open thousands of connections take three times as long. What pytest shows of a failure is not shortened.
+    """
+    sys.tracebacklimit = 1
+    asyncio.constants.DEBUG_STACK_DEPTH = 1  # type: ignore[misc]  # final for everybody but the tests
+
+
+_shorten_stacks()
 
 
 def _is_here(host: object) -> bool:

@@ -22,12 +22,6 @@ every_way = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 every_fixed_credential = pytest.mark.parametrize("case", FIXED, ids=lambda case: case.name)
 
 
-@pytest.fixture(autouse=True)
-async def _swift() -> None:
-    """Leave asyncio's debugging to the other tests: it looks up source files for each of these many callbacks."""
-    asyncio.get_running_loop().set_debug(False)
-
-
 @pytest.fixture
 async def stage(case: Case) -> AsyncIterator[Stage]:
     """One way to sign in, and a vendor to do it at."""

@@ -127,7 +127,6 @@ async def refused(scene: Scene) -> None:
 async def strange_answers(scene: Scene) -> None:
     """Each endpoint answers with nonsense that holds a canary, once with and once without a token at hand."""
     case = scene.case
-    asyncio.get_running_loop().set_debug(False)  # hundreds of connections, each logged with a stack
     for name, fault in _bodies():
         async with await scene.client() as client:
             if case.signs_in:
@@ -139,7 +138,6 @@ async def strange_answers(scene: Scene) -> None:
                 scene.sandbox.faults.add(fault, endpoint=case.renews, times=100)
                 await scene.attempt(f"{name}, renewing", client.renew())
                 scene.sandbox.faults.clear()
-    asyncio.get_running_loop().set_debug(True)
 
 
 async def approved(scene: Scene, client: VendorClient) -> None:

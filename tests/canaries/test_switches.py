@@ -102,7 +102,6 @@ async def tour(scene: Scene) -> None:
 
 
 async def _toured(scenes: Iterable[Scene]) -> None:
-    asyncio.get_running_loop().set_debug(False)  # thousands of connections, each logged with a stack
     for scene in scenes:
         with wrapped(scene.canaries), scene.witness.watching():
             await act(scene, tour)

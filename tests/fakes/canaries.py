@@ -34,6 +34,8 @@ _PUBLIC = {"access_denied", "refused", "expires", "authCallback"}
 """What a callback says beside its code, state or tokens, wrapped like them."""
 _LONG = 40
 _PIECE = 20
+_ALL = 1000
+"""Frames, said aloud because the suite notes but one where nobody does."""
 _FRAME_FREE = ("/tests/", "/_pytest/", "/pluggy/")
 """Whose frames hold canaries on purpose."""
 WRAPPED = "wrapped"
@@ -243,7 +245,7 @@ class Witness:
                 for local, value in frame.f_locals.items():
                     where = f"{frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_code.co_name}"
                     self._say(name, f"local {where} {local}", _safe(value))
-        self._say(name, "traceback", "".join(traceback.format_exception(error)))
+        self._say(name, "traceback", "".join(traceback.format_exception(error, limit=_ALL)))
         frames = tuple(
             (frame.f_code, frame.f_lineno) for part in _chain(error) for frame in self._frames(part)
         )

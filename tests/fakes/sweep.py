@@ -259,7 +259,7 @@ def leftovers() -> list[str]:
     return [repr(thing) for thing in (*_tasks(), *ticking)]
 
 
-def in_loop(work: Callable[[], Coroutine[Any, Any, int]], *, eager: bool, debug: bool = True) -> int:
+def in_loop(work: Callable[[], Coroutine[Any, Any, int]], *, eager: bool) -> int:
     """Run `work` in a loop of its own; fail on whatever the loop's exception handler hears, then or at collection."""
     heard: list[str] = []
 
@@ -273,7 +273,7 @@ def in_loop(work: Callable[[], Coroutine[Any, Any, int]], *, eager: bool, debug:
         await asyncio.sleep(0)
         return count
 
-    with asyncio.Runner(debug=debug) as runner:
+    with asyncio.Runner(debug=True) as runner:
         count = runner.run(run())
     gc.collect()
     assert not heard, heard

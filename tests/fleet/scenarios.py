@@ -137,9 +137,9 @@ def broken(run: Report, *, kernel_frees: bool, old_token_dies: bool) -> list[str
     """
     kills_, counts = sum(run.killed.values()), run.counts
     renewals = run.issues + run.refreshes - 1
-    allowed = ({"replaced"} if old_token_dies or kills_ else set[str]()) | (
-        {"expired"} if kills_ else set[str]()
-    )
+    allowed = {"expired", "replaced"} if old_token_dies or kills_ else {"expired"}
+    # a busy machine holds a request back beyond its token's end; handing out what has ended would show in each life
+    belated = 0 if kills_ else run.refusals.get("expired", 0)
     longest_s = run.lease_s / 2 if kernel_frees else run.lease_s + _SLACK_S
     promises = {
         "no request fails": not counts.failed and (kills_ or counts.requests == counts.ok),
@@ -147,7 +147,8 @@ def broken(run: Report, *, kernel_frees: bool, old_token_dies: bool) -> list[str
         "each token reaches the store, but at most one for each kill": 0 <= run.lost <= kills_,
         "no refresh token comes back, but at most one for each kill": run.reuses <= kills_,
         "one renewal a lifetime, and at most one more for each kill": renewals <= run.due + kills_,
-        "no 401 but where the vendor ends tokens": set(run.refusals) <= allowed,
+        "no 401 but where the vendor ends tokens": set(run.refusals) <= allowed
+        and belated <= counts.requests / 100,
         "the store's record is always readable": not run.unreadable and not run.backwards,
         "nobody waits longer than the lease": max(counts.longest_s, run.recovery_s) < longest_s,
         "nothing is complained of": not run.complaints and not counts.warnings,

@@ -6,7 +6,6 @@ how, value by value.
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -47,12 +46,6 @@ _BESIDE: dict[str, dict[str, Any]] = {
     "jwt_prefix": {"jwt_place": "response_header"},
 }
 """What a switch needs beside it for its values to matter."""
-
-
-@pytest.fixture(autouse=True)
-async def _swift() -> None:
-    """Leave asyncio's debugging to the other tests: hundreds of stories would take minutes."""
-    asyncio.get_running_loop().set_debug(False)
 
 
 def _values() -> list[Any]:

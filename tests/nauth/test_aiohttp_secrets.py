@@ -27,7 +27,7 @@ from tests.fakes.servers import RawServer
 
 def shown(error: BaseException) -> str:
     """Return everything an error tracker could print: text, data, chain, and the locals of each frame."""
-    report = traceback.TracebackException.from_exception(error, capture_locals=True)
+    report = traceback.TracebackException.from_exception(error, limit=1000, capture_locals=True)
     return "".join([*report.format(), repr(error), repr(error.args), repr(vars(error))])
 
 

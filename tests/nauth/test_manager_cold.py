@@ -31,7 +31,6 @@ HERD = 10_000
 
 async def test_cold_herd() -> None:
     """Ten thousand callers without a token cause one call and all get its token."""
-    asyncio.get_running_loop().set_debug(False)  # it would note a stack for each of them
     rig = Rig()
     gate = rig.close_gate()
     herd = [asyncio.create_task(rig.name()) for _ in range(HERD)]
@@ -45,7 +44,6 @@ async def test_cold_herd() -> None:
 
 async def test_cold_herd_fails_once() -> None:
     """A failed sign-in is one call; each caller gets an exception object of its own, with the pause to make."""
-    asyncio.get_running_loop().set_debug(False)
     rig = Rig()
     rig.vendor.error = VendorUnavailableError("down", status=503, request_id="abc")
     outcomes = await asyncio.gather(*(rig.name() for _ in range(HERD)), return_exceptions=True)

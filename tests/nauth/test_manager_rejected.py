@@ -193,7 +193,6 @@ class NeverContent(FakeAuthenticator):
 
 async def test_always_401() -> None:
     """A thousand requests that are refused whatever the token cost two token calls."""
-    asyncio.get_running_loop().set_debug(False)  # it would note a stack for each of them
     rig = Rig()
     vendor = NeverContent()
     manager = rig.another(vendor)

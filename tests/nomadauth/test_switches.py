@@ -5,7 +5,6 @@ Where a value must change the outcome the tables below say how, value by value.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -44,12 +43,6 @@ _BESIDE: dict[str, dict[str, Any]] = {
 
 # told in tables of their own: a 403 for a live token is a refusal, and no renewal
 _OTHER_STORY = {("expired_token_status", "403")}
-
-
-@pytest.fixture(autouse=True)
-async def _swift() -> None:
-    """Leave asyncio's debugging to the other tests: it looks up source files for each callback."""
-    asyncio.get_running_loop().set_debug(False)
 
 
 @asynccontextmanager

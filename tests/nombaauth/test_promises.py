@@ -20,12 +20,6 @@ from tests.fakes.killers import Killer, aborted, cancelled, timed_out
 from tests.nombaauth.conftest import Stage, opened
 
 
-@pytest.fixture(autouse=True)
-async def _swift() -> None:
-    """Leave asyncio's debugging to the other tests: it looks up source files for each of these many callbacks."""
-    asyncio.get_running_loop().set_debug(False)
-
-
 async def _status(client: NombaClient, **options: Any) -> int:
     async with client.get("/v1/transfers/banks", **options) as response:
         await response.read()

@@ -6,7 +6,6 @@ say how, value by value.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -42,15 +41,6 @@ _BESIDE: dict[str, dict[str, Any]] = {
 
 # told in tables of their own: no caller can succeed under them, or not without waiting for the window
 _OTHER_STORY = {("ip_allow_list", "401"), ("ip_allow_list", "403"), ("rate_class", "low")}
-
-
-@pytest.fixture(autouse=True)
-async def _swift() -> None:
-    """Leave asyncio's debugging to the other tests.
-
-    It looks up source files for each callback, each look is watched for blocking, and 200 stories would take minutes.
-    """
-    asyncio.get_running_loop().set_debug(False)
 
 
 @asynccontextmanager

@@ -15,12 +15,6 @@ from noyoauth import NoyoCredentialsRejectedError
 from tests.noyoauth.conftest import Stage, opened
 
 
-@pytest.fixture(autouse=True)
-async def _swift() -> None:
-    """Leave asyncio's debugging to the other tests: it looks up source files for each of these many callbacks."""
-    asyncio.get_running_loop().set_debug(False)
-
-
 async def test_a_cold_herd_costs_one_token_call(stage: Stage) -> None:
     """Everybody gets the same token from exactly one call."""
     client = await stage.client()

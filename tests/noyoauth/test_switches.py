@@ -5,7 +5,6 @@ Where a value must change the outcome (a wrong secret, a redirect) the tables be
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -34,12 +33,6 @@ _BESIDE: dict[str, dict[str, Any]] = {"expires_in": {"token_kind": "opaque"}}
 
 # told in a table of its own: no caller can succeed where there is no token to be had
 _OTHER_STORY = {("token_redirect", "307_other_host"), ("token_redirect", "302_same_host")}
-
-
-@pytest.fixture(autouse=True)
-async def _swift() -> None:
-    """Leave asyncio's debugging to the other tests: it looks up source files for each callback."""
-    asyncio.get_running_loop().set_debug(False)
 
 
 @asynccontextmanager

@@ -185,5 +185,5 @@ def test_a_client_outlives_every_cancellation(case: Case, way: Way, eager: bool)
     for name, (before, call) in (CALLS | OWN_CALLS[case.vendor.name]).items():
         if case.name.startswith("NaoOAuth") and name == "issue":
             continue
-        count = in_loop(_client_sweep(case, name, before, call, way), eager=eager, debug=False)
+        count = in_loop(_client_sweep(case, name, before, call, way), eager=eager)
         assert count, name

@@ -193,4 +193,4 @@ def test_an_endpoint_with_its_own_connections_outlives_every_cancellation(
 
             return await sweep(stage, way, "waiting")
 
-    assert in_loop(run, eager=eager, debug=False) or closing
+    assert in_loop(run, eager=eager) or closing

@@ -56,7 +56,7 @@ def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Token
 def test_a_store_outlives_every_cancellation(opener: Callable[[], TokenStore], way: Way, eager: bool) -> None:
     """A lease is never lost to nobody, a record is written whole or not at all, and the store goes on."""
     for name in METHODS:
-        assert in_loop(_store_sweep(opener, name, way), eager=eager, debug=False) or name in _INSTANT
+        assert in_loop(_store_sweep(opener, name, way), eager=eager) or name in _INSTANT
 
 
 _INSTANT = {*METHODS} - {"changed"}

@@ -219,7 +219,6 @@ async def test_without_pkce_where_it_is_required(stage: _Stage) -> None:
 @pytest.mark.parametrize("port", [2], indirect=True)
 async def test_two_hundred_coroutines_over_twenty_lifetimes(port: int) -> None:
     """Tokens of two seconds that rotate: no request fails, and no refresh token is ever used twice."""
-    asyncio.get_running_loop().set_debug(False)
     async with _stage(port) as stage:
         code, manager = stage.code()
         await code.exchange(await stage.approve(code.authorization_url(), allow="Authorize"), manager)
