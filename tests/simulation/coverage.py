@@ -113,7 +113,8 @@ class Coverage:
             if len(found) > longest:
                 yield f"  {'':>10}  and {len(found) - longest} more"
         many, never = self.pairs()
-        yield f"pairs of what is held, renewing, lease, store and vendor: {many - len(never)} of {many} met; never met:"
+        met = f"{many - len(never)} of {many} met"
+        yield f"pairs of what is held, renewing, lease, store and vendor: {met}{'; never met:' if never else ''}"
         yield from (f"  {pair}" for pair in never)
 
 
