@@ -41,6 +41,16 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"loops: {_loops(config)}"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Count no coverage where inputs and orders are drawn at random.
+
+    A line that chance has reached is not thereby tested, and counting lines makes these tests twice as slow.
+    """
+    for item in items:
+        if item.path.name.startswith("test_fuzz") or item.path.parent.name == "simulation":
+            item.add_marker("no_cover")
+
+
 def pytest_configure() -> None:
     """Take all the file descriptors the machine allows: the herds of callers need a socket each."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -136,8 +146,9 @@ def no_blocking(stay_on_loopback: None) -> Iterator[BlockBuster]:
     """Raise `BlockingError` where code inside a running loop would block it.
 
     One thing is allowed beyond blockbuster's own list, which knows pytest, asyncio and most of coverage: coverage's
-    lock around its data, which several threads with loops of their own may meet at. What must block in a test (certificates, files) is made in a plain fixture or in `asyncio.to_thread`.
-    Whoever does need an exception adds it here, with its reason: `watch.functions[call].can_block_in(file, names)`.
+    lock around its data, which several threads with loops of their own may meet at. What must block in a test
+    (certificates, files) is made in a plain fixture or in `asyncio.to_thread`. Whoever does need an exception adds it
+    here, with its reason: `watch.functions[call].can_block_in(file, names)`.
     """
     with blockbuster_ctx() as watch:
         watch.functions["threading.Lock.acquire"].can_block_in("coverage/collector.py", {"lock_data"})
