@@ -148,9 +148,8 @@ class Renewal:
             return None
         if lease.remaining > self.policy.deadline:
             return lease
-        await self.shared.release(
-            lease
-        )  # this process, or the store, stands still for longer than a lease holds
+        # this process, or the store, stands still for longer than a lease holds
+        await self.shared.release(lease)
         return None
 
     def _base(self, record: Record | None, held: Held) -> Token | None:

@@ -22,8 +22,8 @@ class FakeStore(MemoryStore):
 
     Attributes:
         deeds: for each method, what its next calls meet, in order: an exception is raised, a callable awaited first,
-            None lets one pass. A callable stands in the place of waiting in `changed`. Those of "committed" come
-            after the writing, before the answer.
+            None lets one pass. A callable stands in the place of waiting in `changed`. Those of "committed" and
+            "extended" come after the writing, before the answer.
         calls: the methods called, in order.
     """
 
@@ -63,7 +63,9 @@ class FakeStore(MemoryStore):
 
     async def extend(self, lease: Lease, ttl: timedelta) -> Lease:
         await self._meet("extend")
-        return await super().extend(lease, ttl)
+        longer = await super().extend(lease, ttl)
+        await self._meet("extended", counted=False)
+        return longer
 
     async def release(self, lease: Lease) -> None:
         await self._meet("release")

@@ -205,6 +205,21 @@ async def test_lease_that_cannot_be_extended() -> None:
     assert rig.calls == []
 
 
+async def test_lease_that_an_extension_leaves_too_short() -> None:
+    """A lease that has aged on its way to us, extended or not, is given back: the vendor is asked under a later one."""
+    rig = Rig()
+
+    async def slow_store() -> None:
+        rig.clock.advance(11)
+
+    rig.store.will("load", slow_store)
+    rig.store.will("extended", slow_store)
+    rig.store.will("changed", None)
+    assert await rig.name() == "t1"
+    first, again = ["lease", "load", "extend", "release", "changed"], ["lease", "load", "commit"]
+    assert rig.store.calls == first + again
+
+
 async def test_lost_lease_adopts_the_winner() -> None:
     """Who lost the lease and finds a newer record takes that one."""
     rig = Rig()
