@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
@@ -14,19 +13,7 @@ from yarl import URL
 
 from nauth.bearer import BearerAuth
 from nauth.manager import TokenManager
-from tests.fakes.http import Issuer, Vendor, manager_of, served
-
-
-@pytest.fixture
-def issuer() -> Issuer:
-    return Issuer()
-
-
-@pytest.fixture
-async def manager(issuer: Issuer) -> AsyncIterator[TokenManager]:
-    manager = manager_of(issuer)
-    yield manager
-    await manager.aclose()
+from tests.fakes.http import Issuer, Vendor, served
 
 
 class _Everywhere(AbstractResolver):

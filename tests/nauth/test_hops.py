@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,18 +22,6 @@ from tests.fakes.moves import SECRETS, Moving
 _KINDS = [301, 302, 303, 307, 308]
 _OWN = {"Authorization": "Mine own"}
 _TIMEOUTS = [aiohttp.ClientTimeout(total=30), aiohttp.ClientTimeout(total=None)]
-
-
-@pytest.fixture
-def issuer() -> Issuer:
-    return Issuer()
-
-
-@pytest.fixture
-async def manager(issuer: Issuer) -> AsyncIterator[TokenManager]:
-    manager = manager_of(issuer)
-    yield manager
-    await manager.aclose()
 
 
 @pytest.mark.parametrize("limit", _TIMEOUTS)

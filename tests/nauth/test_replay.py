@@ -27,22 +27,10 @@ from nauth import replay
 from nauth.bearer import BearerAuth
 from nauth.manager import TokenManager
 from nauth.replay import replayable
-from tests.fakes.http import Issuer, Vendor, manager_of, served
+from tests.fakes.http import Issuer, Vendor, served
 
 _BODY = b"0123456789abcdef" * 20_000
 """More than one chunk of everything on the way."""
-
-
-@pytest.fixture
-def issuer() -> Issuer:
-    return Issuer()
-
-
-@pytest.fixture
-async def manager(issuer: Issuer) -> AsyncIterator[TokenManager]:
-    manager = manager_of(issuer)
-    yield manager
-    await manager.aclose()
 
 
 @pytest.fixture
