@@ -9,15 +9,15 @@ from yarl import URL
 
 from naoauth.config import API_PATH, USER_AGENT, below
 from naoauth.converter import CONVERTER
-from naoauth.envelope import open_sites
 from naoauth.errors import LEAVES, Endpoint
 from naoauth.models import Session, SessionRequest, SitePage
-from naoauth.session_answer import open_session
-from nauth.calls import send
+from naoauth.responses import open_sites
+from naoauth.session_response import open_session
 from nauth.errors import ConfigurationError
 from nauth.secret import Secret
-from nauth.transport import Request, Transport
-from nauth.wire import encode
+from nauth.transport.base import Request, Transport
+from nauth.transport.calls import send
+from nauth.wire.converter import encode
 
 __all__ = ["NaoApi"]
 

@@ -13,12 +13,13 @@ from naoauth.credentials import NaoApiKey, NaoOAuth, NaoSession
 from naoauth.errors import NaoNotFoundError, of_oauth
 from naoauth.models import SessionLogin, SessionRequest
 from nauth.errors import ConfigurationError, NauthError
-from nauth.manager import TokenManager
+from nauth.manager.token_manager import TokenManager
 from nauth.oauth2 import AuthorizationCode, TokenEndpoint
 from nauth.oauth2.callback import hide
 from nauth.secret import Secret
-from nauth.token import Token, instant
-from nauth.transport import Transport
+from nauth.times import instant
+from nauth.token import Token
+from nauth.transport.base import Transport
 
 __all__ = ["NaoApiKeyAuthenticator", "NaoOAuthAuthenticator", "NaoSessionAuthenticator"]
 

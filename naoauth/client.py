@@ -13,17 +13,17 @@ from naoauth.config import POLICY, USER_AGENT, VENDOR, choose_base_url
 from naoauth.credentials import NaoApiKey, NaoCredentials, NaoOAuth, NaoSession, read_credentials
 from naoauth.errors import Endpoint
 from naoauth.models import SitePage
-from nauth.calls import token_calls
 from nauth.client import VendorClient
 from nauth.clock import Clock, SystemClock
+from nauth.environment import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.events import Observer
 from nauth.oauth2.callback import hide
 from nauth.secret import Secret
-from nauth.sources.environment import EnvironmentReader
 from nauth.stores.base import StoreKey, TokenStore
 from nauth.token import RenewalPolicy, Token
-from nauth.transport import Transport
+from nauth.transport.base import Transport
+from nauth.transport.calls import token_calls
 
 __all__ = ["NaoClient"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import cast
 
-from nauth.wire import make_converter
+from nauth.wire.converter import make_converter
 
 __all__ = ["CONVERTER", "site_page", "snake"]
 

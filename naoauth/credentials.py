@@ -13,11 +13,11 @@ from typing import Any, TypeAlias
 import attrs
 
 from naoauth.config import AUTHORIZE_PATH, REVOKE_PATH, TOKEN_PATH
+from nauth.environment import EnvironmentReader
 from nauth.errors import ConfigurationError
+from nauth.identity import identity_digest, slow_digest
 from nauth.oauth2.endpoint import ClientAuth
 from nauth.secret import Secret
-from nauth.sources.environment import EnvironmentReader
-from nauth.stores.base import identity_digest, slow_digest
 
 __all__ = ["NaoApiKey", "NaoCredentials", "NaoOAuth", "NaoSession", "read_credentials"]
 

@@ -10,7 +10,6 @@ import enum
 from collections.abc import Mapping
 from datetime import timedelta
 
-from nauth.calls import Leaves, translate
 from nauth.errors import (
     CredentialsRejectedError,
     InteractionRequiredError,
@@ -24,6 +23,7 @@ from nauth.errors import (
     VendorUnavailableError,
     recast,
 )
+from nauth.transport.calls import Leaves, translate
 
 __all__ = [
     "LEAVES",

@@ -32,7 +32,7 @@ class SessionRequest:
 
 @attrs.frozen(kw_only=True)
 class Session:
-    """What a sessions answer holds, found by the rules of `naoauth.session_answer`.
+    """What a sessions answer holds, found by the rules of `naoauth.session_response`.
 
     Attributes:
         jwt: goes on requests, raw.

@@ -10,14 +10,13 @@ from typing import TypeVar
 
 from yarl import URL
 
-from nauth.calls import send
 from nauth.errors import MalformedResponseError
-from nauth.jsontext import NOT_JSON
 from nauth.secret import Secret
 from nauth.token import Token
-from nauth.transport import Answer, Request, Transport
-from nauth.wire import encode
-from nomadauth.answers import check_ok, open_answer
+from nauth.transport.base import Answer, Request, Transport
+from nauth.transport.calls import send
+from nauth.wire.converter import encode
+from nauth.wire.json_text import NOT_JSON
 from nomadauth.config import USER_AGENT
 from nomadauth.converter import CONVERTER
 from nomadauth.errors import LEAVES, Endpoint, NomadMalformedResponseError, NomadRefreshRefusedError
@@ -32,6 +31,7 @@ from nomadauth.models import (
     Reply,
     User,
 )
+from nomadauth.responses import check_ok, open_answer
 from nomadauth.sso import SSOReturn, check_provider, parse_callback, sso_root
 
 __all__ = ["NomadApi"]

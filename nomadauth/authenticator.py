@@ -11,7 +11,8 @@ import attrs
 from nauth.clock import Clock
 from nauth.errors import ConfigurationError, VendorUnavailableError
 from nauth.secret import Secret
-from nauth.token import Token, instant
+from nauth.times import instant
+from nauth.token import Token
 from nomadauth.api import NomadApi
 from nomadauth.config import DEFAULT_LIFETIME, MAX_LIFETIME
 from nomadauth.credentials import NomadApiKey, NomadPassword, NomadSSO, NomadStaticToken
@@ -24,7 +25,7 @@ from nomadauth.errors import (
     blocked,
 )
 from nomadauth.interaction import NomadInteraction, OnInteraction
-from nomadauth.lifetimes import expiry_of, lifetime_of
+from nomadauth.lifetime import expiry_of, token_lifetime
 from nomadauth.models import (
     AccountLoginResponse,
     LoginRequest,
@@ -317,7 +318,7 @@ def _token(reply: Reply[AccountLoginResponse], endpoint: Endpoint) -> Token:
             status=meta.status,
             request_id=meta.request_id,
         )
-    lifetime = lifetime_of(data, access, sent_wall_s=meta.sent_wall_s)
+    lifetime = token_lifetime(data, access, sent_wall_s=meta.sent_wall_s)
     return Token(
         access_token=access,
         refresh_token=data.refresh_token,

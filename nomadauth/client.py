@@ -9,15 +9,15 @@ from aiohttp import ClientSession
 from yarl import URL
 
 from nauth.authenticator import Authenticator
-from nauth.calls import token_calls
 from nauth.client import VendorClient
 from nauth.clock import Clock, SystemClock
+from nauth.environment import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.events import Observer
 from nauth.origins import parse_base_url
-from nauth.sources.environment import EnvironmentReader
 from nauth.stores.base import StoreKey, TokenStore
 from nauth.token import RenewalPolicy
+from nauth.transport.calls import token_calls
 from nomadauth.api import NomadApi
 from nomadauth.authenticator import (
     SESSION_ID,

@@ -8,8 +8,8 @@ from typing import Any, cast, get_args
 import attrs
 import cattrs
 
-from nauth.scalars import MismatchError
-from nauth.wire import camel, make_converter, rename_with
+from nauth.wire.converter import camel, make_converter, rename_with
+from nauth.wire.scalars import MismatchError
 from nomadauth.models import (
     LOGIN_STATUS,
     LOOSE,

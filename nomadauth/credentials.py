@@ -9,10 +9,10 @@ from typing import Any, TypeAlias
 import attrs
 
 from nauth.clock import Clock, SystemClock
+from nauth.environment import EnvironmentReader
 from nauth.errors import ConfigurationError
+from nauth.identity import identity_digest, slow_digest
 from nauth.secret import Secret
-from nauth.sources.environment import EnvironmentReader
-from nauth.stores.base import identity_digest, slow_digest
 from nomadauth.sso import check_provider, hidden, parse_callback
 
 __all__ = [

@@ -10,7 +10,6 @@ import enum
 from collections.abc import Mapping
 from datetime import timedelta
 
-from nauth.calls import Leaves
 from nauth.errors import (
     CredentialsRejectedError,
     InteractionRequiredError,
@@ -23,6 +22,7 @@ from nauth.errors import (
     TokenRefusedError,
     VendorUnavailableError,
 )
+from nauth.transport.calls import Leaves
 from nomadauth.interaction import NomadInteraction
 from nomadauth.statuses import AnyLoginStatus, LoginStatus, UnknownStatus
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from aiohttp.hdrs import AUTHORIZATION
 
-from nauth.bearer import Answered
+from nauth.bearer.unauthorized import Answered
 from nauth.clock import Clock
-from nauth.manager import TokenManager
+from nauth.manager.token_manager import TokenManager
 
 __all__ = ["Expired403"]
 

@@ -19,7 +19,7 @@ from nauth.origins import parse_base_url
 from nauth.secret import Secret
 from nomadauth.config import choose_base_url
 from nomadauth.errors import NomadMalformedResponseError
-from nomadauth.lifetimes import sso_expiry
+from nomadauth.lifetime import sso_expiry
 
 __all__ = ["SSOReturn", "check_provider", "hidden", "parse_callback", "sso_login_url", "sso_root"]
 

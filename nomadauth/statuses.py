@@ -13,8 +13,8 @@ from typing import TypeAlias, TypeVar
 
 import attrs
 
-from nauth.scalars import type_name
-from nauth.text import clean
+from nauth.redact import clean
+from nauth.wire.scalars import type_name
 
 __all__ = [
     "STEPS",

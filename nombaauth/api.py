@@ -9,15 +9,14 @@ from typing import TypeVar
 
 from yarl import URL
 
-from nauth.calls import send
 from nauth.errors import MalformedResponseError
-from nauth.jsontext import NOT_JSON
 from nauth.token import Token
-from nauth.transport import Request, Transport
-from nauth.wire import encode
+from nauth.transport.base import Request, Transport
+from nauth.transport.calls import send
+from nauth.wire.converter import encode
+from nauth.wire.json_text import NOT_JSON
 from nombaauth.config import USER_AGENT
 from nombaauth.converter import CONVERTER
-from nombaauth.envelope import open_envelope
 from nombaauth.errors import LEAVES, Endpoint, NombaRefreshRefusedError
 from nombaauth.models import (
     Balance,
@@ -27,6 +26,7 @@ from nombaauth.models import (
     RevokeTokenRequest,
     TokenData,
 )
+from nombaauth.responses import open_envelope
 
 __all__ = ["NombaApi"]
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
 
 from nauth.errors import VendorUnavailableError
-from nauth.instants import bounded_seconds, lifetime_until
+from nauth.identity import identity_digest
 from nauth.secret import Secret
-from nauth.stores.base import identity_digest
-from nauth.token import Token, instant
+from nauth.times import instant
+from nauth.token import Token
 from nombaauth.api import NombaApi
-from nombaauth.config import DEFAULT_LIFETIME, MAX_LIFETIME
 from nombaauth.credentials import NombaCredentials
 from nombaauth.errors import (
     Endpoint,
@@ -20,8 +18,8 @@ from nombaauth.errors import (
     NombaRefreshRefusedError,
     effective_status,
 )
+from nombaauth.lifetime import token_lifetime
 from nombaauth.models import (
-    AnswerMeta,
     Envelope,
     IssueTokenRequest,
     RefreshTokenRequest,
@@ -114,23 +112,10 @@ def _token(envelope: Envelope[TokenData], endpoint: Endpoint) -> Token:
             status=meta.status,
             request_id=meta.request_id,
         )
-    lifetime = _lifetime(data, meta)
+    lifetime = token_lifetime(data, meta)
     return Token(
         access_token=data.access_token,
         refresh_token=data.refresh_token or None,
         lifetime=lifetime,
         expires_at=instant(meta.sent_wall_s + lifetime.total_seconds()),
     )
-
-
-def _lifetime(data: TokenData, meta: AnswerMeta) -> timedelta:
-    """Return `expiresAt` minus the answer's own `Date`, so that no clock skew counts; else 30 minutes.
-
-    The documented half hour holds only where the answer states nothing usable: 60 and 180 minutes have been seen.
-    """
-    stated = None
-    if data.expires_at is not None:
-        stated = lifetime_until(data.expires_at, date_header=meta.date, sent_wall=meta.sent_wall_s)
-    if stated is None or stated <= timedelta(0):
-        stated = bounded_seconds(data.expires_in) or DEFAULT_LIFETIME
-    return min(stated, MAX_LIFETIME)

@@ -7,20 +7,20 @@ from collections.abc import Mapping
 from aiohttp import ClientSession
 from yarl import URL
 
-from nauth.calls import token_calls
 from nauth.client import VendorClient
 from nauth.clock import Clock, SystemClock
+from nauth.environment import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.events import Observer
-from nauth.sources.environment import EnvironmentReader
 from nauth.stores.base import StoreKey, TokenStore
 from nauth.token import RenewalPolicy
+from nauth.transport.calls import token_calls
 from nombaauth.api import NombaApi
 from nombaauth.authenticator import NombaAuthenticator
 from nombaauth.config import ENVIRONMENTS, POLICY, USER_AGENT, VENDOR, NombaEnvironment, choose_base_url
 from nombaauth.credentials import NombaCredentials
-from nombaauth.envelope import hidden_401, window_hint
 from nombaauth.models import Balance
+from nombaauth.responses import hidden_401, window_hint
 
 __all__ = ["NombaClient"]
 

@@ -10,7 +10,7 @@ from yarl import URL
 
 from nauth.errors import ConfigurationError
 from nauth.origins import parse_base_url
-from nauth.text import not_among
+from nauth.redact import not_among
 from nauth.token import RenewalPolicy
 
 __all__ = [

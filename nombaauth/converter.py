@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import cattrs
 
-from nauth.wire import MismatchError, camel, make_converter, rename_with, type_name
+from nauth.wire.converter import MismatchError, camel, make_converter, rename_with, type_name
 from nombaauth.models import Balance, IssueTokenRequest, RefreshTokenRequest, RevokeTokenRequest, TokenData
 
 __all__ = ["CONVERTER", "code_text"]

@@ -11,7 +11,6 @@ import enum
 from collections.abc import Mapping
 from datetime import timedelta
 
-from nauth.calls import Leaves
 from nauth.errors import (
     CredentialsRejectedError,
     MalformedResponseError,
@@ -23,7 +22,8 @@ from nauth.errors import (
     TokenRefusedError,
     VendorUnavailableError,
 )
-from nauth.text import clean
+from nauth.redact import clean
+from nauth.transport.calls import Leaves
 
 __all__ = [
     "LEAVES",

@@ -12,8 +12,8 @@ from typing import Annotated, Generic, Literal, TypeVar
 import attrs
 from cattrs import override
 
-from nauth.instants import LooseInstant
 from nauth.secret import Secret
+from nauth.times import LooseInstant
 
 __all__ = [
     "AnswerMeta",

@@ -9,15 +9,15 @@ from __future__ import annotations
 import attrs
 from yarl import URL
 
-from nauth.calls import send
-from nauth.transport import Request, Transport
-from nauth.wire import encode
+from nauth.transport.base import Request, Transport
+from nauth.transport.calls import send
+from nauth.wire.converter import encode
 from noyoauth.config import USER_AGENT, NoyoEnvironment
 from noyoauth.converter import CONVERTER
 from noyoauth.credentials import NoyoCredentials
-from noyoauth.envelope import open_answer
 from noyoauth.errors import LEAVES, Endpoint
 from noyoauth.models import GroupsPage, IssueTokenRequest, ListGroupsRequest, Reply, TokenAnswer
+from noyoauth.responses import open_answer
 
 __all__ = ["NoyoApi"]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 from nauth.errors import ConfigurationError
-from nauth.text import clean
-from nauth.token import Token, instant
+from nauth.redact import clean
+from nauth.times import instant
+from nauth.token import Token
 from noyoauth.api import NoyoApi
 from noyoauth.credentials import NoyoCredentialSource, current
 from noyoauth.errors import NoyoMalformedResponseError

@@ -10,15 +10,15 @@ import attrs
 from aiohttp import ClientSession
 from yarl import URL
 
-from nauth.calls import token_calls
 from nauth.client import VendorClient
 from nauth.clock import Clock, SystemClock
+from nauth.environment import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.events import Observer
-from nauth.sources.environment import EnvironmentReader
 from nauth.stores.base import StoreKey, TokenStore
 from nauth.token import RenewalPolicy
-from nauth.transport import Transport
+from nauth.transport.base import Transport
+from nauth.transport.calls import token_calls
 from noyoauth.api import NoyoApi
 from noyoauth.authenticator import NoyoAuthenticator
 from noyoauth.config import (

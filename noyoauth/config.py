@@ -11,7 +11,7 @@ from yarl import URL
 
 from nauth.errors import ConfigurationError
 from nauth.origins import is_loopback, parse_base_url
-from nauth.text import not_among
+from nauth.redact import not_among
 from nauth.token import RenewalPolicy
 
 __all__ = [

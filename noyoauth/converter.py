@@ -8,8 +8,8 @@ from typing import Any
 
 import cattrs
 
-from nauth.instants import parse_instant
-from nauth.wire import MismatchError, make_converter, type_name
+from nauth.times import parse_instant
+from nauth.wire.converter import MismatchError, make_converter, type_name
 from noyoauth.models import EPOCH_S
 
 __all__ = ["CONVERTER", "tame"]

@@ -8,10 +8,10 @@ from typing import Any, TypeAlias
 
 import attrs
 
+from nauth.environment import EnvironmentReader
 from nauth.errors import ConfigurationError
+from nauth.identity import identity_digest
 from nauth.secret import Secret
-from nauth.sources.environment import EnvironmentReader
-from nauth.stores.base import identity_digest
 
 __all__ = ["NoyoCredentialSource", "NoyoCredentials", "current"]
 

@@ -11,7 +11,6 @@ import enum
 from collections.abc import Mapping
 from datetime import timedelta
 
-from nauth.calls import Leaves
 from nauth.errors import (
     CredentialsRejectedError,
     MalformedResponseError,
@@ -23,6 +22,7 @@ from nauth.errors import (
     TokenRefusedError,
     VendorUnavailableError,
 )
+from nauth.transport.calls import Leaves
 from noyoauth.models import ErrorBody
 
 __all__ = [

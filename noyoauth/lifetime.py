@@ -14,11 +14,11 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import attrs
 
-from nauth import jwt
 from nauth.errors import ConfigurationError
-from nauth.instants import bounded_seconds, lifetime_until
 from nauth.secret import Secret
+from nauth.times import bounded_seconds, lifetime_until
 from nauth.token import MAX_LIFETIME
+from nauth.wire import jwt
 from noyoauth.config import DEFAULT_LIFETIME, EXP_LEEWAY, MS_FROM
 from noyoauth.models import AnswerMeta, TokenAnswer
 

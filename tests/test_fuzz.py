@@ -26,7 +26,7 @@ from nauth.errors import NauthError
 from nauth.secret import Secret
 from nauth.testing import FakeClock
 from nauth.token import Token
-from nauth.transport import Answer
+from nauth.transport.base import Answer
 from nomadauth import (
     NomadApi,
     NomadError,

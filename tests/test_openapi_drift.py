@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import attrs
 
 import nombaauth.models as nomba_models
-from nauth.wire import Unit, make_converter
+from nauth.wire.converter import Unit, make_converter
 from tests.fakes.openapi import Description
 from tests.fakes.openapi_models import model_problems
 from tests.fakes.openapi_vendors import VENDORS, Vendor, every_vendor, played, route_problems

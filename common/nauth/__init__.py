@@ -1,11 +1,11 @@
 """nauth: one token for any number of coroutines, renewed without anyone waiting.
 
-What is listed in `__all__` here, in the vendor packages and in `nauth.stores`, `nauth.testing` is the promise of
+What is listed in `__all__` here, in the vendor packages, `nauth.stores`, `nauth.oauth2` and `nauth.testing` is the promise of
 stability; everything else may move.
 """
 
 from nauth.authenticator import Authenticator
-from nauth.bearer import BearerAuth
+from nauth.bearer.aiohttp import BearerAuth
 from nauth.clock import Clock, SystemClock
 from nauth.errors import (
     ClosedError,
@@ -38,7 +38,7 @@ from nauth.events import (
     RequestReplayed,
     TokenAdopted,
 )
-from nauth.manager import TokenManager
+from nauth.manager.token_manager import TokenManager
 from nauth.secret import Secret
 from nauth.stores.base import StoreKey, TokenStore
 from nauth.stores.memory import MemoryStore

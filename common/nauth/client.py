@@ -12,22 +12,23 @@ from typing import Self, Unpack
 from aiohttp import ClientMiddlewareType, ClientSession, ClientTimeout, TCPConnector
 from yarl import URL
 
-from nauth.aiohttp_transport import AiohttpTransport
 from nauth.authenticator import Authenticator
-from nauth.bearer import BearerAuth, Hidden401
+from nauth.bearer.aiohttp import BearerAuth
+from nauth.bearer.httpx import HttpxAuth, httpx_auth
+from nauth.bearer.unauthorized import Hidden401
 from nauth.clock import Clock, SystemClock
 from nauth.errors import ClosedError, ConfigurationError
 from nauth.events import Observer
-from nauth.httpx import HttpxAuth, httpx_auth
-from nauth.manager import TokenManager
-from nauth.options import PendingResponse, RequestOptions
+from nauth.manager.token_manager import TokenManager
 from nauth.origins import resolve, unverified
-from nauth.retrying import Retrying, WaitHint
-from nauth.rooms import own_task
-from nauth.sessions import LoopSessions
+from nauth.request_options import PendingResponse, RequestOptions
 from nauth.stores.base import StoreKey, TokenStore
+from nauth.tasks import own_task
 from nauth.token import RenewalPolicy, Token
-from nauth.transport import Transport
+from nauth.transport.aiohttp import AiohttpTransport
+from nauth.transport.base import Transport
+from nauth.transport.retry import Retrying, WaitHint
+from nauth.transport.sessions import LoopSessions
 
 __all__ = ["VendorClient"]
 
@@ -122,7 +123,7 @@ class VendorClient:
         """Return the same for httpx and httpx2: ``httpx.AsyncClient(auth=client.httpx_auth())``.
 
         One object serves both packages and any number of their clients; the guards are those of `auth`. See
-        `nauth.httpx.HttpxAuth` for what differs. The first call imports the packages.
+        `nauth.bearer.httpx.HttpxAuth` for what differs. The first call imports the packages.
 
         Raises:
             ConfigurationError: neither is installed: ``pip install nauth[httpx]``.

@@ -31,6 +31,7 @@ Errors are plain classes, with the message positional and all data keyword-only 
 from __future__ import annotations
 
 import copy
+import traceback
 from datetime import timedelta
 from typing import TypeVar
 
@@ -54,6 +55,7 @@ __all__ = [
     "VendorUnavailableError",
     "fresh_copy",
     "recast",
+    "unexpected",
 ]
 
 
@@ -66,7 +68,7 @@ class NauthError(Exception):
         request_id: what the vendor calls this exchange in its own logs, if it said so.
         retry_after: how long to wait before the same call can make sense; None where waiting does not help or
             nobody knows.
-        detail: what the vendor itself said, cleaned by `nauth.text.clean`; for people, never to branch on.
+        detail: what the vendor itself said, cleaned by `nauth.redact.clean`; for people, never to branch on.
     """
 
     def __init__(
@@ -193,3 +195,14 @@ def recast(error: NauthError, leaf: type[_N]) -> _N:
     twin = leaf(*error.args)
     twin.__dict__.update(fresh_copy(error).__dict__)
     return twin
+
+
+def unexpected(error: Exception) -> NauthError:
+    """Describe a bug in an authenticator or store: where it is, but never its text, which may quote the wire."""
+    # not `extract_tb`: it reads the source file, and the event loop would wait for the disk
+    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+    code = frame.f_code
+    return NauthError(
+        f"{type(error).__name__} in {code.co_name} ({code.co_filename}:{line}): an authenticator or store may "
+        "raise nauth's errors only. Please report this as a bug"
+    )

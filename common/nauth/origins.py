@@ -14,9 +14,11 @@ from nauth.errors import ConfigurationError, OriginError
 __all__ = [
     "AS_HTTP",
     "OriginKey",
+    "check_origin",
     "is_loopback",
     "origin_key",
     "parse_base_url",
+    "place",
     "read_url",
     "resolve",
     "unverified",
@@ -153,3 +155,26 @@ def _shown(url: URL) -> str:
 def _text(key: OriginKey) -> str:
     scheme, host, port = key[0], (key[1] or "")[:_LONGEST_HOST], key[2]
     return f"{scheme}://{host}" if port in {443, 80, None} else f"{scheme}://{host}:{port}"
+
+
+def check_origin(url: URL) -> None:
+    """Refuse to carry a credential to `url` in the clear.
+
+    Raises:
+        ConfigurationError: `url` is relative, or plain http to another machine than this one.
+    """
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ConfigurationError(
+            "nothing was sent: the address is not an absolute https URL. "
+            "Check the base URL: it starts with https:// and a host name."
+        )
+    if url.scheme == "http" and not is_loopback(url.host):
+        raise ConfigurationError(
+            f"nothing was sent: http to {place(url)} would carry the credential over the network unencrypted. "
+            "Use https://; plain http is allowed to this machine only (localhost, 127.0.0.0/8, ::1)."
+        )
+
+
+def place(url: URL) -> str:
+    """Return host and port of `url`: as much of an address as an error or log may show."""
+    return f"{url.host_subcomponent}:{url.port}"

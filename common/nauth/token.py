@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from math import inf
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 import attrs
 
 from nauth.errors import ConfigurationError
-from nauth.instants import MAX_LIFETIME
 from nauth.secret import Secret
+from nauth.times import MAX_LIFETIME
 
-__all__ = [
-    "MAX_LIFETIME",
-    "NOTHING",
-    "Held",
-    "RenewalPolicy",
-    "Token",
-    "TokenState",
-    "age_on_arrival",
-    "held",
-    "margin_s",
-    "succeed",
-]
+__all__ = ["MAX_LIFETIME", "RenewalPolicy", "Token", "TokenState", "margin_s"]
 
 
 class TokenState(enum.Enum):
@@ -164,75 +152,6 @@ class RenewalPolicy:
         return min(start * 2.0 ** min(failures - 1, 40), max(start, self.backoff_cap.total_seconds()))
 
 
-@attrs.frozen
-class Held:
-    """A token in memory with the four instants that decide its state, in seconds of each clock.
-
-    `asked_mono` is when it was asked for, `stored` whether the store has it. `barred` are the last few tokens that were
-    revoked or refused here: they must not come back, though they may yet arrive at the store.
-    """
-
-    token: Token | None
-    version: int
-    renew_mono: float
-    renew_wall: float
-    expire_mono: float
-    expire_wall: float
-    asked_mono: float = -inf
-    stored: bool = True
-    barred: tuple[Token, ...] = ()
-
-    def state(self, mono: float, wall: float) -> TokenState:
-        """Say what may be done with the token. Either clock is enough to make it stale or expired."""
-        if self.renew_mono > mono and self.renew_wall > wall:
-            return TokenState.FRESH
-        if self.expire_mono > mono and self.expire_wall > wall:
-            return TokenState.STALE
-        return TokenState.EXPIRED
-
-    @property
-    def refused(self) -> bool:
-        """Whether the token is known to be dead before its time."""
-        return self.token is not None and self.expire_mono == -inf
-
-    def dead(self) -> Held:
-        """Return the same token, known to be dead: kept for its refresh token only."""
-        return attrs.evolve(self, renew_mono=-inf, renew_wall=-inf, expire_mono=-inf, expire_wall=-inf)
-
-    def without(self, token: Token, version: int) -> Held:
-        """Return what is held after `token`, stored as `version`, was revoked. Another token held here stays."""
-        rest = NOTHING if token.same_access(self.token) else self
-        return attrs.evolve(rest, version=max(self.version, version), barred=barring(self.barred, token))
-
-    def discarded(self) -> Held:
-        """Return what is held after a sibling has discarded the record: nothing, but never an older version again."""
-        return attrs.evolve(NOTHING, version=self.version, barred=self.barred)
-
-    def outdates(self, token: Token, asked_mono: float) -> bool:
-        """Tell whether a stored `token`, asked for at `asked_mono`, is a step back: known to be dead, or older.
-
-        Its version cannot tell where the token held here has never been stored.
-        """
-        return any(map(token.same_access, self.barred)) or (not self.stored and asked_mono < self.asked_mono)
-
-    def knows_dead(self, token: Token) -> bool:
-        """Tell whether `token` is the one held, and the vendor has refused it."""
-        return self.refused and token.same_access(self.token)
-
-
-_MOST_BARRED = 3
-"""A revocation ends two tokens at most, the stored one and the one held; one more for a 401 before it."""
-
-
-def barring(barred: tuple[Token, ...], token: Token) -> tuple[Token, ...]:
-    """Return `barred` with `token` in front, without those that have waited longest."""
-    return (token, *(one for one in barred if not one.same_access(token)))[:_MOST_BARRED]
-
-
-NOTHING = Held(None, 0, -inf, -inf, -inf, -inf)
-"""What is held before the first token and after a revocation."""
-
-
 def margin_s(lifetime_s: float, policy: RenewalPolicy, spread: float) -> float:
     """Return how many seconds before its end a token of `lifetime_s` is renewed.
 
@@ -244,57 +163,3 @@ def margin_s(lifetime_s: float, policy: RenewalPolicy, spread: float) -> float:
     wanted = margin + jitter
     scale = min(1.0, lifetime_s / 2 / wanted) if wanted else 0.0
     return (margin + jitter * spread) * scale
-
-
-def held(
-    token: Token,
-    policy: RenewalPolicy,
-    *,
-    version: int,
-    age_s: float,
-    mono: float,
-    wall: float,
-    spread: float,
-    stored: bool = True,
-) -> Held:
-    """Place `token`, asked for `age_s` seconds ago, on both clocks."""
-    asked = mono - age_s
-    if token.lifetime is None:
-        return Held(token, version, inf, inf, inf, inf, asked, stored)
-    lifetime_s = min(token.lifetime, MAX_LIFETIME).total_seconds()
-    left = lifetime_s - age_s
-    fresh = left - margin_s(max(lifetime_s, 0.0), policy, spread)
-    return Held(token, version, mono + fresh, wall + fresh, mono + left, wall + left, asked, stored)
-
-
-def succeed(old: Held, new: Held, *, mono: float, wall: float) -> Held:
-    """Return what to hold when `new` arrives in the place of `old`.
-
-    A token that is dead on arrival brings nothing but its refresh token: while the old one lives, it goes on serving.
-    """
-    # what is known to be dead stays so, unless the vendor itself has handed it out again
-    gone = barring(old.barred, old.token) if old.refused and old.token is not None else old.barred
-    new = attrs.evolve(new, barred=tuple(one for one in gone if not one.same_access(new.token)))
-    useless = new.state(mono, wall) is TokenState.EXPIRED and old.state(mono, wall) is not TokenState.EXPIRED
-    if not useless or old.token is None or new.token is None:
-        return new
-    token = attrs.evolve(old.token, refresh_token=new.token.refresh_token, extra=new.token.extra)
-    return attrs.evolve(old, token=token, version=new.version, stored=new.stored)
-
-
-def age_on_arrival(token: Token, *, waited_s: float, wall: float) -> float:
-    """Return how many seconds ago `token` was asked for, as closely as can be known.
-
-    An authenticator that retries knows when its last attempt went out, and says so by `expires_at - lifetime`.
-    It is believed only between zero and `waited_s`, the time since the authenticator was called.
-    """
-    if token.expires_at is None or token.lifetime is None:
-        return waited_s
-    # in floats: a lifetime of thousands of years would leave the calendar
-    asked = token.expires_at.timestamp() - token.lifetime.total_seconds()
-    return min(max(wall - asked, 0.0), waited_s)
-
-
-def instant(epoch_s: float) -> datetime:
-    """Return the aware UTC datetime of `epoch_s` seconds since the epoch."""
-    return datetime.fromtimestamp(epoch_s, UTC)

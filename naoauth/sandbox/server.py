@@ -13,8 +13,8 @@ from yarl import URL
 
 from naoauth.credentials import NaoApiKey, NaoCredentials, NaoOAuth, NaoSession
 from naoauth.sandbox import data
-from naoauth.sandbox.answers import Answers
 from naoauth.sandbox.oauth import OAuth
+from naoauth.sandbox.responses import Answers
 from naoauth.sandbox.switches import Switches, SwitchOptions, parse
 from nauth.clock import Clock
 from nauth.secret import Secret
@@ -48,7 +48,7 @@ class NaoSandbox(Sandbox):
     jwt_place               meta, meta_nested, response_header, nowhere
     jwt_prefix              none, bearer
     jwt_exp                 present, absent, earlier_than_meta, later_than_meta (by ten minutes)
-    expiry_key              expires_at, the other names of `naoauth.expiry`, odd_name (``good_until_then``), absent
+    expiry_key              expires_at, the other names of `naoauth.lifetime`, odd_name (``good_until_then``), absent
     expiry_form             iso_z, iso_ms_z, iso_offset, iso_offset_plain, ruby_utc, ruby_offset, http_date, epoch_s,
                             epoch_s_text, epoch_ms, naive, garbage
     jwt_life                86400, short (2 s), or seconds, or a timedelta

@@ -15,8 +15,8 @@ from nauth.secret import Secret
 from nauth.testing.sandbox import Handler, Route, Sandbox
 from nomadauth.credentials import NomadApiKey, NomadPassword, NomadStaticToken
 from nomadauth.sandbox import data
-from nomadauth.sandbox.answers import Answers, json_answer
 from nomadauth.sandbox.data import Account
+from nomadauth.sandbox.responses import Answers, json_answer
 from nomadauth.sandbox.sessions import Access, Sessions
 from nomadauth.sandbox.switches import Switches, SwitchOptions, parse
 from nomadauth.sandbox.throttle import Throttle

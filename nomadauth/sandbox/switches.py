@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias, TypedDict, get_args
 
 import attrs
 
-from nauth.testing.switchboard import Switchboard
+from nauth.testing.switches import Switchboard
 
 __all__ = ["SWITCHES", "SwitchOptions", "Switches", "parse"]
 

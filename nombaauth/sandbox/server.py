@@ -16,8 +16,8 @@ from nauth.secret import Secret
 from nauth.testing.sandbox import Handler, Route, Sandbox
 from nombaauth.credentials import NombaCredentials
 from nombaauth.sandbox import data
-from nombaauth.sandbox.answers import Answers, Failure, failure
 from nombaauth.sandbox.limits import RateLimiter
+from nombaauth.sandbox.responses import Answers, Failure, failure
 from nombaauth.sandbox.sessions import Access, Refresh, Sessions
 from nombaauth.sandbox.switches import Switches, SwitchOptions, parse
 

@@ -21,8 +21,8 @@ from nauth.testing.sandbox import Handler, Route, Sandbox
 from noyoauth.config import TOKEN_PATH
 from noyoauth.credentials import NoyoCredentials
 from noyoauth.sandbox import data
-from noyoauth.sandbox.answers import Answers
 from noyoauth.sandbox.limits import Outages
+from noyoauth.sandbox.responses import Answers
 from noyoauth.sandbox.sessions import Access, Sessions
 from noyoauth.sandbox.switches import Switches, SwitchOptions, parse
 

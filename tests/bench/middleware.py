@@ -24,7 +24,7 @@ from aiohttp.hdrs import AUTHORIZATION
 from yarl import URL
 
 from nauth import Secret, Token, TokenManager
-from nauth.bearer import BearerAuth
+from nauth.bearer.aiohttp import BearerAuth
 from nauth.stores import MemoryStore, StoreKey
 
 BAR_US, BAR_RATIO = 1.0, 0.98

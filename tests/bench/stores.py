@@ -1,6 +1,6 @@
 """What a renewal and an adopted token cost in each store: `PYTHONPATH=. python tests/bench/stores.py [renewals]`.
 
-A renewal is what `nauth.renewal` does with a store: lease, load, commit, release. An adopted token is what a sibling
+A renewal is what `nauth.manager.renewal` does with a store: lease, load, commit, release. An adopted token is what a sibling
 does that finds the work done: lease, load, release. Figures are microseconds, seen from the event loop.
 """
 

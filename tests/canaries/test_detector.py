@@ -13,7 +13,7 @@ import attrs
 import pytest
 
 from nauth.errors import NauthError
-from tests.fakes.canaries import Canaries, Witness
+from tests.fakes.canaries import OURS, Canaries, Witness
 
 
 @attrs.frozen
@@ -35,9 +35,7 @@ def _fail(canary: str) -> None:
 
 def _as_ours(function: types.FunctionType) -> types.FunctionType:
     """Return `function` as if it stood in a file of the library."""
-    return types.FunctionType(
-        function.__code__.replace(co_filename="/somewhere/common/nauth/odd.py"), globals()
-    )
+    return types.FunctionType(function.__code__.replace(co_filename=f"{OURS[0]}odd.py"), globals())
 
 
 def _plant_error(witness: Witness, canary: str) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 from aiohttp import web
 from yarl import URL
 
-from nauth.aiohttp_transport import AiohttpTransport
 from nauth.clock import SystemClock
-from nauth.transport import Request
+from nauth.transport.aiohttp import AiohttpTransport
+from nauth.transport.base import Request
 
 __all__ = ["CANARY", "adapter", "echo", "post", "reply"]
 

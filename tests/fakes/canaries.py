@@ -9,12 +9,15 @@ import copy
 import io
 import json
 import logging
+import os
 import pickle
 import sys
 import traceback
 import types
 import warnings
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus
 
@@ -40,7 +43,9 @@ _FRAME_FREE = ("/tests/", "/_pytest/", "/pluggy/")
 """Whose frames hold canaries on purpose."""
 WRAPPED = "wrapped"
 """The kind of whatever was put into a `Secret`, as far as nothing more is known of it."""
-OURS = ("/common/nauth/", "/nomadauth/", "/nombaauth/", "/noyoauth/", "/naoauth/")
+_PACKAGES = ("nauth", "nomadauth", "nombaauth", "noyoauth", "naoauth")
+OURS = tuple(f"{Path(find_spec(name).origin).parent}{os.sep}" for name in _PACKAGES)  # type: ignore[union-attr, arg-type]
+"""Where the packages lie, whatever the checkout is called."""
 
 
 class Canaries:

@@ -18,7 +18,7 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from nauth.client import VendorClient
-from nauth.manager import TokenManager
+from nauth.manager.token_manager import TokenManager
 from nauth.secret import Secret
 from nauth.stores.base import StoreKey
 from nauth.stores.memory import MemoryStore

@@ -8,8 +8,8 @@ from typing import Any
 
 from yarl import URL
 
-from nauth.httpx import HttpxAuth, httpx_auth
-from nauth.manager import TokenManager
+from nauth.bearer.httpx import HttpxAuth, httpx_auth
+from nauth.manager.token_manager import TokenManager
 
 __all__ = ["KITS", "auth_of", "client_of"]
 

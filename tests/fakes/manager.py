@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from nauth.events import Event
-from nauth.manager import TokenManager
+from nauth.manager.token_manager import TokenManager
 from nauth.stores.base import StoreKey
 from nauth.testing.clock import FakeClock
 from nauth.token import RenewalPolicy

@@ -15,7 +15,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from yarl import URL
 
-from nauth.transport import Answer, Request
+from nauth.transport.base import Answer, Request
 
 __all__ = ["Description", "Json", "Operation", "answer_problems", "request_problems"]
 

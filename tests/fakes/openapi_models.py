@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 import attrs
 import cattrs
 
-from nauth.instants import LOOSE as LOOSE_INSTANT
-from nauth.scalars import Unit
 from nauth.secret import Secret
+from nauth.times import LOOSE as LOOSE_INSTANT
+from nauth.wire.scalars import Unit
 from nomadauth.models import LOGIN_STATUS, LOOSE, PING_STATUS
 from nomadauth.statuses import UnknownStatus
 from noyoauth.models import EPOCH_S

@@ -18,13 +18,13 @@ from naoauth.credentials import NaoOAuth
 from naoauth.sandbox import NaoSandbox
 from nauth.clock import SystemClock
 from nauth.errors import NauthError
-from nauth.manager import TokenManager
+from nauth.manager.token_manager import TokenManager
 from nauth.oauth2.authorization_code import AuthorizationCode
 from nauth.oauth2.endpoint import TokenEndpoint
 from nauth.secret import Secret
 from nauth.stores import MemoryStore
 from nauth.token import Token
-from nauth.transport import Request
+from nauth.transport.base import Request
 from nomadauth.api import NomadApi
 from nomadauth.credentials import NomadPassword
 from nomadauth.sandbox import NomadSandbox

@@ -22,11 +22,11 @@ import noyoauth.models as noyo_models
 from naoauth.config import HOST as NAO_HOST
 from naoauth.sandbox import SWITCHES as NAO_SWITCHES
 from naoauth.sandbox import NaoSandbox
-from nauth.aiohttp_transport import AiohttpTransport
 from nauth.clock import SystemClock
 from nauth.errors import NauthError
-from nauth.oauth2.answers import TokenAnswer
+from nauth.oauth2.token_response import TokenAnswer
 from nauth.testing.sandbox import Sandbox
+from nauth.transport.aiohttp import AiohttpTransport
 from nomadauth.sandbox import SWITCHES as NOMAD_SWITCHES
 from nomadauth.sandbox import NomadSandbox
 from nombaauth.config import HOSTS as NOMBA_HOSTS

@@ -7,7 +7,7 @@ from pathlib import Path
 import attrs
 from yarl import URL
 
-from nauth.transport import Answer, Request, Transport
+from nauth.transport.base import Answer, Request, Transport
 from tests.fakes.openapi import Description, answer_problems, request_problems
 
 __all__ = ["DESCRIBED", "Wire", "exchange_problems"]

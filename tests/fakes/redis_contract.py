@@ -7,8 +7,8 @@ import contextlib
 from collections.abc import AsyncGenerator
 from datetime import timedelta
 
-from nauth.stores.redis import RedisStore
-from nauth.testing.contract import StoreContract
+from nauth.stores.redis.store import RedisStore
+from nauth.testing.contract.store import StoreContract
 from tests.fakes.engines import Server
 
 __all__ = ["RedisContract"]

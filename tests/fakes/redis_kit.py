@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.driver_info import DriverInfo
 
 from nauth.stores.base import Lease, Record, StoreKey
-from nauth.stores.redis import RedisStore
+from nauth.stores.redis.store import RedisStore
 from nauth.token import Token
 from tests.fakes.manager import KEY
 

@@ -10,8 +10,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from nauth.stores.base import Lease, Record, StoreKey
-from nauth.stores.sqlite import SQLiteStore
-from nauth.stores.sqlite_tables import Tables
+from nauth.stores.sqlite.store import SQLiteStore
+from nauth.stores.sqlite.tables import Tables
 from nauth.testing.clock import FakeClock
 from nauth.token import Token
 from tests.fakes.manager import KEY

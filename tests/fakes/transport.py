@@ -12,7 +12,7 @@ from typing import TypeAlias
 import attrs
 
 from nauth.clock import Clock
-from nauth.transport import Answer, Request, Transport
+from nauth.transport.base import Answer, Request, Transport
 
 __all__ = ["FakeTransport", "Outcome", "answer"]
 

@@ -12,9 +12,9 @@ import cattrs
 import pytest
 
 from nauth.errors import MalformedResponseError
-from nauth.instants import LooseInstant
 from nauth.secret import Secret
-from nauth.wire import Unit, camel, decode, make_converter, rename_with
+from nauth.times import LooseInstant
+from nauth.wire.converter import Unit, camel, decode, make_converter, rename_with
 
 __all__ = [
     "CANARY",

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import attrs
 
-from nauth.sharing import LEASE_GRACE
-from nauth.stores.redis import RedisStore
-from nauth.stores.sqlite import SQLiteStore
+from nauth.manager.store_access import LEASE_GRACE
+from nauth.stores.redis.store import RedisStore
+from nauth.stores.sqlite.store import SQLiteStore
 from nauth.token import RenewalPolicy
 
 __all__ = ["AnyStore", "Order", "open_store"]

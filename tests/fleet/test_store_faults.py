@@ -12,7 +12,7 @@ import attrs
 import pytest
 
 from nauth.events import Event, RenewalFailed, RenewalSucceeded, TokenAdopted
-from nauth.stores.redis import RedisStore
+from nauth.stores.redis.store import RedisStore
 from nauth.testing.clock import FakeClock
 from nauth.token import RenewalPolicy
 from nombaauth import NombaClient

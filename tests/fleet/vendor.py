@@ -16,7 +16,7 @@ from aiohttp import web
 
 from nauth.testing.sandbox import Handler, Route
 from nombaauth.sandbox import NombaSandbox
-from nombaauth.sandbox.answers import Failure
+from nombaauth.sandbox.responses import Failure
 
 __all__ = ["Ambush", "FleetVendor", "Made", "Moment"]
 

@@ -18,37 +18,38 @@ from yarl import URL
 
 from naoauth.client import _settings as nao_settings
 from naoauth.config import choose_base_url as nao_base_url
-from naoauth.session_answer import open_session
-from nauth import jwt
+from naoauth.session_response import open_session
 from nauth.errors import MalformedResponseError, NauthError
-from nauth.instants import MAX_LIFETIME, RETRY_AFTER_CAP, bounded_seconds, parse_instant
-from nauth.jsontext import parse_json
-from nauth.oauth2.addresses import endpoint_url, with_parameters
-from nauth.oauth2.answers import read_token
 from nauth.oauth2.callback import Callback
 from nauth.oauth2.endpoint import _form
-from nauth.oauth2.refusals import Ask
+from nauth.oauth2.errors import Ask
+from nauth.oauth2.token_response import read_token
+from nauth.oauth2.urls import endpoint_url, with_parameters
 from nauth.origins import origin_key, parse_base_url, resolve
-from nauth.retrying import wait_of
 from nauth.secret import Secret
+from nauth.stores.aes_gcm import Keyring, _bound
 from nauth.stores.base import StoreKey
 from nauth.stores.codec import decode_token, encode_token
-from nauth.stores.sealing import Keyring, _bound
+from nauth.times import MAX_LIFETIME, RETRY_AFTER_CAP, bounded_seconds, parse_instant
 from nauth.token import Token
-from nauth.transport import Answer
-from nauth.wire import decode
+from nauth.transport.base import Answer
+from nauth.transport.retry import wait_of
+from nauth.wire import jwt
+from nauth.wire.converter import decode
+from nauth.wire.json_text import parse_json
 from nomadauth.client import _settings as nomad_settings
 from nomadauth.config import choose_base_url as nomad_base_url
 from nomadauth.converter import CONVERTER as NOMAD
-from nomadauth.lifetimes import lifetime_of, sso_expiry
+from nomadauth.lifetime import sso_expiry
+from nomadauth.lifetime import token_lifetime as lifetime_of
 from nomadauth.models import AccountLoginResponse
 from nomadauth.sso import parse_callback
 from nombaauth.authenticator import _token as nomba_token
 from nombaauth.client import _settings as nomba_settings
 from nombaauth.config import choose_base_url as nomba_base_url
-from nombaauth.envelope import open_envelope, window_hint
 from nombaauth.errors import Endpoint
 from nombaauth.models import TokenData
+from nombaauth.responses import open_envelope, window_hint
 from noyoauth.client import _settings as noyo_settings
 from noyoauth.config import choose_base_url as noyo_base_url
 from noyoauth.config import choose_token_url

@@ -10,42 +10,42 @@ MANAGER: tuple[Planted, ...] = (
     # --- the manager -----------------------------------------------------------------------------------------
     core(
         "no single flight: every cold caller starts a renewal",
-        "manager",
+        "manager/token_manager",
         "            if flight is None:\n                return self._start_cold(room, now)\n            return flight if",
         "            if True:\n                return self._start_cold(room, now)\n            return flight if",
         "manager_cold",
     ),
     core(
         "no cool-down: a failing endpoint is called for every caller",
-        "manager",
+        "manager/token_manager",
         "        self._pauses.check(self._monotonic())\n        flight = self._start(",
         "        flight = self._start(",
         "manager_cold",
     ),
     core(
         "a late 401 renews again: compares by time instead of by token",
-        "manager",
+        "manager/token_manager",
         "if now.token is not None and not rejected.same_access(now.token) and self._is_alive():",
         "if now.token is not None and not self._is_alive():",
         "manager_rejected",
     ),
     core(
         "a rejected token goes on being handed out",
-        "manager",
+        "manager/token_manager",
         "                    self._replace(self._held.dead())\n",
         "                    pass\n",
         "manager_rejected",
     ),
     core(
         "an older push replaces a newer token",
-        "holding",
+        "manager/token_cache",
         "(record is not None and record.version <= self._held.version)",
         "(record is not None and record.version < 0)",
         "manager_siblings",
     ),
     core(
         "a late result replaces a newer push",
-        "manager",
+        "manager/token_manager",
         "if ours or now.version <= made.version or now.version == base.version:",
         "if ours or now.version <= made.version or True:",
         "manager_siblings",
@@ -53,7 +53,7 @@ MANAGER: tuple[Planted, ...] = (
     ),
     core(
         "closing does not wait for a renewal in flight",
-        "manager",
+        "manager/token_manager",
         "        await self._rooms.drain()\n",
         "",
         "manager_revoke_close",
@@ -85,7 +85,7 @@ MANAGER: tuple[Planted, ...] = (
     ),
     core(
         "revocation and renewal are not kept apart",
-        "manager",
+        "manager/token_manager",
         "            async with room.lock:\n                outcome = await revoke_all(",
         "            if True:\n                outcome = await revoke_all(",
         "manager_revoke_close",
@@ -94,7 +94,7 @@ MANAGER: tuple[Planted, ...] = (
     ),
     core(
         "a failed commit is never tried again",
-        "manager",
+        "manager/token_manager",
         "        if not made.stored:\n",
         "        if made is None:\n",
         "manager_store_down",
@@ -102,7 +102,7 @@ MANAGER: tuple[Planted, ...] = (
     ),
     core(
         "the window of the fast path goes beyond the wall clock's end",
-        "holding",
+        "manager/token_cache",
         "min(WINDOW_S, now.renew_mono - mono, now.renew_wall - wall)",
         "WINDOW_S",
         "manager_fast_path",
@@ -111,7 +111,7 @@ MANAGER: tuple[Planted, ...] = (
     # --- tasks, flights, pauses, clocks ----------------------------------------------------------------------
     core(
         "nobody holds the renewal's task",
-        "rooms",
+        "manager/per_loop",
         "    _running.add(task)\n",
         "",
         "rooms",
@@ -119,7 +119,7 @@ MANAGER: tuple[Planted, ...] = (
     ),
     core(
         "the renewal runs in the first caller's context",
-        "rooms",
+        "manager/per_loop",
         "Context().run(loop.create_task, work, name=name)",
         "loop.create_task(work, name=name)",
         "rooms",
@@ -128,7 +128,7 @@ MANAGER: tuple[Planted, ...] = (
     ),
     core(
         "all waiters are given one error object",
-        "flight",
+        "manager/single_flight",
         "            raise fresh_copy(self.error)\n",
         "            raise self.error\n",
         "flight",
@@ -137,7 +137,7 @@ MANAGER: tuple[Planted, ...] = (
     ),
     core(
         "a cancelled waiter cannot be skipped when the flight lands",
-        "flight",
+        "manager/single_flight",
         "            if not waiter.done():\n                waiter.set_result(outcome)",
         "            if True:\n                waiter.set_result(outcome)",
         "flight",
@@ -145,7 +145,7 @@ MANAGER: tuple[Planted, ...] = (
     ),
     core(
         "the pause after a failure does not grow",
-        "pauses",
+        "manager/backoff",
         "quiet = max(self._policy.pause_s(self._policy.backoff, self._failures), told)",
         "quiet = max(self._policy.pause_s(self._policy.backoff, 1), told)",
         "pauses",

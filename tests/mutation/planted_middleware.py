@@ -9,7 +9,7 @@ __all__ = ["MIDDLEWARE"]
 MIDDLEWARE: tuple[Planted, ...] = (
     core(
         "no look at the origin: the token follows redirects",
-        "bearer",
+        "bearer/aiohttp",
         "            return await self._elsewhere(request, handler)\n",
         "            pass\n",
         "bearer_redirects",
@@ -18,7 +18,7 @@ MIDDLEWARE: tuple[Planted, ...] = (
     ),
     core(
         "the caller's own Authorization is overwritten",
-        "bearer",
+        "bearer/aiohttp",
         "if AUTHORIZATION in headers or (self._foreign and remembered(self._foreign, request)):",
         "if self._foreign and remembered(self._foreign, request):",
         "bearer",
@@ -26,7 +26,7 @@ MIDDLEWARE: tuple[Planted, ...] = (
     ),
     core(
         "on the way back from another origin, ours replaces the caller's own Authorization",
-        "bearer",
+        "bearer/aiohttp",
         "if AUTHORIZATION in headers or (self._foreign and remembered(self._foreign, request)):",
         "if AUTHORIZATION in headers:",
         "bearer_redirects",
@@ -35,7 +35,7 @@ MIDDLEWARE: tuple[Planted, ...] = (
     ),
     core(
         "half a stream is sent a second time",
-        "bearer",
+        "bearer/aiohttp",
         "        if not replayable(request.body):  # looked at again: an upload may have been running a moment ago\n",
         "        if request.body is NotImplemented:\n",
         "replay",
@@ -43,7 +43,7 @@ MIDDLEWARE: tuple[Planted, ...] = (
     ),
     core(
         "the first attempt is not settled: callers fill the pool while they wait",
-        "bearer",
+        "bearer/aiohttp",
         "            await settle(request, response)\n",
         "            pass\n",
         "bearer_401",
@@ -51,7 +51,7 @@ MIDDLEWARE: tuple[Planted, ...] = (
     ),
     core(
         "a wrong account id becomes a renewal for each request",
-        "bearer",
+        "bearer/aiohttp",
         "            self._manager.refused(renewed)\n",
         "            pass\n",
         "bearer_401",
@@ -59,7 +59,7 @@ MIDDLEWARE: tuple[Planted, ...] = (
     ),
     core(
         "TLS verification may be off",
-        "bearer",
+        "bearer/aiohttp",
         "        if not usual and not _verified(request):\n",
         "        if not usual and request is None:\n",
         "bearer",
@@ -67,7 +67,7 @@ MIDDLEWARE: tuple[Planted, ...] = (
     ),
     core(
         "httpx: the token follows redirects",
-        "httpx_hops",
+        "bearer/httpx_redirects",
         "            request.headers = list(self._foreign(request.headers))\n",
         "            pass\n",
         "httpx_redirects",
@@ -75,7 +75,7 @@ MIDDLEWARE: tuple[Planted, ...] = (
     ),
     core(
         "httpx: no look at the origin",
-        "httpx",
+        "bearer/httpx",
         "        if key not in self._origins:\n",
         "        if key is None:\n",
         "httpx",

@@ -9,21 +9,21 @@ __all__ = ["RENEWAL"]
 RENEWAL: tuple[Planted, ...] = (
     core(
         "no second look under the lease: everybody who waited renews once more",
-        "renewal",
+        "manager/renewal",
         "if record is not None and version > seen and self._usable(record, rejected, held):\n",
         "if record is not None and version < 0:\n",
         "manager_siblings",
     ),
     core(
         "the lease is not waited for",
-        "renewal",
+        "manager/renewal",
         "                elif lease is not None:\n",
         "                else:\n",
         "manager_siblings",
     ),
     core(
         "a rotated refresh token is taken from memory though the store has a newer one",
-        "renewal",
+        "manager/renewal",
         "            return held.token\n        return record.token\n",
         "            return held.token\n        return held.token\n",
         "renewal",
@@ -31,7 +31,7 @@ RENEWAL: tuple[Planted, ...] = (
     ),
     core(
         "an answer without a refresh token loses the old one",
-        "renewal",
+        "manager/renewal",
         "refresh_token=token.refresh_token or base.refresh_token,",
         "refresh_token=token.refresh_token,",
         "renewal",
@@ -40,7 +40,7 @@ RENEWAL: tuple[Planted, ...] = (
     ),
     core(
         "the lifetime counts from the answer's arrival",
-        "renewal",
+        "manager/renewal",
         "asked_at=mono - age_s, fault",
         "asked_at=mono, fault",
         "renewal",
@@ -48,7 +48,7 @@ RENEWAL: tuple[Planted, ...] = (
     ),
     core(
         "a refused refresh is final: nobody looks for a sibling's rotation",
-        "renewal",
+        "manager/renewal",
         "            if winner is not None:\n                return self._adopted(winner)\n            asked_at",
         "            asked_at",
         "manager_stale",
@@ -56,7 +56,7 @@ RENEWAL: tuple[Planted, ...] = (
     ),
     core(
         "a store that fails at the commit costs the token",
-        "renewal",
+        "manager/renewal",
         '            _log.warning("the store did not take a new token, which is kept and stored later: %s", error)\n',
         "            raise\n",
         "manager_siblings",
@@ -65,7 +65,7 @@ RENEWAL: tuple[Planted, ...] = (
     ),
     core(
         "a lease is kept after a failed renewal",
-        "renewal",
+        "manager/renewal",
         "                if lease is not None and not committed:\n",
         "                if lease is not None and committed:\n",
         "manager_siblings",
@@ -73,7 +73,7 @@ RENEWAL: tuple[Planted, ...] = (
     ),
     core(
         "a lease about to end is called under",
-        "renewal",
+        "manager/renewal",
         "if lease is not None and lease.remaining <= self.policy.deadline:",
         "if lease is not None and lease.remaining.days < 0:",
         "manager_siblings",
@@ -81,7 +81,7 @@ RENEWAL: tuple[Planted, ...] = (
     ),
     core(
         "a store is waited for without an end",
-        "sharing",
+        "manager/store_access",
         "    limit = asyncio.timeout(longest.total_seconds())\n",
         "    limit = asyncio.timeout(None)\n",
         "sharing",

@@ -24,8 +24,8 @@ from naoauth import (
     Pagination,
     SitePage,
 )
-from naoauth.envelope import detail_of, open_sites
 from naoauth.errors import Endpoint, of_oauth
+from naoauth.responses import detail_of, open_sites
 from nauth.errors import (
     CredentialsRejectedError,
     InteractionRequiredError,

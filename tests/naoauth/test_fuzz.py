@@ -19,7 +19,7 @@ from naoauth import NaoApi, NaoError, NaoOAuth, NaoOAuthAuthenticator, NaoSessio
 from nauth.errors import NauthError
 from nauth.secret import Secret
 from nauth.token import Token
-from nauth.transport import Answer
+from nauth.transport.base import Answer
 from tests.fakes.transport import FakeTransport
 
 _BASE = URL("https://www.nao-cloud.com")

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from naoauth import ConfigurationError, NaoApiKey, NaoOAuth, NaoSession
-from naoauth.expiry import ABSOLUTE_NAMES, RELATIVE_NAMES
+from naoauth.lifetime import ABSOLUTE_NAMES, RELATIVE_NAMES
 from naoauth.sandbox import SWITCHES, NaoSandbox, SwitchOptions, data
-from naoauth.session_answer import JWT_NAMES
-from nauth import jwt
+from naoauth.session_response import JWT_NAMES
 from nauth.secret import Secret
+from nauth.wire import jwt
 from tests.fakes.callers.nao import LOGIN, calling
 
 _KEY = data.auth_token("opaque")

@@ -12,8 +12,8 @@ import pytest
 from yarl import URL
 
 from naoauth import NaoCredentialsRejectedError, NaoMalformedResponseError, Session
-from naoauth.expiry import ABSOLUTE_NAMES, RELATIVE_NAMES
-from naoauth.session_answer import JWT_NAMES, open_session
+from naoauth.lifetime import ABSOLUTE_NAMES, RELATIVE_NAMES
+from naoauth.session_response import JWT_NAMES, open_session
 from nauth.secret import Secret
 from tests.fakes.transport import answer
 

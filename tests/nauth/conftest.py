@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 import trustme
 
-from nauth.manager import TokenManager
+from nauth.manager.token_manager import TokenManager
 from tests.fakes.http import Issuer, manager_of
 from tests.fakes.httpx_kits import KITS
 

@@ -15,10 +15,10 @@ import trustme
 from aiohttp import ClientSession, TCPConnector, web
 from yarl import URL
 
-from nauth.aiohttp_transport import AiohttpTransport
 from nauth.clock import SystemClock
 from nauth.errors import MalformedResponseError, NauthError, NotSentError, OutcomeUnknownError
-from nauth.transport import Answer, Request
+from nauth.transport.aiohttp import AiohttpTransport
+from nauth.transport.base import Answer, Request
 from tests.fakes.servers import RawServer, serve
 
 SHORT = timedelta(milliseconds=50)

@@ -11,7 +11,6 @@ from aiohttp import ClientRequest, ClientResponse, ClientSession
 from aiohttp.client_middlewares import ClientHandlerType
 from yarl import URL
 
-from nauth.aiohttp_transport import AiohttpTransport
 from nauth.errors import (
     ConfigurationError,
     CredentialsRejectedError,
@@ -20,7 +19,8 @@ from nauth.errors import (
     NotSentError,
     OutcomeUnknownError,
 )
-from nauth.transport import Request
+from nauth.transport.aiohttp import AiohttpTransport
+from nauth.transport.base import Request
 from tests.fakes.aiohttp_kit import CANARY, adapter, post
 from tests.fakes.servers import RawServer
 

@@ -13,13 +13,13 @@ from aiohttp import ClientRequest, ClientResponse, ClientSession, web
 from aiohttp.client_middlewares import ClientHandlerType
 from yarl import URL
 
-from nauth.aiohttp_transport import AiohttpTransport
 from nauth.errors import (
     ClosedError,
     CredentialsRejectedError,
     OutcomeUnknownError,
 )
-from nauth.transport import Request
+from nauth.transport.aiohttp import AiohttpTransport
+from nauth.transport.base import Request
 from tests.fakes.aiohttp_kit import adapter, echo, post, reply
 from tests.fakes.servers import RawServer, serve
 

@@ -19,7 +19,7 @@ from nauth.errors import (
     OutcomeUnknownError,
 )
 from nauth.testing.clock import FakeClock
-from nauth.transport import Request
+from nauth.transport.base import Request
 from tests.fakes.aiohttp_kit import CANARY, adapter, echo, post, reply
 from tests.fakes.servers import RawServer, serve
 

@@ -11,8 +11,8 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from nauth.bearer import BearerAuth
-from nauth.manager import TokenManager
+from nauth.bearer.aiohttp import BearerAuth
+from nauth.manager.token_manager import TokenManager
 from tests.fakes.http import Issuer, Vendor, served
 
 

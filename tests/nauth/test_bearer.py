@@ -14,10 +14,10 @@ from aiohttp import web
 from aiohttp.http import SERVER_SOFTWARE
 from yarl import URL
 
-from nauth.bearer import BearerAuth
+from nauth.bearer.aiohttp import BearerAuth
 from nauth.errors import OriginError
 from nauth.events import Event, OriginRefused
-from nauth.manager import TokenManager
+from nauth.manager.token_manager import TokenManager
 from tests.fakes.http import Issuer, Vendor, served
 
 

@@ -12,7 +12,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from nauth.bearer import Answered, BearerAuth
+from nauth.bearer.aiohttp import BearerAuth
+from nauth.bearer.unauthorized import Answered
 from nauth.errors import NotSentError, TokenRefusedError, VendorUnavailableError
 from nauth.events import Event, RequestReplayed
 from nauth.testing import FakeClock
@@ -58,7 +59,7 @@ async def test_large_401() -> None:
 
 async def test_endless_401(monkeypatch: pytest.MonkeyPatch) -> None:
     """A 401 whose body never ends does not hold the renewal up for longer than the deadline."""
-    monkeypatch.setattr("nauth.replay._SETTLE_S", 0.05)
+    monkeypatch.setattr("nauth.bearer.aiohttp_replay._SETTLE_S", 0.05)
     issuer = Issuer()
     manager = manager_of(issuer)
     reply = b"HTTP/1.1 401 No\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsome\r\n"

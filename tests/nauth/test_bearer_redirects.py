@@ -9,8 +9,8 @@ import ssl
 import aiohttp
 import pytest
 
-from nauth.bearer import BearerAuth
-from nauth.manager import TokenManager
+from nauth.bearer.aiohttp import BearerAuth
+from nauth.manager.token_manager import TokenManager
 from tests.fakes.http import Vendor, served
 from tests.fakes.moves import SECRETS, Moving, is_clean
 

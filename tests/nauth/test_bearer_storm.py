@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from nauth.bearer import BearerAuth
+from nauth.bearer.aiohttp import BearerAuth
 from tests.fakes.http import Issuer, Vendor, manager_of, served
 
 _CALLERS, _CONNECTIONS = 500, 5

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 from yarl import URL
 
-from nauth.calls import Leaves, send, translate
 from nauth.errors import NotSentError, OriginError, OutcomeUnknownError, VendorUnavailableError
-from nauth.transport import Request
+from nauth.transport.base import Request
+from nauth.transport.calls import Leaves, send, translate
 from tests.fakes.transport import FakeTransport
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from nauth.environment import EnvironmentReader
 from nauth.errors import ConfigurationError
-from nauth.sources import EnvironmentReader
 
 
 def test_optional() -> None:

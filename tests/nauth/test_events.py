@@ -18,7 +18,7 @@ from nauth.events import (
     TokenAdopted,
     notify,
 )
-from nauth.manager import TokenManager
+from nauth.manager.token_manager import TokenManager
 from tests.fakes.authenticator import HOUR
 from tests.fakes.manager import KEY, Rig, all_blocked
 

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from nauth.errors import CredentialsRejectedError, VendorUnavailableError
+from nauth.errors import CredentialsRejectedError, VendorUnavailableError, unexpected
 from nauth.events import Cause
-from nauth.flight import ABANDONED, Flight, Outcome, unexpected
+from nauth.manager.single_flight import ABANDONED, Flight, Outcome
 from tests.fakes.authenticator import made
 from tests.fakes.manager import all_blocked
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from nauth.token import NOTHING, Held, RenewalPolicy, held, succeed
+from nauth.manager.held_token import NOTHING, Held, held, succeed
+from nauth.token import RenewalPolicy
 from tests.fakes.authenticator import made
 
 OLD, NEW = made("old"), made("new")

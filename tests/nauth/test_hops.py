@@ -13,9 +13,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from nauth.bearer import BearerAuth
-from nauth.hops import Calls, remember, remembered
-from nauth.manager import TokenManager
+from nauth.bearer.aiohttp import BearerAuth
+from nauth.bearer.aiohttp_redirects import Calls, remember, remembered
+from nauth.manager.token_manager import TokenManager
 from tests.fakes.http import Issuer, Vendor, manager_of, served
 from tests.fakes.moves import SECRETS, Moving
 

@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 from yarl import URL
 
-from nauth import httpx as module
-from nauth import httpx_body
+from nauth.bearer import httpx as module
+from nauth.bearer import httpx_replay as httpx_body
+from nauth.bearer.httpx import httpx_auth
+from nauth.bearer.httpx_redirects import hop_key
 from nauth.errors import ConfigurationError, NotSentError, OriginError
 from nauth.events import Event, OriginRefused
-from nauth.httpx import httpx_auth
-from nauth.httpx_hops import hop_key
-from nauth.manager import TokenManager
+from nauth.manager.token_manager import TokenManager
 from tests.fakes.http import Issuer, Vendor, manager_of, served
 from tests.fakes.http import client_of as vendor_client_of
 from tests.fakes.httpx_kits import KITS, auth_of, client_of
@@ -343,7 +343,7 @@ async def test_httpx2_in_httpxs_place(unknown: None, monkeypatch: pytest.MonkeyP
 def test_neither_is_imported_before() -> None:
     """Importing a client imports neither package."""
     code = (
-        "import sys, nauth.httpx, nombaauth; "
+        "import sys, nauth.bearer.httpx, nombaauth; "
         "sys.exit(' '.join(name for name in ('httpx', 'httpx2') if name in sys.modules) or 0)"
     )
     path = [str(path) for path in sys.path]

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from nauth.bearer.httpx_response import HttpxAnswer
 from nauth.errors import NotSentError
 from nauth.events import Event, RequestReplayed
-from nauth.httpx_answer import HttpxAnswer
 from nauth.testing import FakeClock
 from nauth.token import RenewalPolicy
 from nombaauth import NombaClient
-from nombaauth.envelope import hidden_401
+from nombaauth.responses import hidden_401
 from tests.fakes.http import Issuer, Vendor, manager_of, served
 from tests.fakes.httpx_kits import auth_of, client_of
 from tests.fakes.servers import RawServer
@@ -106,7 +106,7 @@ async def test_storm_in_a_small_pool(kit: str, size: int) -> None:
 
 async def test_endless_401(kit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A 401 whose body never ends does not hold the renewal up for longer than the deadline."""
-    monkeypatch.setattr("nauth.httpx_body._SETTLE_S", 0.05)
+    monkeypatch.setattr("nauth.bearer.httpx_replay._SETTLE_S", 0.05)
     manager = manager_of(Issuer())
     reply = b"HTTP/1.1 401 No\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsome\r\n"
     async with RawServer(reply, hang=True) as server:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from nauth.bearer.httpx_redirects import HopGuard
 from nauth.errors import OriginError
-from nauth.httpx_hops import HopGuard
-from nauth.manager import TokenManager
+from nauth.manager.token_manager import TokenManager
 from tests.fakes.http import Issuer, Vendor, served
 from tests.fakes.httpx_kits import auth_of, client_of
 

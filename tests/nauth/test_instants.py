@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nauth.instants import (
+from nauth.times import (
     LOOSE,
     MAX_LIFETIME,
     RETRY_AFTER_CAP,

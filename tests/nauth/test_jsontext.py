@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nauth.errors import ExpiredOnArrivalError, MalformedResponseError
-from nauth.jsontext import MAX_DEPTH, malformed, parse_json
+from nauth.wire.json_text import MAX_DEPTH, malformed, parse_json
 
 quick = settings(deadline=None, max_examples=300)
 

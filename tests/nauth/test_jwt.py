@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nauth.instants import MAX_LIFETIME
-from nauth.jwt import MAX_JWT_CHARS, claims, expiry, lifetime
 from nauth.secret import Secret
+from nauth.times import MAX_LIFETIME
+from nauth.wire.jwt import MAX_JWT_CHARS, claims, expiry, lifetime
 
 quick = settings(deadline=None, max_examples=300)
 

@@ -18,7 +18,7 @@ from nauth.errors import (
     StoreError,
     VendorUnavailableError,
 )
-from nauth.manager import TokenManager
+from nauth.manager.token_manager import TokenManager
 from nauth.secret import Secret
 from nauth.stores.memory import default_store
 from nauth.testing.clock import FakeClock

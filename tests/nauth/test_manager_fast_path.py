@@ -9,8 +9,8 @@ import pytest
 
 from nauth.clock import SystemClock
 from nauth.errors import ClosedError
-from nauth.holding import WINDOW_S
-from nauth.manager import TokenManager
+from nauth.manager.token_cache import WINDOW_S
+from nauth.manager.token_manager import TokenManager
 from nauth.stores.memory import MemoryStore
 from nauth.testing.clock import FakeClock
 from nauth.token import RenewalPolicy

@@ -15,7 +15,7 @@ from nauth.errors import (
     TokenUnchangedError,
     VendorUnavailableError,
 )
-from nauth.manager import TokenManager
+from nauth.manager.token_manager import TokenManager
 from nauth.token import RenewalPolicy, Token
 from tests.fakes.authenticator import FakeAuthenticator, made
 from tests.fakes.manager import KEY, POLICY, Rig, all_blocked, immediately

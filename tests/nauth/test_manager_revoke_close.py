@@ -7,7 +7,6 @@ from datetime import timedelta
 
 import pytest
 
-from nauth import rooms
 from nauth.errors import (
     ClosedError,
     NauthError,
@@ -15,6 +14,7 @@ from nauth.errors import (
     StoreError,
     VendorUnavailableError,
 )
+from nauth.manager import per_loop as rooms
 from nauth.token import RenewalPolicy
 from tests.fakes.authenticator import HOUR, made
 from tests.fakes.manager import KEY, Rig, all_blocked

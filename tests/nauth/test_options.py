@@ -7,7 +7,7 @@ import typing
 
 from aiohttp import ClientSession
 
-from nauth.options import RequestOptions
+from nauth.request_options import RequestOptions
 
 _LEFT_OUT = {
     "ssl": "verification cannot be switched off",

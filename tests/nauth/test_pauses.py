@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from nauth.errors import NauthError, TokenRefusedError, VendorUnavailableError
-from nauth.pauses import Pauses
+from nauth.manager.backoff import Pauses
 from nauth.token import RenewalPolicy
 
 POLICY = RenewalPolicy()

@@ -9,10 +9,12 @@ import attrs
 import pytest
 
 from nauth.errors import ExpiredOnArrivalError, TokenUnchangedError
-from nauth.renewal import Minted, Renewal, refusal
-from nauth.sharing import LEASE_GRACE, Shared
+from nauth.manager.held_token import NOTHING
+from nauth.manager.renewal import Minted, Renewal, refusal
+from nauth.manager.store_access import LEASE_GRACE, Shared
 from nauth.testing.clock import FakeClock
-from nauth.token import NOTHING, RenewalPolicy, Token, instant
+from nauth.times import instant
+from nauth.token import RenewalPolicy, Token
 from tests.fakes.authenticator import HOUR, FakeAuthenticator, made
 from tests.fakes.manager import KEY, POLICY, all_blocked
 from tests.fakes.store import FakeStore

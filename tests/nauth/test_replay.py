@@ -23,10 +23,10 @@ from aiohttp.payload import (
     StringPayload,
 )
 
-from nauth import replay
-from nauth.bearer import BearerAuth
-from nauth.manager import TokenManager
-from nauth.replay import replayable
+from nauth.bearer import aiohttp_replay as replay
+from nauth.bearer.aiohttp import BearerAuth
+from nauth.bearer.aiohttp_replay import replayable
+from nauth.manager.token_manager import TokenManager
 from tests.fakes.http import Issuer, Vendor, served
 
 _BODY = b"0123456789abcdef" * 20_000

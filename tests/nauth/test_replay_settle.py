@@ -13,8 +13,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from nauth import replay
-from nauth.replay import settle
+from nauth.bearer import aiohttp_replay as replay
+from nauth.bearer.aiohttp_replay import settle
 from tests.fakes.http import served
 from tests.fakes.servers import RawServer
 

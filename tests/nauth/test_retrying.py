@@ -15,10 +15,10 @@ from nauth.errors import (
     NotSentError,
     OutcomeUnknownError,
 )
-from nauth.retrying import Retrying, WaitHint, transient, wait_of
 from nauth.testing.clock import FakeClock
 from nauth.token import RenewalPolicy
-from nauth.transport import Answer, Request
+from nauth.transport.base import Answer, Request
+from nauth.transport.retry import Retrying, WaitHint, transient, wait_of
 from tests.fakes.transport import FakeTransport, Outcome, answer
 
 REQUEST = Request(method="POST", url=URL("https://api.example.com/token"))

@@ -9,10 +9,12 @@ from datetime import timedelta
 
 import pytest
 
-from nauth import rooms
+from nauth import tasks
 from nauth.events import Cause
-from nauth.flight import Flight
-from nauth.rooms import Rooms, own_task
+from nauth.manager import per_loop as rooms
+from nauth.manager.per_loop import Rooms
+from nauth.manager.single_flight import Flight
+from nauth.tasks import own_task
 from tests.fakes.manager import all_blocked
 
 
@@ -48,12 +50,12 @@ async def test_own_task_is_held() -> None:
     gc.collect()
     (task,) = table.here().tasks
     assert task.get_name() == "work"
-    assert task in rooms._running
+    assert task in tasks._running
     done.set()
     await task
     await all_blocked()
     assert not table.here().tasks
-    assert task not in rooms._running
+    assert task not in tasks._running
 
 
 async def test_own_task_has_a_context_of_its_own() -> None:

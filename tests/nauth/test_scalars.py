@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 import pytest
 from cattrs import Converter
 
-from nauth.instants import LooseInstant
-from nauth.scalars import MismatchError, Unit, register_scalars, type_name
 from nauth.secret import Secret
+from nauth.times import LooseInstant
+from nauth.wire.scalars import MismatchError, Unit, register_scalars, type_name
 
 STAMP = datetime(2024, 3, 27, 15, 22, 53, tzinfo=UTC)
 HUGE = 10**400

@@ -9,7 +9,7 @@ import warnings
 import aiohttp
 import pytest
 
-from nauth.sessions import LoopSessions
+from nauth.transport.sessions import LoopSessions
 from tests.fakes.http import Vendor, served
 
 

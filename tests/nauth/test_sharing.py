@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import pytest
 
-from nauth import sharing
 from nauth.errors import StoreError
-from nauth.sharing import Shared
+from nauth.manager import store_access as sharing
+from nauth.manager.store_access import Shared
 from nauth.testing.clock import FakeClock
 from tests.fakes.authenticator import made
 from tests.fakes.manager import KEY, all_blocked

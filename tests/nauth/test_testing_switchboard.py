@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from nauth.errors import ConfigurationError
-from nauth.testing.switchboard import Switchboard
+from nauth.testing.switches import Switchboard
 
 BOARD = Switchboard("XSandbox", {"colour": ("red", "blue"), "life": ("unlimited", "seconds:60")})
 

@@ -10,17 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nauth.errors import ConfigurationError
+from nauth.manager.held_token import age_on_arrival, held
 from nauth.secret import Secret
-from nauth.token import (
-    MAX_LIFETIME,
-    RenewalPolicy,
-    Token,
-    TokenState,
-    age_on_arrival,
-    held,
-    instant,
-    margin_s,
-)
+from nauth.times import instant
+from nauth.token import MAX_LIFETIME, RenewalPolicy, Token, TokenState, margin_s
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 WALL = NOON.timestamp()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from yarl import URL
 
-from nauth.aiohttp_transport import AiohttpTransport
 from nauth.errors import ConfigurationError
-from nauth.retrying import Retrying
+from nauth.origins import check_origin, place
 from nauth.testing.clock import FakeClock
 from nauth.token import RenewalPolicy
-from nauth.transport import Answer, Request, Transport, check_origin, place, request_id_of
+from nauth.transport.aiohttp import AiohttpTransport
+from nauth.transport.base import Answer, Request, Transport, request_id_of
+from nauth.transport.retry import Retrying
 from tests.fakes.transport import FakeTransport, answer
 
 CANARY = "canary-4f1d"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from nauth.errors import MalformedResponseError
 from nauth.secret import Secret
-from nauth.wire import camel, decode, encode, identity, make_converter, parse_json, pascal
+from nauth.wire.converter import camel, decode, encode, identity, make_converter, parse_json, pascal
 from tests.fakes.wire import (
     CANARY,
     GOOD,

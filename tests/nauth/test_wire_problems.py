@@ -8,7 +8,7 @@ import cattrs
 import pytest
 
 from nauth.errors import ExpiredOnArrivalError, MalformedResponseError
-from nauth.wire import decode, parse_json
+from nauth.wire.converter import decode, parse_json
 from tests.fakes.wire import (
     CANARY,
     GOOD,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nauth.transport import Answer
+from nauth.transport.base import Answer
 from nomadauth import (
     AccountLoginResponse,
     LoginStatus,
@@ -26,8 +26,8 @@ from nomadauth import (
     Secret,
     UnknownStatus,
 )
-from nomadauth.answers import check_ok, open_answer
 from nomadauth.errors import Endpoint
+from nomadauth.responses import check_ok, open_answer
 from tests.fakes.leaks import leaks
 from tests.fakes.transport import answer
 

@@ -11,7 +11,7 @@ from yarl import URL
 
 from nauth.errors import MalformedResponseError, NotSentError, OutcomeUnknownError, VendorUnavailableError
 from nauth.token import Token
-from nauth.transport import Request
+from nauth.transport.base import Request
 from nomadauth import (
     ConfigurationError,
     LoginRequest,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nauth.errors import MalformedResponseError
-from nauth.wire import decode, encode
+from nauth.wire.converter import decode, encode
 from nomadauth import (
     AccountLoginResponse,
     LoginRequest,

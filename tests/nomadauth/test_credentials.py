@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import pytest
 
-from nauth.sources.environment import EnvironmentReader
+from nauth.environment import EnvironmentReader
 from nomadauth import (
     ConfigurationError,
     NomadApiKey,

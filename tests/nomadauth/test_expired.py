@@ -9,10 +9,11 @@ from typing import Any, cast
 import pytest
 from aiohttp import ClientResponse
 
-from nauth.manager import TokenManager
+from nauth.manager.token_manager import TokenManager
 from nauth.secret import Secret
 from nauth.testing import FakeClock
-from nauth.token import Token, instant
+from nauth.times import instant
+from nauth.token import Token
 from nomadauth.expired import Expired403
 
 

@@ -19,7 +19,7 @@ from yarl import URL
 from nauth.errors import NauthError
 from nauth.testing import FakeClock
 from nauth.token import Token
-from nauth.transport import Answer
+from nauth.transport.base import Answer
 from nomadauth import (
     NomadApi,
     NomadError,

@@ -11,7 +11,7 @@ import pytest
 
 from nomadauth import AccountLoginResponse, Secret
 from nomadauth.config import MAX_LIFETIME
-from nomadauth.lifetimes import expiry_of, lifetime_of, sso_expiry
+from nomadauth.lifetime import expiry_of, sso_expiry, token_lifetime
 
 _NOW_S = 1_782_950_400.0  # 2026-07-02T00:00:00Z
 _NOW = datetime.fromtimestamp(_NOW_S, UTC)
@@ -28,7 +28,7 @@ def _jwt(**claims: object) -> Secret:
 
 def _life(token: Secret = _OPAQUE, **fields: Any) -> timedelta:
     answer = AccountLoginResponse(**fields)
-    return lifetime_of(answer, token, sent_wall_s=_NOW_S)
+    return token_lifetime(answer, token, sent_wall_s=_NOW_S)
 
 
 @pytest.mark.parametrize("name", ["expiration_seconds", "expires_in"])

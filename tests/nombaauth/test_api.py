@@ -13,7 +13,6 @@ import pytest
 from aioresponses import aioresponses
 from yarl import URL
 
-from nauth.aiohttp_transport import AiohttpTransport
 from nauth.errors import (
     MalformedResponseError,
     NauthError,
@@ -23,7 +22,8 @@ from nauth.errors import (
 )
 from nauth.testing import FakeClock
 from nauth.token import Token
-from nauth.transport import Answer, Request
+from nauth.transport.aiohttp import AiohttpTransport
+from nauth.transport.base import Answer, Request
 from nombaauth import (
     IssueTokenRequest,
     NombaApi,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nauth.wire import MismatchError, decode, encode
+from nauth.wire.converter import MismatchError, decode, encode
 from nombaauth import (
     Balance,
     Envelope,

@@ -20,8 +20,8 @@ from nombaauth import (
     RateLimit,
     TokenData,
 )
-from nombaauth.envelope import hidden_401, open_envelope, rate_limit, window_hint
 from nombaauth.errors import Endpoint
+from nombaauth.responses import hidden_401, open_envelope, rate_limit, window_hint
 from tests.fakes.leaks import leaks
 from tests.fakes.servers import RawServer, serve
 from tests.fakes.transport import answer

@@ -17,7 +17,7 @@ from yarl import URL
 
 from nauth.secret import Secret
 from nauth.token import Token
-from nauth.transport import Answer
+from nauth.transport.base import Answer
 from nombaauth import NombaApi, NombaAuthenticator, NombaCredentials, NombaError
 from tests.fakes.leaks import leaks
 from tests.fakes.transport import FakeTransport, answer

@@ -8,7 +8,7 @@ from decimal import Decimal
 import attrs
 import pytest
 
-from nauth.wire import decode
+from nauth.wire.converter import decode
 from nombaauth import (
     AnswerMeta,
     Balance,

@@ -12,7 +12,6 @@ from typing import Any, TypeAlias
 import pytest
 from yarl import URL
 
-from nauth.aiohttp_transport import AiohttpTransport
 from nauth.errors import (
     MalformedResponseError,
     NauthError,
@@ -21,6 +20,7 @@ from nauth.errors import (
     VendorUnavailableError,
 )
 from nauth.testing import FakeClock
+from nauth.transport.aiohttp import AiohttpTransport
 from noyoauth import (
     IssueTokenRequest,
     ListGroupsRequest,

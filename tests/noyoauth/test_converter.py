@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nauth.wire import decode
+from nauth.wire.converter import decode
 from noyoauth import GroupsPage, NoyoMalformedResponseError
 from noyoauth.converter import CONVERTER, tame
 from noyoauth.sandbox.data import group

@@ -9,8 +9,8 @@ import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from noyoauth import ErrorBody, NoyoError, NoyoMalformedResponseError, Secret, TokenAnswer
-from noyoauth.envelope import challenge_error, error_body, open_answer
 from noyoauth.errors import Endpoint
+from noyoauth.responses import challenge_error, error_body, open_answer
 from tests.fakes.leaks import leaks
 from tests.fakes.transport import answer
 

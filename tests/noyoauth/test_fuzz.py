@@ -23,7 +23,7 @@ from noyoauth import (
     NoyoError,
     Reply,
 )
-from noyoauth.envelope import challenge_error, error_body
+from noyoauth.responses import challenge_error, error_body
 from noyoauth.sandbox.data import group
 from tests.fakes.leaks import leaks
 from tests.fakes.transport import FakeTransport, answer

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import attrs
 import pytest
 
-from nauth.wire import decode, encode
+from nauth.wire.converter import decode, encode
 from noyoauth import (
     ConfigurationError,
     ErrorBody,

@@ -8,9 +8,9 @@ from typing import Any
 import attrs
 import pytest
 
-from nauth import jwt
 from nauth.errors import ConfigurationError
 from nauth.secret import Secret
+from nauth.wire import jwt
 from noyoauth.sandbox import SWITCHES, NoyoSandbox, SwitchOptions
 from noyoauth.sandbox.switches import Switches, parse
 from tests.fakes.callers.noyo import calling

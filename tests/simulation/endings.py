@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nauth import rooms
+from nauth import tasks
 from tests.simulation.invariants import SPENDABLE
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ def check_idle(world: World, when: str) -> None:
             judge.violate(f"{when}: {holder.name} never gave its lease back")
     if world.store.waiters:
         judge.violate(f"{when}: somebody still waits for the store")
-    if rooms._running:
-        judge.violate(f"{when}: {len(rooms._running)} owned tasks are still kept")
+    if tasks._running:
+        judge.violate(f"{when}: {len(tasks._running)} owned tasks are still kept")
 
 
 def _check_node(node: Node, when: str) -> None:

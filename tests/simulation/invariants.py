@@ -11,7 +11,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from nauth.errors import ClosedError, CredentialsRejectedError, NauthError, OutcomeUnknownError
-from nauth.token import Held, Token, TokenState
+from nauth.manager.held_token import Held
+from nauth.token import Token, TokenState
 from tests.simulation.books import Wait
 from tests.simulation.coverage import abstract_state
 from tests.simulation.vendors import Grant

@@ -6,10 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from nauth.events import Event, RenewalFailed, RenewalJoined, RenewalSucceeded, TokenAdopted
-from nauth.manager import TokenManager
+from nauth.manager.held_token import Held
+from nauth.manager.token_manager import TokenManager
 from nauth.stores.base import StoreKey
 from nauth.stores.memory import MemoryStore
-from nauth.token import Held
 from tests.simulation.books import Notes
 from tests.simulation.clocks import SimClock
 from tests.simulation.handle import StoreHandle

@@ -12,14 +12,14 @@ import pytest
 from naoauth import NaoOAuth
 from naoauth.sandbox import NaoSandbox
 from nauth.errors import InteractionRequiredError
-from nauth.manager import TokenManager
+from nauth.manager.token_manager import TokenManager
 from nauth.oauth2 import AuthorizationCode, ClientCredentials, TokenEndpoint
-from nauth.oauth2.refusals import Ask
+from nauth.oauth2.errors import Ask
 from nauth.secret import Secret
 from nauth.stores import MemoryStore
 from nauth.testing import FakeClock
 from nauth.token import Token
-from nauth.transport import Answer, Request
+from nauth.transport.base import Answer, Request
 from tests.fakes.authenticator import made
 from tests.fakes.sweep import MOMENTS, Act, Report, Way, in_loop, settled, sweep
 from tests.fakes.transport import FakeTransport, answer

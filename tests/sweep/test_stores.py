@@ -45,7 +45,7 @@ def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Token
             return lambda: EncryptedStore(SQLiteStore(next(names)), keys)
         case _:
             server: Server = request.getfixturevalue("valkey")
-            from nauth.stores.redis import RedisStore  # noqa: PLC0415 - takes its time
+            from nauth.stores.redis.store import RedisStore  # noqa: PLC0415 - takes its time
 
             # one prefix for each store: all of them are on one server
             return lambda: RedisStore(server.url, prefix=next(names).replace("/", "."))

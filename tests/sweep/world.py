@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nauth.manager import TokenManager
+from nauth.manager.token_manager import TokenManager
 from nauth.token import Token
 from tests.fakes.authenticator import FakeAuthenticator
 from tests.fakes.manager import Rig

@@ -7,7 +7,7 @@ from typing import assert_type
 import httpx
 import httpx2
 
-from nauth.httpx import HttpxAuth
+from nauth.bearer.httpx import HttpxAuth
 from nombaauth import NombaClient
 
 

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from nauth.cli.asking import read_secret_line
-from nauth.cli.demo import demonstrate
-from nauth.cli.printing import print_record, print_token, show_secrets
-from nauth.cli.running import run
-from nauth.cli.vendors import VENDORS
+from nauth.cli.demo.run import demonstrate
+from nauth.cli.output import print_record, print_token, show_secrets
+from nauth.cli.registry import VENDORS
+from nauth.cli.runner import run
+from nauth.cli.secret_input import read_secret_line
 from nauth.clock import SystemClock
 from nauth.secret import Secret
 
@@ -49,7 +49,9 @@ def _print_version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(
+    help=f"Sign a service in to its vendors, and see what it takes. Vendors installed here: {', '.join(VENDORS)}."
+)
 def nauth(
     show_version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")

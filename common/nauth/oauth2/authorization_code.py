@@ -15,12 +15,12 @@ from nauth.errors import (
     VendorUnavailableError,
     fresh_copy,
 )
-from nauth.manager import TokenManager
-from nauth.oauth2.addresses import endpoint_url, with_parameters
+from nauth.manager.token_manager import TokenManager
 from nauth.oauth2.callback import Awaited, Callback, hide, new_state
 from nauth.oauth2.endpoint import TokenEndpoint
+from nauth.oauth2.errors import Ask
 from nauth.oauth2.pkce import PKCE
-from nauth.oauth2.refusals import Ask
+from nauth.oauth2.urls import endpoint_url, with_parameters
 from nauth.secret import Secret
 from nauth.token import Token
 

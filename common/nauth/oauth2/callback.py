@@ -10,8 +10,8 @@ import attrs
 from yarl import URL
 
 from nauth.errors import ConfigurationError, InteractionRequiredError, MalformedResponseError
+from nauth.oauth2.errors import authorization_refusal
 from nauth.oauth2.pkce import PKCE
-from nauth.oauth2.refusals import authorization_refusal
 from nauth.secret import Secret
 
 __all__ = ["Awaited", "Callback", "hide", "new_state"]
@@ -71,7 +71,7 @@ class Callback:
         """Return the code.
 
         Raises:
-            NauthError: the callback says why there is none; see `nauth.oauth2.refusals`.
+            NauthError: the callback says why there is none; see `nauth.oauth2.errors`.
             MalformedResponseError: it holds neither code nor error.
         """
         error = self._members.get("error")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from nauth.oauth2.endpoint import TokenEndpoint
-from nauth.oauth2.refusals import Ask
+from nauth.oauth2.errors import Ask
 from nauth.token import Token
 
 __all__ = ["ClientCredentials"]

@@ -10,16 +10,17 @@ from urllib.parse import quote_plus, urlencode
 
 from yarl import URL
 
-from nauth.calls import token_calls
 from nauth.clock import Clock, SystemClock
 from nauth.errors import ConfigurationError, RequestRejectedError
-from nauth.oauth2.addresses import endpoint_url
-from nauth.oauth2.answers import read_token
-from nauth.oauth2.refusals import Ask, refusal
+from nauth.identity import identity_digest
+from nauth.oauth2.errors import Ask, refusal
+from nauth.oauth2.token_response import read_token
+from nauth.oauth2.urls import endpoint_url
 from nauth.secret import Secret
-from nauth.stores.base import StoreKey, identity_digest
+from nauth.stores.base import StoreKey
 from nauth.token import RenewalPolicy, Token
-from nauth.transport import Answer, Request, Transport
+from nauth.transport.base import Answer, Request, Transport
+from nauth.transport.calls import token_calls
 
 __all__ = ["ClientAuth", "Parameters", "TokenEndpoint"]
 
@@ -129,7 +130,7 @@ class TokenEndpoint:
                 token that rotates: a server that sees one twice takes it for stolen and revokes everything.
 
         Raises:
-            NauthError: see `nauth.oauth2.refusals` for refusals and `nauth.transport` for the rest.
+            NauthError: see `nauth.oauth2.errors` for refusals and `nauth.transport` for the rest.
         """
         fields = {"grant_type": _GRANT_TYPES[ask], **parameters}
         answer = await self._post(self._token_url, fields, repeatable=repeatable)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from nauth.stores.base import Lease, Listener, Record, StoreKey, TokenStore, identity_digest
+from nauth.identity import identity_digest
+from nauth.stores.base import Lease, Listener, Record, StoreKey, TokenStore
 from nauth.stores.encrypted import EncryptedStore
 from nauth.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
-    from nauth.stores.redis import RedisStore
-    from nauth.stores.sqlite import SQLiteStore
+    from nauth.stores.redis.store import RedisStore
+    from nauth.stores.sqlite.store import SQLiteStore
 
 __all__ = [
     "EncryptedStore",

@@ -9,8 +9,8 @@ from datetime import UTC, timedelta
 from typing import cast
 
 from nauth.errors import StoreError
-from nauth.instants import parse_iso
 from nauth.secret import Secret
+from nauth.times import parse_iso
 from nauth.token import Token
 
 __all__ = ["FORMAT", "RETENTION", "decode_token", "encode_token", "lifetime_kept", "unreadable"]

@@ -54,7 +54,7 @@ class EncryptedStore:
 
     def __init__(self, inner: TokenStore, keys: Mapping[str, Secret]) -> None:
         try:
-            from nauth.stores.sealing import Keyring  # noqa: PLC0415 - the extra is needed by those who encrypt only
+            from nauth.stores.aes_gcm import Keyring  # noqa: PLC0415 - the extra is needed by those who encrypt only
         except ImportError:
             raise ConfigurationError(
                 "EncryptedStore needs the package cryptography: pip install nauth[crypto]"

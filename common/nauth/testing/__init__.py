@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nauth.testing.clock import FakeClock
-from nauth.testing.contract import StoreContract
+from nauth.testing.contract.store import StoreContract
 from nauth.testing.faults import Fault, Faults
 from nauth.testing.sandbox import Exchange, Handler, Route, Sandbox
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from nauth import jwt
+from nauth.wire import jwt
 from nomadauth import LoginStatus, Secret
 from nomadauth.sandbox.data import APPLICATION_ID
 from tests.fakes.callers.nomad import Caller

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from nauth import jwt
 from nauth.secret import Secret
+from nauth.wire import jwt
 from tests.fakes.callers.noyo import Caller
 
 __all__ = [

@@ -18,11 +18,12 @@ from typer.testing import CliRunner, Result
 
 from nauth import RenewalPolicy, Secret, SystemClock, Token
 from nauth.cli.app import app
-from nauth.cli.demo_nomba import NombaStory
-from nauth.cli.nomba import NOMBA
-from nauth.cli.vendors import VENDORS, Vendor
+from nauth.cli.registry import VENDORS
+from nauth.cli.vendor import Vendor
 from nauth.testing import Sandbox
-from nauth.token import instant
+from nauth.times import instant
+from nombaauth.cli import VENDOR as NOMBA
+from nombaauth.demo import NombaStory
 from nombaauth.sandbox import NombaSandbox
 
 

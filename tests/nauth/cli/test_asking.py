@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from nauth.cli.asking import read_secret_line
+from nauth.cli.secret_input import read_secret_line
 
 
 def _threads() -> list[threading.Thread]:

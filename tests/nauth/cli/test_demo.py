@@ -16,9 +16,9 @@ from typing import Self
 import pytest
 from rich.console import Console
 
-from nauth.cli.demo import demonstrate
-from nauth.cli.demo_story import Counters, Incident, MakeStory, Watch
-from nauth.cli.demo_tally import percentile_ms
+from nauth.cli.demo.metrics import percentile_ms
+from nauth.cli.demo.run import demonstrate
+from nauth.cli.demo.scenario import Counters, Incident, MakeStory, Watch
 from nauth.events import Cause, OriginRefused, RenewalFailed, RenewalJoined, RenewalSucceeded, RequestReplayed
 from nauth.testing import FakeClock
 

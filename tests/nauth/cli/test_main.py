@@ -33,9 +33,9 @@ def test_missing_extra(missing: str) -> None:
 
 def test_missing_own_module() -> None:
     """A missing module that the extra does not bring is not explained away."""
-    done = _python(f"import sys; sys.modules['nauth.text'] = None; {_MAIN}")
+    done = _python(f"import sys; sys.modules['nauth.redact'] = None; {_MAIN}")
     assert done.returncode == 1
-    assert "ModuleNotFoundError: import of nauth.text halted" in done.stderr
+    assert "ModuleNotFoundError: import of nauth.redact halted" in done.stderr
 
 
 def test_interrupted_while_importing() -> None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from nauth.cli.running import run
+from nauth.cli.runner import run
 from nauth.errors import ConfigurationError, CredentialsRejectedError, VendorUnavailableError
 
 _NEVER_S = 3600.0

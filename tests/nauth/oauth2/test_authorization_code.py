@@ -20,7 +20,7 @@ from nauth.errors import (
     RequestRejectedError,
     VendorUnavailableError,
 )
-from nauth.manager import TokenManager
+from nauth.manager.token_manager import TokenManager
 from nauth.oauth2 import PKCE, AuthorizationCode, TokenEndpoint
 from nauth.oauth2.callback import Awaited, new_state
 from nauth.secret import Secret

@@ -20,7 +20,7 @@ from nauth.errors import (
     VendorUnavailableError,
 )
 from nauth.oauth2 import ClientCredentials, TokenEndpoint
-from nauth.oauth2.refusals import Ask
+from nauth.oauth2.errors import Ask
 from nauth.secret import Secret
 from nauth.token import Token
 from tests.fakes.transport import FakeTransport, answer

@@ -16,14 +16,14 @@ from aiohttp import ClientSession, CookieJar
 from yarl import URL
 
 from naoauth import NaoClient, NaoOAuth, NaoSignInNeededError
-from nauth.bearer import BearerAuth
+from nauth.bearer.aiohttp import BearerAuth
 from nauth.errors import (
     CredentialsRejectedError,
     InteractionRequiredError,
     RequestRejectedError,
 )
 from nauth.events import Event, RenewalFailed, RenewalSucceeded
-from nauth.manager import TokenManager
+from nauth.manager.token_manager import TokenManager
 from nauth.oauth2 import AuthorizationCode, ClientCredentials, TokenEndpoint
 from nauth.stores import MemoryStore
 from nauth.token import RenewalPolicy

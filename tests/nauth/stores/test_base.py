@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from nauth.identity import identity_digest, slow_digest
 from nauth.secret import Secret
-from nauth.stores.base import StoreKey, identity_digest, slow_digest
+from nauth.stores.base import StoreKey
 
 
 def test_equal_credentials_have_equal_digests() -> None:

@@ -13,7 +13,7 @@ import pytest
 from nauth.stores.base import Listener, StoreKey, TokenStore, Unsubscribe
 from nauth.stores.memory import MemoryStore
 from nauth.testing.clock import FakeClock
-from nauth.testing.contract import StoreContract
+from nauth.testing.contract.store import StoreContract
 from tests.fakes.broken_stores import BUGS
 
 

@@ -20,7 +20,7 @@ from nauth.stores import EncryptedStore
 from nauth.stores.base import Lease, Record, StoreKey, TokenStore
 from nauth.stores.memory import MemoryStore
 from nauth.testing.clock import FakeClock
-from nauth.testing.contract import StoreContract
+from nauth.testing.contract.store import StoreContract
 from nauth.token import Token
 from tests.fakes.authenticator import HOUR, made
 from tests.fakes.leaks import leaks
@@ -373,7 +373,7 @@ def test_generated_keys() -> None:
 
 def test_without_cryptography(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the extra is missing the error names it."""
-    monkeypatch.delitem(sys.modules, "nauth.stores.sealing", raising=False)
+    monkeypatch.delitem(sys.modules, "nauth.stores.aes_gcm", raising=False)
     monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.ciphers.aead", None)
     with pytest.raises(ConfigurationError, match=r"pip install nauth\[crypto\]"):
         EncryptedStore(MemoryStore(), {"new": NEW})

@@ -10,9 +10,9 @@ from typing import Any
 import attrs
 import pytest_asyncio
 
-from nauth.manager import TokenManager
+from nauth.manager.token_manager import TokenManager
 from nauth.stores.base import StoreKey
-from nauth.stores.redis import RedisStore
+from nauth.stores.redis.store import RedisStore
 from nauth.token import RenewalPolicy
 from tests.fakes.authenticator import FakeAuthenticator, made
 from tests.fakes.engines import Server

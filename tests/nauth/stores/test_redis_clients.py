@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from nauth.errors import ConfigurationError
 from nauth.secret import Secret
-from nauth.stores.redis import RedisStore
+from nauth.stores.redis.store import RedisStore
 from tests.fakes.authenticator import made
 from tests.fakes.engines import Server
 from tests.fakes.leaks import leaks

@@ -10,8 +10,8 @@ import pytest
 import redis.exceptions as of_redis
 
 from nauth.errors import StoreError
-from nauth.stores.redis import RedisStore
-from nauth.stores.redis_errors import connection_lost, explained
+from nauth.stores.redis.errors import connection_lost, explained
+from nauth.stores.redis.store import RedisStore
 from tests.fakes.authenticator import made
 from tests.fakes.engines import VALKEY, Server, running
 from tests.fakes.leaks import leaks

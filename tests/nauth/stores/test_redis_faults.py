@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from nauth.errors import LeaseLostError, StoreError
-from nauth.stores.redis import RedisLease, RedisStore
+from nauth.stores.redis.store import RedisLease, RedisStore
 from tests.fakes.authenticator import made
 from tests.fakes.engines import VALKEY, Server, running
 from tests.fakes.leaks import leaks

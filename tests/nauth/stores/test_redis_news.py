@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from nauth.stores.base import Record
-from nauth.stores.redis import RedisStore
-from nauth.stores.redis_scripts import LOAD, Loaded
+from nauth.stores.redis.scripts import LOAD, Loaded
+from nauth.stores.redis.store import RedisStore
 from tests.fakes.authenticator import HOUR, made
 from tests.fakes.engines import Server
 from tests.fakes.manager import KEY

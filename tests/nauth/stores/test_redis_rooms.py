@@ -12,7 +12,7 @@ import warnings
 
 import pytest
 
-from nauth.stores.redis import RedisStore
+from nauth.stores.redis.store import RedisStore
 from tests.fakes.authenticator import made
 from tests.fakes.engines import Server
 from tests.fakes.manager import KEY

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from nauth.errors import StoreError
 from nauth.stores.base import Record
-from nauth.stores.redis import RedisStore
+from nauth.stores.redis.store import RedisStore
 from tests.fakes.authenticator import HOUR, made
 from tests.fakes.engines import Server
 from tests.fakes.manager import KEY

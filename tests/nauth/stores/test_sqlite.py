@@ -18,9 +18,9 @@ import pytest
 import nauth.stores
 from nauth.errors import StoreError
 from nauth.stores.base import Record, TokenStore
-from nauth.stores.sqlite import SQLiteStore
+from nauth.stores.sqlite.store import SQLiteStore
 from nauth.testing.clock import FakeClock
-from nauth.testing.contract import StoreContract
+from nauth.testing.contract.store import StoreContract
 from tests.fakes.authenticator import HOUR, made
 from tests.fakes.manager import KEY
 from tests.fakes.sqlite_shelf import LONG, NOW, Shelf, held, raw

@@ -8,7 +8,7 @@ import traceback
 import pytest
 
 from nauth.errors import StoreError
-from nauth.stores.sqlite_thread import Worker
+from nauth.stores.sqlite.thread import Worker
 from tests.fakes.authenticator import made
 from tests.fakes.manager import KEY
 from tests.fakes.sqlite_shelf import NOW, Shelf, held, outside, raw

@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from nauth.errors import ConfigurationError, LeaseLostError, StoreError
-from nauth.stores.sqlite import SQLiteStore
+from nauth.stores.sqlite.store import SQLiteStore
 from tests.fakes.authenticator import made
 from tests.fakes.manager import KEY
 from tests.fakes.sqlite_shelf import LONG, NOW, Shelf, crash, held, outside

@@ -12,7 +12,7 @@ import attrs
 import pytest
 
 from nauth.errors import LeaseLostError
-from nauth.stores.sqlite import SQLiteStore
+from nauth.stores.sqlite.store import SQLiteStore
 from tests.fakes.authenticator import made
 from tests.fakes.manager import KEY
 from tests.fakes.sqlite_shelf import LONG, NOW, Shelf, crash, held, outside

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from nauth.stores.sqlite import SQLiteStore
+from nauth.stores.sqlite.store import SQLiteStore
 from tests.fakes.sqlite_child import HOUR, KEY, increment
 
 CHILD = Path(__file__).parents[2] / "fakes" / "sqlite_child.py"

@@ -1,0 +1,190 @@
+"""`HttpxAuth`: what `BearerAuth` is to aiohttp, for httpx and httpx2. Imports neither until `httpx_auth` is called."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from functools import cache
+from typing import NoReturn, TypeVar, cast
+
+from aiohttp.hdrs import AUTHORIZATION
+from yarl import URL
+
+from nauth.bearer.httpx_redirects import HopGuard, Trace, hop_key
+from nauth.bearer.httpx_replay import HttpxRequest, HttpxResponse, hold, kept, packages, replayable
+from nauth.bearer.httpx_response import HttpxAnswer
+from nauth.bearer.unauthorized import Hidden401, Rejections
+from nauth.errors import ConfigurationError, TokenRefusedError
+from nauth.events import Observer, OriginRefused, RequestReplayed, notify
+from nauth.manager.token_manager import TokenManager
+from nauth.origins import OriginKey, origin_key
+from nauth.token import Token
+
+__all__ = ["HttpxAuth", "httpx_auth"]
+
+_R = TypeVar("_R")
+_UNAUTHORIZED = 401
+_AUTOMATIC = {"accept": re.compile(r"\*/\*"), "user-agent": re.compile(r"python-httpx2?/\S+")}
+"""What httpx puts on every request by itself: nobody's choice."""
+
+
+class HttpxAuth:
+    """Put the manager's token on each request to the configured origins, and answer one 401 with a new token.
+
+    One object serves any number of ``httpx.AsyncClient(auth=...)`` and ``httpx2.AsyncClient(auth=...)``, on asyncio;
+    trio is not supported. The rules are those of `nauth.bearer.BearerAuth`; what differs comes from httpx:
+
+    * httpx follows redirects below this object. A hop to another origin loses the token and the vendor's other
+      headers as it is sent; a redirect that comes back gets no token again, so its 401 is handed back.
+    * A body counts as replayable if httpx holds it as bytes: none, JSON, forms, text. After a 401 on multipart or a
+      generator the 401 is handed back, and the token renewed for the next call.
+    * After a redirect, only the request that got the 401 is sent again.
+    * A client with ``verify=False`` gets `OriginError` before its TLS handshake. Unseen stay connections that a
+      request with another ``auth=`` has opened before, and transports other than httpx's own: these are not asked for
+      their TLS, nor for the headers of redirects, of which httpx itself only removes ``Authorization``.
+    * A token that cannot be had raises nauth's errors, not httpx's.
+
+    Made by `VendorClient.httpx_auth`. At run time it derives from ``Auth`` of both packages, as far as they are
+    installed; to a type checker it is a callable that both accept.
+    """
+
+    def __init__(
+        self,
+        manager: TokenManager,
+        origins: Iterable[URL],
+        *,
+        headers: Mapping[str, str] | None = None,
+        hidden_401: Hidden401 | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        self._manager = manager
+        self._origins: frozenset[OriginKey] = frozenset(map(origin_key, origins))
+        self._headers = tuple((headers or {}).items())
+        self._hidden_401 = hidden_401
+        self._observer = observer
+        self._rejections = Rejections(manager)
+
+    def __repr__(self) -> str:
+        return f"<HttpxAuth for {len(self._origins)} origins>"
+
+    def __call__(self, request: _R, /) -> _R:  # noqa: ARG002 - its type is what checkers compare
+        """Refuse to be used as a plain callable, by a client that does not know this object as its own ``Auth``.
+
+        Raises:
+            ConfigurationError: always. Nothing was sent.
+        """
+        raise ConfigurationError(
+            "this signs requests of httpx.AsyncClient and httpx2.AsyncClient only, and only of the packages that were "
+            "installed when it was made. For aiohttp use client.auth"
+        )
+
+    def sync_auth_flow(self, request: HttpxRequest) -> NoReturn:  # noqa: ARG002 - as httpx calls it
+        """Refuse to sign for a synchronous client.
+
+        Raises:
+            ConfigurationError: always. Nothing was sent.
+        """
+        raise ConfigurationError(
+            "a synchronous httpx.Client cannot wait for a token; use AsyncClient. Nothing was sent"
+        )
+
+    async def async_auth_flow(self, request: HttpxRequest) -> AsyncGenerator[HttpxRequest, HttpxResponse]:
+        """Sign `request` if it may have the token, and once more after a 401.
+
+        Raises:
+            NauthError: no token could be had; the kind says what to do.
+        """
+        guard = self._guarded(request)
+        if guard is None or AUTHORIZATION in request.headers:
+            yield request
+            return
+        token = await self._manager.token()
+        guard.put(request.headers, AUTHORIZATION, token.authorization)
+        response = yield request
+        hop = response.request
+        if not await self._refuses(response, token):
+            if response.status_code < 400 and self._carries(hop, token):  # noqa: PLR2004 - any answer but an error
+                self._rejections.worked(token)
+            return
+        if not replayable(hop, request):
+            self._rejections.note(token)
+            return
+        await hold(response, refused=True)
+        try:
+            renewed = await self._manager.renew(rejected=token)
+        except TokenRefusedError:
+            return
+        # httpx reads what it keeps in `history`, and what cannot be decoded would cost the caller the replay
+        response.stream = kept(b"", like=response.stream)
+        guard.put(hop.headers, AUTHORIZATION, renewed.authorization)
+        replayed = yield hop
+        if self._observer is not None:
+            notify(self._observer, RequestReplayed(method=hop.method, status=replayed.status_code))
+        if await self._refuses(replayed, renewed):
+            self._manager.refused(renewed)
+
+    def _guarded(self, request: HttpxRequest) -> HopGuard | None:
+        """Set the vendor's headers, and look out for where they go; None for another origin, which gets nothing."""
+        headers, inner = request.headers, request.extensions.get("trace")
+        if isinstance(inner, HopGuard):  # this very request, or the redirect that came back, is sent again
+            inner.undo(headers)
+            inner = inner.inner
+        key = _key(request)
+        user, password = request.url.username, request.url.password
+        if (user or password) and AUTHORIZATION not in headers:
+            # httpx does so only where there is no other `auth`
+            headers[AUTHORIZATION] = f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
+        if key not in self._origins:
+            if self._observer is not None:
+                notify(self._observer, OriginRefused(origin="{}://{}:{}".format(*key)))
+            return None
+        guard = HopGuard(self._origins, cast("Trace | None", inner))
+        request.extensions = {**request.extensions, "trace": guard}
+        for name, value in self._headers:
+            automatic = _AUTOMATIC.get(name.lower())
+            present = headers.get(name)
+            if present is None or (automatic is not None and automatic.fullmatch(present)):
+                guard.put(headers, name, value)
+        return guard
+
+    def _carries(self, request: HttpxRequest, token: Token) -> bool:
+        """Tell whether `request`, the last of a chain of redirects, took `token` to one of our origins."""
+        return request.headers.get(AUTHORIZATION) == token.authorization and _key(request) in self._origins
+
+    async def _refuses(self, response: HttpxResponse, token: Token) -> bool:
+        if not self._carries(response.request, token):
+            return False
+        if response.status_code == _UNAUTHORIZED:
+            return True
+        return self._hidden_401 is not None and await self._hidden_401(HttpxAnswer(response))
+
+
+def httpx_auth(
+    manager: TokenManager,
+    origins: Iterable[URL],
+    *,
+    headers: Mapping[str, str] | None = None,
+    hidden_401: Hidden401 | None = None,
+    observer: Observer | None = None,
+) -> HttpxAuth:
+    """Return an `HttpxAuth` that the installed ones of httpx and httpx2 take as their own; options as `BearerAuth`'s.
+
+    Imports both, the first time: some 0.1 s each.
+
+    Raises:
+        ConfigurationError: neither is installed.
+    """
+    return _auth_class()(manager, origins, headers=headers, hidden_401=hidden_401, observer=observer)
+
+
+@cache
+def _auth_class() -> type[HttpxAuth]:
+    return type(
+        "HttpxAuth", (HttpxAuth, *(package.Auth for package in packages())), {"__doc__": HttpxAuth.__doc__}
+    )
+
+
+def _key(request: HttpxRequest) -> OriginKey:
+    url = request.url
+    return hop_key(url.scheme, url.raw_host, url.port)

@@ -1,0 +1,1 @@
+"""The demonstration: a thousand coroutines for each vendor, against local sandboxes."""

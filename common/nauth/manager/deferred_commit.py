@@ -1,0 +1,89 @@
+"""Store a token that the store did not take when it was made. Runs only inside the manager's own task."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+from nauth.clock import Clock
+from nauth.errors import StoreError
+from nauth.manager.per_loop import Room
+from nauth.manager.renewal import Minted, Renewal
+from nauth.stores.base import Lease, Record
+from nauth.token import Token
+
+__all__ = ["deposit"]
+
+_LEASE = timedelta(seconds=15)
+"""Room for reading the record and writing it, each within the store's deadline."""
+
+_AT_LEAST_S = 1.0
+"""Pause between two attempts even where the policy's `backoff` is zero: the store is down, after all."""
+
+
+async def deposit(
+    made: Minted,
+    renewal: Renewal,
+    room: Room,
+    *,
+    current: Callable[[], Token | None],
+    stored: Callable[[Record], None],
+    closing: Callable[[], bool],
+) -> None:
+    """Try again and again to store `made`, until it is stored or no longer current.
+
+    Siblings still see the record before it. Where the vendor rotates refresh tokens, theirs is spent, and the one in
+    `made` may be the only copy of the one that works.
+
+    Args:
+        made: a token that could not be committed, with the version that it was based on.
+        renewal: whose store; its policy's `backoff` spaces the attempts.
+        room: keeps the pauses, so that closing can cut them short.
+        current: returns the token held now.
+        stored: told of the record, this token's or a newer one, while the lease is still held.
+        closing: tells that this attempt must be the last.
+    """
+    shared, failures = renewal.shared, 0
+    while made.token.same_access(current()):
+        failures += 1
+        await _rest(room, renewal.clock, renewal.policy.pause_s(renewal.policy.backoff, failures))
+        last = closing()
+        try:
+            if (lease := await shared.lease(_LEASE)) is not None:
+                try:
+                    record = await _attempt(made, renewal, current, lease)
+                    if record is not None:
+                        stored(record)  # now: its age is as it was just read
+                    return
+                finally:
+                    await shared.release(lease)
+        except StoreError:
+            pass
+        if last:
+            break
+
+
+async def _rest(room: Room, clock: Clock, seconds: float) -> None:
+    pause = asyncio.ensure_future(clock.sleep(max(seconds, _AT_LEAST_S)))
+    room.pauses.add(pause)
+    try:
+        await asyncio.wait({pause})  # unlike `await pause`, it ends quietly where closing cancels the pause
+    finally:
+        room.pauses.discard(pause)
+        pause.cancel()
+
+
+async def _attempt(
+    made: Minted, renewal: Renewal, current: Callable[[], Token | None], lease: Lease
+) -> Record | None:
+    record = await renewal.shared.load()
+    if not made.token.same_access(current()):
+        return None  # revoked or renewed while this waited for the store
+    version, age = 0, timedelta(seconds=renewal.clock.monotonic() - made.asked_at)
+    if record is not None:
+        version = record.version
+        # this very token, of which only the answer was lost; or a sibling has renewed since
+        if record.token.same_access(made.token) or (version > made.version and record.age < age):
+            return record
+    return await renewal.shared.commit(lease, made.token, expected_version=version, age=age)

@@ -1,0 +1,294 @@
+"""One renewal, step by step: lease, re-read, refresh or issue, commit. Runs only inside the manager's own task."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from math import inf
+
+import attrs
+
+from nauth.authenticator import Authenticator
+from nauth.clock import Clock
+from nauth.errors import (
+    CredentialsRejectedError,
+    ExpiredOnArrivalError,
+    LeaseLostError,
+    OutcomeUnknownError,
+    StoreError,
+    TokenUnchangedError,
+)
+from nauth.manager.held_token import Held, age_on_arrival
+from nauth.manager.store_access import LEASE_GRACE, Shared
+from nauth.stores.base import Lease, Record
+from nauth.times import instant
+from nauth.token import MAX_LIFETIME, RenewalPolicy, Token
+
+__all__ = ["Minted", "Renewal", "fault_of", "refusal"]
+
+_log = logging.getLogger("nauth")
+
+
+@attrs.frozen
+class Minted:
+    """A token to hold from now on.
+
+    Attributes:
+        token: complete, with `expires_at` filled in and the old refresh token kept where none came back.
+        version: of the store's record; the base's where the store could not take it.
+        asked_at: when it was asked for, in monotonic seconds.
+        call: "refresh" or "issue"; None where a sibling's token was adopted.
+        fault: why the token, though stored for its refresh token, must not be handed out.
+        stored: whether the store has it.
+    """
+
+    token: Token
+    version: int
+    asked_at: float
+    call: str | None = None
+    fault: TokenUnchangedError | ExpiredOnArrivalError | None = None
+    stored: bool = True
+
+
+@attrs.frozen
+class Renewal:
+    """The steps of a renewal; holds no token and no state of its own."""
+
+    authenticator: Authenticator
+    shared: Shared
+    policy: RenewalPolicy
+    clock: Clock
+
+    async def run(self, holding: Callable[[], Held], rejected: list[Token], *, since: int | None) -> Minted:
+        """Renew, or adopt what a sibling has renewed meanwhile.
+
+        Args:
+            holding: returns the token held now, for its refresh token. Asked under the lease: a sibling's revocation
+                may have taken it away while we waited.
+            rejected: access tokens known to be dead; the list may grow while the renewal runs.
+            since: the version that callers had seen when they asked: a newer record is adopted. None if what the store
+                holds already will not do; one that a sibling makes while we wait for the lease still counts.
+
+        Raises:
+            NauthError: the kinds of `Authenticator`, `StoreError`, or `OutcomeUnknownError` at the deadline.
+        """
+        seen = since
+        ttl = self.policy.deadline + LEASE_GRACE
+        give_up = self.clock.monotonic() + 2 * ttl.total_seconds()
+        while True:
+            try:
+                lease, record = await self._enter(ttl)
+            except StoreError:
+                if self.policy.on_store_failure == "serve":
+                    raise
+                held = holding()
+                return await self._mint(None, held.token, held.version, held, rejected)
+            committed, found, held = False, None, holding()
+            try:
+                version = 0 if record is None else record.version
+                seen = version if seen is None else seen
+                if record is not None and version > seen and self._usable(record, rejected, held):
+                    found = self._adopted(record)
+                elif lease is not None:
+                    base = self._base(record, held)
+                    made = await self._mint(lease, base, version, held, rejected)
+                    committed = made.call is not None and made.version > version
+                    return made
+            finally:
+                if lease is not None and not committed:
+                    await self.shared.release(lease)
+            # looked at again: giving the lease back may have taken longer than the token lives
+            if (
+                found is not None
+                and fault_of(found.token, self.clock.monotonic() - found.asked_at, rejected) is None
+            ):
+                return found
+            if self.clock.monotonic() > give_up:
+                raise _held_too_long(ttl)
+            await self.shared.changed()
+
+    async def look(self, held: Held, rejected: list[Token]) -> Record | None:
+        """Return what a sibling has stored since `held`, if it can be used. Never calls the vendor."""
+        return await self._winner(held.version, rejected, held)
+
+    async def exclusively(self) -> tuple[Lease, Record | None]:
+        """Return the lease and the record under it, for work that must keep renewals away.
+
+        Raises:
+            StoreError: the store is down, or somebody else kept the lease too long.
+        """
+        ttl = self.policy.deadline + LEASE_GRACE
+        give_up = self.clock.monotonic() + 2 * ttl.total_seconds()
+        while True:
+            lease, record = await self._enter(ttl)
+            if lease is not None:
+                return lease, record
+            if self.clock.monotonic() > give_up:
+                raise _held_too_long(ttl)
+            await self.shared.changed()
+
+    async def _enter(self, ttl: timedelta) -> tuple[Lease | None, Record | None]:
+        """Return the lease, or None while somebody else has it, and the record as it is now."""
+        lease = await self.shared.lease(ttl)
+        try:
+            record = await self.shared.load()
+            # the store may have been slow: a lease about to end is not one to call the vendor under
+            if lease is not None and lease.remaining <= self.policy.deadline:
+                lease = await self._extended(lease, ttl)
+        except BaseException:
+            if lease is not None:
+                await self.shared.release(lease)
+            raise
+        return lease, record
+
+    async def _extended(self, lease: Lease, ttl: timedelta) -> Lease | None:
+        try:
+            lease = await self.shared.extend(lease, ttl)
+        except LeaseLostError:
+            return None
+        if lease.remaining > self.policy.deadline:
+            return lease
+        # this process, or the store, stands still for longer than a lease holds
+        await self.shared.release(lease)
+        return None
+
+    def _base(self, record: Record | None, held: Held) -> Token | None:
+        """Return the token whose refresh token is the latest: the stored one, or one that could not be stored."""
+        if record is None or record.version <= held.version or self._step_back(record, held):
+            return held.token
+        return record.token
+
+    def _step_back(self, record: Record, held: Held) -> bool:
+        return held.outdates(record.token, self.clock.monotonic() - record.age.total_seconds())
+
+    def _usable(self, record: Record, rejected: list[Token], held: Held) -> bool:
+        if held.knows_dead(record.token) or self._step_back(record, held):
+            return False
+        return fault_of(record.token, record.age.total_seconds(), rejected) is None
+
+    async def _mint(
+        self, lease: Lease | None, base: Token | None, version: int, held: Held, rejected: list[Token]
+    ) -> Minted:
+        limit_s = self.policy.deadline.total_seconds()
+        limit = asyncio.timeout(limit_s)
+        try:
+            async with limit:
+                made = await self._call(base, version, held, rejected)
+        except TimeoutError:
+            if not limit.expired():
+                raise  # the authenticator's own, which is a bug and must not be taken for the deadline
+            raise OutcomeUnknownError(
+                f"the renewal did not end within {limit_s:.0f} s and was given up; the vendor may have acted on it. "
+                "Raise RenewalPolicy(deadline=...) if the vendor is known to be slow"
+            ) from None
+        if made.call is None:
+            return made
+        made = self._complete(made, base, rejected)
+        kept = None if base is None else base.refresh_token
+        if made.fault is not None and made.token.refresh_token == kept:
+            return made  # nothing in it is worth storing, and siblings would adopt a dead token
+        return await self._commit(lease, made, version, held, rejected)
+
+    async def _call(self, base: Token | None, version: int, held: Held, rejected: list[Token]) -> Minted:
+        asked_at = self.clock.monotonic()
+        if base is not None and base.refresh_token:
+            try:
+                return Minted(await self.authenticator.refresh(base), version, asked_at, "refresh")
+            except CredentialsRejectedError:
+                pass
+            # a sibling that does not respect the lease may have rotated the refresh token: look before giving up
+            sure = self.policy.on_store_failure == "serve"
+            winner = await self._winner(version, rejected, held, sure=sure)
+            if winner is not None:
+                return self._adopted(winner)
+            asked_at = self.clock.monotonic()
+        return Minted(await self.authenticator.issue(), version, asked_at, "issue")
+
+    def _complete(self, made: Minted, base: Token | None, rejected: list[Token]) -> Minted:
+        token, mono, wall = made.token, self.clock.monotonic(), self.clock.wall()
+        age_s = age_on_arrival(token, waited_s=mono - made.asked_at, wall=wall)
+        if token.expires_at is None and token.lifetime is not None:
+            left = min(max(token.lifetime.total_seconds() - age_s, 0.0), MAX_LIFETIME.total_seconds())
+            token = attrs.evolve(token, expires_at=instant(wall + left))
+        # an issue begins a new session: the old one's refresh token and extras are no part of it
+        if base is not None and made.call == "refresh":
+            token = attrs.evolve(
+                token,
+                refresh_token=token.refresh_token or base.refresh_token,
+                extra={**base.extra, **token.extra},
+            )
+        return attrs.evolve(made, token=token, asked_at=mono - age_s, fault=fault_of(token, age_s, rejected))
+
+    async def _commit(
+        self, lease: Lease | None, made: Minted, version: int, held: Held, rejected: list[Token]
+    ) -> Minted:
+        """Store `made` if it can be stored: the vendor has made it, so losing it with the store would be worse."""
+        if lease is None:
+            return attrs.evolve(made, stored=False)
+        age = timedelta(seconds=self.clock.monotonic() - made.asked_at)
+        try:
+            record = await self.shared.commit(lease, made.token, expected_version=version, age=age)
+        except LeaseLostError:
+            winner = await self._winner(version, rejected, held)
+            return attrs.evolve(made, stored=False) if winner is None else self._adopted(winner)
+        except StoreError as error:  # whatever ails the store, the token is here and good
+            _log.warning("the store did not take a new token, which is kept and stored later: %s", error)
+            return attrs.evolve(made, stored=False)
+        return attrs.evolve(made, version=record.version)
+
+    async def _winner(
+        self, version: int, rejected: list[Token], held: Held, *, sure: bool = False
+    ) -> Record | None:
+        """Return what somebody else has stored after `version`, if it can be used.
+
+        Raises:
+            StoreError: the store cannot say, and `sure` demands that it does.
+        """
+        try:
+            record = await self.shared.load()
+        except StoreError:
+            if sure:
+                raise
+            return None
+        if record is None or record.version <= version or not self._usable(record, rejected, held):
+            return None
+        return record
+
+    def _adopted(self, record: Record) -> Minted:
+        return Minted(record.token, record.version, self.clock.monotonic() - record.age.total_seconds())
+
+
+def _held_too_long(ttl: timedelta) -> StoreError:
+    return StoreError(
+        f"another client has held the right to renew for over {2 * ttl.total_seconds():.0f} s without storing a "
+        "token. If it goes on, look for a client that hangs; a lease of one that died ends by itself"
+    )
+
+
+def refusal(token: Token, rejected: list[Token]) -> TokenUnchangedError | None:
+    """Return the error of a renewal that brought one of the `rejected` tokens, or None."""
+    if not any(token.same_access(dead) for dead in rejected):
+        return None
+    return TokenUnchangedError(
+        "the vendor answered the renewal with the very token it had just refused. Waiting may help if it serves "
+        "tokens from a cache; if it goes on, the refusal has another cause than the token's age"
+    )
+
+
+def fault_of(
+    token: Token, age_s: float, rejected: list[Token]
+) -> TokenUnchangedError | ExpiredOnArrivalError | None:
+    """Return why `token`, asked for `age_s` seconds ago, must not be handed out, or None where it may."""
+    unchanged = refusal(token, rejected)
+    if unchanged is not None:
+        return unchanged
+    lifetime_s = inf if token.lifetime is None else token.lifetime.total_seconds()
+    if lifetime_s <= age_s:
+        return ExpiredOnArrivalError(
+            "the renewal brought a token whose life was already over "
+            f"(lifetime {max(lifetime_s, 0.0):.3g} s, {age_s:.3g} s on the way). Likely causes: the vendor handed out "
+            "a cached token, or the network is slower than the token lives"
+        )
+    return None

@@ -1,0 +1,102 @@
+"""`Shared`: one key of a store, with a deadline on every wait. What a manager knows of its store."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable
+from datetime import timedelta
+from typing import TypeVar
+
+import attrs
+
+from nauth.clock import Clock
+from nauth.errors import NauthError, StoreError, recast, unexpected
+from nauth.stores.base import Lease, Record, StoreKey, TokenStore
+from nauth.token import Token
+
+__all__ = ["LEASE_GRACE", "POLL", "STORE_DEADLINE", "Shared"]
+
+LEASE_GRACE = timedelta(seconds=10)
+"""How much longer a lease holds than the token call may take: room to store the result."""
+
+STORE_DEADLINE = timedelta(seconds=5)
+"""The most that one operation of a store may take, whatever deadlines the store has of its own."""
+
+POLL = timedelta(seconds=1)
+"""Longest wait between two looks at a store that cannot push; engines that can push wake the waiter at once."""
+
+_T = TypeVar("_T")
+
+
+@attrs.frozen
+class Shared:
+    """A store's operations on one key.
+
+    Each raises `StoreError` where the store fails in whatever way, or has not answered within `STORE_DEADLINE`.
+    """
+
+    store: TokenStore
+    key: StoreKey
+    clock: Clock
+
+    async def load(self) -> Record | None:
+        """Return the current record, or None."""
+        asked = self.clock.monotonic()
+        record = await _bounded(self.store.load(self.key))
+        waited = timedelta(seconds=self.clock.monotonic() - asked)
+        # the store said how old it is at some moment in between: an age too great is on the safe side
+        return attrs.evolve(record, age=record.age + waited) if record is not None and waited else record
+
+    async def lease(self, ttl: timedelta) -> Lease | None:
+        """Take the right to renew for `ttl`, or return None if somebody else has it."""
+        return await _bounded(self.store.lease(self.key, ttl))
+
+    async def extend(self, lease: Lease, ttl: timedelta) -> Lease:
+        """Let `lease` hold for `ttl` from now.
+
+        Raises:
+            LeaseLostError: it is over.
+        """
+        return await _bounded(self.store.extend(lease, ttl))
+
+    async def release(self, lease: Lease) -> None:
+        """Give the lease back, if the store is there to take it."""
+        # a lease that cannot be given back ends by itself; the outcome of the work under it matters more
+        with contextlib.suppress(StoreError):
+            await _bounded(self.store.release(lease))
+
+    async def commit(self, lease: Lease, token: Token, *, expected_version: int, age: timedelta) -> Record:
+        """Write `token`, asked for `age` ago, and release the lease.
+
+        Raises:
+            LeaseLostError: the lease is over or the record has changed. Nothing was written.
+        """
+        return await _bounded(self.store.commit(lease, token, expected_version=expected_version, age=age))
+
+    async def discard(self, token: Token) -> bool:
+        """Delete the record if it still holds `token`'s access token; say whether it did."""
+        return await _bounded(self.store.discard(self.key, token))
+
+    async def changed(self) -> None:
+        """Return when the record or its lease has changed, at the latest after `POLL`."""
+        # a store that cannot tell is found out by the next operation
+        with contextlib.suppress(StoreError):
+            await _bounded(self.store.changed(self.key, timeout=POLL), POLL + STORE_DEADLINE)
+
+
+async def _bounded(work: Awaitable[_T], longest: timedelta = STORE_DEADLINE) -> _T:
+    limit = asyncio.timeout(longest.total_seconds())
+    try:
+        async with limit:
+            return await work
+    except NauthError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a store's bug must reach the callers as a typed error
+        failure = recast(unexpected(error), StoreError)
+    if limit.expired():
+        failure = StoreError(
+            f"the token store has not answered within {longest.total_seconds():.0f} s. A token that is still valid "
+            "goes on serving; see RenewalPolicy(on_store_failure=...) for what else can be done"
+        )
+    raise failure

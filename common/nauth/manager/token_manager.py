@@ -1,0 +1,337 @@
+"""`TokenManager`: one token, one renewal at a time, for any number of callers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from math import inf
+
+from nauth.authenticator import Authenticator
+from nauth.clock import Clock, SystemClock
+from nauth.errors import ClosedError, NauthError, TokenRefusedError, fresh_copy, unexpected
+from nauth.events import Cause, Observer, RenewalStarted, notify
+from nauth.manager import reports
+from nauth.manager.deferred_commit import deposit
+from nauth.manager.held_token import NOTHING, Held
+from nauth.manager.per_loop import Room
+from nauth.manager.renewal import Minted, Renewal, fault_of
+from nauth.manager.revocation import revoke_all
+from nauth.manager.single_flight import ABANDONED, Flight, Outcome
+from nauth.manager.store_access import Shared
+from nauth.manager.token_cache import Holding
+from nauth.stores.base import StoreKey, TokenStore, Unsubscribe
+from nauth.stores.memory import default_store
+from nauth.token import RenewalPolicy, Token, TokenState
+
+__all__ = ["TokenManager"]
+
+_monotonic = SystemClock.monotonic
+
+
+class TokenManager(Holding):
+    """Keep one token alive for any number of coroutines, threads and event loops.
+
+    * A fresh token is handed out without a lock and without waiting.
+    * A token near its end is handed out too, while one renewal runs in the background.
+    * Without a valid token, callers wait for one shared renewal and share its outcome, success or failure.
+    * The renewal is a task of the manager's own. Cancelling any caller neither stops it nor hurts the others.
+    * A failed renewal is quiet while the old token lives, and is tried again after a growing pause. Without a valid
+      token it starts a cool-down, in which callers get the error at once and the vendor gets no call.
+
+    Args:
+        authenticator: how to sign in.
+        key: whose token this is, for the store.
+        store: where the token is shared; by default with every other client of this process.
+        policy: when to renew and how hard to try.
+        clock: where time comes from.
+        observer: told of renewals, from a later turn of the loop; may be slow or raise without hurting anybody.
+    """
+
+    def __init__(
+        self,
+        authenticator: Authenticator,
+        *,
+        key: StoreKey,
+        store: TokenStore | None = None,
+        policy: RenewalPolicy | None = None,
+        clock: Clock | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        super().__init__(policy or RenewalPolicy(), clock or SystemClock(), observer)
+        self._store: TokenStore = store if store is not None else default_store(self._clock)
+        self._renewable = getattr(authenticator, "renewable", True)
+        self._key = key
+        self._renewal = Renewal(
+            authenticator, Shared(self._store, key, self._clock), self._policy, self._clock
+        )
+        self._unsubscribe: Unsubscribe | None = None
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else self._held.state(self._monotonic(), self._wall()).value
+        return f"<TokenManager {self._key.vendor}: {state}>"
+
+    @property
+    def current(self) -> Token | None:
+        """The token held now, whatever its state; None before the first and after a revocation."""
+        return self._held.token
+
+    @property
+    def key(self) -> StoreKey:
+        """Whose token this is."""
+        return self._key
+
+    async def token(self) -> Token:
+        """Return a token that is not expired by either clock.
+
+        Raises:
+            ClosedError: the manager was closed.
+            NauthError: there is no valid token and none could be had; the kind says what the caller may do, and
+                `retry_after` when the next attempt makes sense.
+        """
+        if _monotonic() < self._until:
+            return self._serving  # type: ignore[return-value]  # a window is only ever opened on a token
+        answer = self._attend()
+        if isinstance(answer, Token):
+            return answer
+        # not `answer.wait()`: ten thousand waiters would pay for ten thousand more coroutines
+        waiter = answer.join()
+        try:
+            return (await waiter).unwrap()
+        except BaseException:
+            answer.leave(waiter)
+            raise
+
+    async def renew(self, rejected: Token | None = None) -> Token:
+        """Return a token other than `rejected`, renewing only if nobody has done so already.
+
+        Args:
+            rejected: the token that the vendor answered 401 to. If it is no longer the current one, the current one
+                is returned at once. None renews in any case, or joins the renewal under way.
+
+        Raises:
+            TokenRefusedError: the last renewal after a 401 did not help, so another would not either; `retry_after`
+                tells when one will be allowed.
+            TokenUnchangedError: the vendor handed the rejected token out again.
+            NauthError: as for `token`.
+        """
+        answer = self._demand(rejected)
+        if isinstance(answer, Token):
+            return answer
+        return (await answer.wait()).unwrap()
+
+    def reject(self, token: Token) -> None:
+        """Start renewing because the vendor answered 401 to `token`, without waiting for it.
+
+        For a request that cannot be sent again: its caller gets the 401, the next caller a new token. Raises nothing:
+        where `renew` would raise, the next call will.
+        """
+        with contextlib.suppress(NauthError):
+            self._demand(token)
+
+    def refused(self, token: Token) -> None:
+        """Note that the vendor answered 401 to `token` although it had only just been renewed.
+
+        Starts a cool-down in which `renew(rejected=...)` raises `TokenRefusedError` instead of calling the vendor:
+        a wrong account id must not become a renewal for each request. A token that is no longer current is ignored.
+        """
+        if token.same_access(self._held.token):
+            with self._guard:
+                self._pauses.refused(self._monotonic())
+
+    def forgive(self) -> None:
+        """Forget failed renewals, because what made them fail has changed: a person has signed in, say."""
+        with self._guard:
+            self._pauses.succeeded()
+
+    async def revoke(self) -> None:
+        """End the current token's life at the vendor and forget it, here and in the store.
+
+        Never signs in to do so: without a token there is nothing to revoke. Renewals wait until it is done.
+
+        Raises:
+            ClosedError: the manager was closed.
+            NauthError: the kinds of `Authenticator.revoke`. The token is kept, so that revoking can be tried again.
+        """
+        self._check_open()
+        room = self._rooms.here()
+        flight = Flight(Cause.FORCED, asyncio.get_running_loop())
+        room.own(self._run_revocation(room, flight), name="nauth revocation")
+        outcome = await flight.wait()
+        if outcome.error is not None:
+            raise fresh_copy(outcome.error)
+
+    async def aclose(self) -> None:
+        """Stop renewing. Waits, at most five seconds, for a renewal in flight: its token may have rotated.
+
+        Does not revoke: others may share the session. Closing twice does nothing.
+        """
+        self._closed, self._until = True, -inf
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+            self._unsubscribe = None
+        await self._rooms.drain()
+        self._replace(NOTHING)
+
+    # --- the callers' side: decides without awaiting -------------------------------------------------
+
+    def _attend(self) -> Token | Flight:
+        """Return a token to serve now or the flight to wait for, starting one where it is due."""
+        self._check_open()
+        now, room = self._held, self._rooms.here()
+        flight = room.flight
+        if now.token is None or now.expire_mono == -inf:  # nothing to serve, whatever the clocks say
+            if flight is None:
+                return self._start_cold(room, now)
+            return flight if self._observer is None else reports.joined(self._observer, flight)
+        mono, wall = self._monotonic(), self._wall()
+        state = now.state(mono, wall)
+        if state is TokenState.EXPIRED:
+            if flight is None:
+                return self._start_cold(room, now)
+            return reports.joined(self._observer, flight)
+        if state is TokenState.FRESH:
+            self._open_window(now, mono, wall)
+        elif flight is None and self._pauses.may_try_quietly(mono):
+            self._start(room, Cause.STALE, now)
+        return now.token
+
+    def _start_cold(self, room: Room, now: Held) -> Flight:
+        self._pauses.check(self._monotonic())
+        flight = self._start(room, Cause.COLD if now.token is None else Cause.EXPIRED, now)
+        return reports.joined(self._observer, flight)
+
+    def _demand(self, rejected: Token | None) -> Token | Flight:
+        """Return a token other than `rejected` or the flight that will bring one, starting it where it is due."""
+        self._check_open()
+        now = self._held
+        if rejected is not None:
+            if not self._renewable:
+                raise TokenRefusedError(
+                    "the vendor refused a credential that is sent as it is: there is nothing to renew. Check that it "
+                    "is complete, still valid, and meant for this address",
+                    status=401,
+                )
+            if now.token is not None and not rejected.same_access(now.token) and self._is_alive():
+                return now.token
+            with self._guard:
+                error = self._pauses.refusal(self._monotonic())
+                if error is None and rejected.same_access(self._held.token):
+                    self._replace(self._held.dead())
+            if error is not None:
+                return self._look(error, rejected)
+        room = self._rooms.here()
+        flight = room.flight
+        if flight is None:
+            self._pauses.check(self._monotonic())
+            flight = self._start(room, Cause.FORCED if rejected is None else Cause.REJECTED, now, rejected)
+        elif rejected is not None:
+            flight.rejected.append(rejected)
+        return reports.joined(self._observer, flight)
+
+    def _look(self, error: TokenRefusedError, rejected: Token) -> Flight:
+        """Look in the store for a sibling's token, now and then, while nothing may be renewed; or raise `error`."""
+        room = self._rooms.here()
+        look = room.look
+        if look is not None:
+            look.rejected.append(rejected)
+            return look
+        if not self._pauses.may_look(self._monotonic()):
+            raise error
+        look = room.look = Flight(Cause.REJECTED, asyncio.get_running_loop(), rejected)
+        room.own(self._run_look(room, look, error), name="nauth look")
+        return look
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError("this client was closed; open a new one, or keep it open while it is used")
+
+    def _start(self, room: Room, cause: Cause, seen: Held, rejected: Token | None = None) -> Flight:
+        if self._unsubscribe is None:
+            self._unsubscribe = self._store.subscribe(self._key, self._on_change)
+        flight = Flight(cause, asyncio.get_running_loop(), rejected)
+        # first of all: an eager task runs its body before the call that makes it returns
+        room.flight = flight
+        notify(self._observer, RenewalStarted(cause=cause))
+        room.own(self._run_renewal(room, flight, seen), name="nauth renewal")
+        return flight
+
+    # --- the owned task's side: no caller's cancellation reaches it ------------------------------------
+
+    async def _run_renewal(self, room: Room, flight: Flight, seen: Held) -> None:
+        started = self._monotonic()
+        outcome = ABANDONED
+        try:
+            async with room.lock:
+                base = self._held
+                if base.token is None and flight.cause is Cause.STALE and not len(flight):
+                    return  # revoked while this waited for the lock: signing in again is nobody's wish
+                # not the base's version: it may have been pushed since, and then it is what the callers want
+                since = None if flight.cause is Cause.FORCED else min(seen.version, base.version)
+                made = await self._renewal.run(lambda: self._held, flight.rejected, since=since)
+            outcome = self._take(room, made, base, flight, started)
+        except NauthError as error:
+            outcome = self._fail(fresh_copy(error), flight, started)
+        except Exception as error:  # noqa: BLE001 - an authenticator's bug must reach the callers as a typed error
+            outcome = self._fail(unexpected(error), flight, started)
+        finally:
+            room.flight = None
+            flight.land(outcome)
+
+    async def _run_revocation(self, room: Room, flight: Flight) -> None:
+        outcome = ABANDONED
+        try:
+            async with room.lock:
+                outcome = await revoke_all(self._renewal, lambda: self._held.token, self._forget)
+        finally:
+            flight.land(outcome)
+
+    def _take(self, room: Room, made: Minted, base: Held, flight: Flight, started: float) -> Outcome:
+        """Hold what a renewal brought and describe it to the waiters."""
+        age_s = self._monotonic() - made.asked_at
+        # looked at again: a 401 may have arrived while the token was being stored
+        fault = made.fault or fault_of(made.token, age_s, flight.rejected)
+        with self._guard:
+            now = self._held
+            # pushed before its answer came: placed anew all the same, for the wall clock may have been stepped since
+            ours = made.token.same_access(now.token)
+            # else a sibling's newer record may have been pushed while this one was on its way
+            if ours or now.version <= made.version or now.version == base.version:
+                version, stored = max(made.version, now.version), made.stored or (ours and now.stored)
+                self._hold(made.token, version, age_s, dead=fault is not None, stored=stored)
+            if fault is None:
+                self._pauses.succeeded()
+        if not made.stored:
+            room.own(self._run_deposit(room, made), name="nauth deposit")
+        if fault is not None:
+            return self._fail(fault, flight, started)
+        reports.landed(self._observer, flight, made, now=self._monotonic(), started=started)
+        return Outcome(token=made.token)
+
+    def _fail(self, error: NauthError, flight: Flight, started: float) -> Outcome:
+        now = self._monotonic()
+        with self._guard:
+            quiet = self._is_alive()
+            self._pauses.failed(error, now, valid=quiet)
+        reports.failed(self._observer, flight, error, took_s=now - started, quiet=quiet)
+        return Outcome(error=error)
+
+    async def _run_deposit(self, room: Room, made: Minted) -> None:
+        await deposit(
+            made,
+            self._renewal,
+            room,
+            current=lambda: self._held.token,
+            stored=self._on_change,
+            closing=lambda: self._closed,
+        )
+
+    async def _run_look(self, room: Room, look: Flight, error: NauthError) -> None:
+        outcome = Outcome(error=error)
+        try:
+            record = await self._renewal.look(self._held, look.rejected)
+            if record is not None:
+                self._on_change(record)
+                outcome = Outcome(token=record.token)
+        finally:
+            room.look = None
+            look.land(outcome)

@@ -1,0 +1,130 @@
+"""Read the answer of a token endpoint (RFC 6749 section 5.1) into a `Token`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import cast
+
+import attrs
+
+from nauth.errors import MalformedResponseError
+from nauth.oauth2.errors import Ask, refusal
+from nauth.redact import clean
+from nauth.secret import Secret
+from nauth.times import bounded_seconds, instant
+from nauth.token import Token
+from nauth.transport.base import Answer
+from nauth.wire.converter import decode, make_converter, parse_json
+from nauth.wire.json_text import malformed
+
+__all__ = ["TokenAnswer", "read_token"]
+
+_VISIBLE = re.compile(r"[\x20-\x7e]+", re.ASCII)
+"""RFC 6749 appendix A.12. Anything else could not go into a header, or would end it."""
+
+
+@attrs.frozen(kw_only=True)
+class TokenAnswer:
+    """What RFC 6749 names in a token endpoint's success. Only the first member is required here.
+
+    Attributes:
+        access_token: goes on requests.
+        token_type: the scheme it goes with; bearer if absent.
+        expires_in: seconds of life, in any spelling of a number; what cannot be read counts as unsaid.
+        refresh_token: buys the next token.
+    """
+
+    access_token: Secret
+    token_type: str | None = None
+    expires_in: object = attrs.field(default=None, repr=False)
+    refresh_token: Secret | None = None
+
+
+_NAMED = frozenset(field.name for field in attrs.fields(TokenAnswer))
+_CONVERTER = make_converter()
+
+
+def read_token(answer: Answer, ask: Ask, *, name: str) -> Token:
+    """Return the token in `answer`; its life counts from the moment the request was sent.
+
+    Members that RFC 6749 does not name here, such as `scope`, go to `Token.extra` as text; nested ones are left out.
+
+    Args:
+        answer: as received.
+        ask: what was asked for.
+        name: how errors call the server.
+
+    Raises:
+        NauthError: the server refused; see `nauth.oauth2.errors`.
+        MalformedResponseError: a success that holds no usable bearer token.
+    """
+    if not answer.ok or _refuses(answer.body):
+        raise refusal(answer, ask, name=name)
+    what = f"{name}'s answer to {ask.value}"
+    status, request_id = answer.status, answer.request_id
+    # no local holds the parsed body: an error tracker would print it
+    read = decode(
+        _CONVERTER,
+        parse_json(answer.body, status=status, request_id=request_id, what=what),
+        TokenAnswer,
+        status=status,
+        request_id=request_id,
+        what=what,
+    )
+    problem = _problem(read)
+    if problem is not None:
+        raise malformed(
+            (problem,), error=MalformedResponseError, status=status, request_id=request_id, what=what
+        )
+    lifetime = bounded_seconds(read.expires_in)
+    return Token(
+        access_token=read.access_token,
+        refresh_token=read.refresh_token or None,
+        lifetime=lifetime,
+        expires_at=None if lifetime is None else instant(answer.sent_wall + lifetime.total_seconds()),
+        extra=_extra(answer.body),
+    )
+
+
+def _refuses(body: bytes) -> bool:
+    """Tell whether a status of success comes with an error code and no token: some servers answer so."""
+    try:
+        document = parse_json(body)
+    except MalformedResponseError:
+        return False
+    if not isinstance(document, dict):
+        return False
+    members = cast("dict[str, object]", document)
+    # any text, not only what has the form of a code: an error that cannot be shown is one all the same
+    return bool(members.get("error")) and isinstance(members["error"], str) and "access_token" not in members
+
+
+def _problem(read: TokenAnswer) -> str | None:
+    if not _VISIBLE.fullmatch(read.access_token.reveal()):
+        return f"$.access_token: expected printable ASCII, got {'another str' if read.access_token else 'nothing'}"
+    if (read.token_type or "bearer").strip().lower() not in {"bearer", ""}:
+        # the type is named, as the one value that helps: it is a word of the protocol, and cleaned
+        return f"$.token_type: expected bearer, got {(clean(read.token_type) or 'another str')[:32]}"
+    return None
+
+
+def _extra(body: bytes) -> Mapping[str, str]:
+    document = cast("dict[str, object]", parse_json(body))
+    return {
+        name: text
+        for name, value in document.items()
+        if name not in _NAMED and _writable(name) and (text := _text(value)) is not None
+    }
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, str):
+        return value if _writable(value) else None
+    return json.dumps(value) if isinstance(value, bool | int | float) else None
+
+
+def _writable(text: str) -> bool:
+    # half of a surrogate pair would fail much later, in a store
+    return not any("\ud800" <= char <= "\udfff" for char in text)

@@ -1,0 +1,256 @@
+"""`RedisStore`: one token for many machines, in Redis or Valkey."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import math
+import secrets
+import warnings
+from datetime import timedelta
+from typing import Self, cast
+
+import attrs
+
+from nauth.clock import SystemClock
+from nauth.errors import ConfigurationError, LeaseLostError
+from nauth.identity import identity_digest
+from nauth.secret import Secret
+from nauth.stores.base import Lease, Listener, Record, StoreKey, Unsubscribe
+from nauth.stores.codec import encode_token, lifetime_kept
+from nauth.stores.redis.clients import source
+from nauth.stores.redis.per_loop import Rooms
+from nauth.stores.redis.scripts import (
+    COMMIT,
+    DISCARD,
+    EXTEND,
+    LEASE,
+    LOAD,
+    RELEASE,
+    allowed,
+    discarded,
+    loaded,
+    stamped,
+)
+from nauth.token import MAX_LIFETIME, Token
+
+__all__ = ["RedisLease", "RedisStore"]
+
+_monotonic = SystemClock.monotonic
+
+_TIMEOUT = timedelta(seconds=4)
+"""Below `nauth.manager.store_access.STORE_DEADLINE`, so that the error that reaches the user is the one that knows the reason."""
+
+_MILLISECOND = timedelta(milliseconds=1)
+_MICROSECOND = timedelta(microseconds=1)
+_LEAST_KEPT = timedelta(seconds=1)
+"""How long a record is kept whose token was dead on arrival."""
+
+
+@attrs.define(eq=False)
+class RedisLease:
+    """A lease of a `RedisStore`.
+
+    Attributes:
+        key: what may be renewed.
+        owner: a random name, which the server compares.
+        ends_at: when it is over at the latest, in monotonic seconds, counted from before it was asked for.
+        spent: whether a commit has given it back, so that there is nothing to release.
+    """
+
+    key: StoreKey
+    owner: str = attrs.field(repr=False)
+    ends_at: float
+    spent: bool = False
+
+    @property
+    def remaining(self) -> timedelta:
+        """How long it still holds."""
+        return timedelta(seconds=self.ends_at - _monotonic())
+
+
+class RedisStore:
+    """Share tokens between processes and machines, through Redis 7.0 or later, or Valkey.
+
+    * Every operation is one round trip: a Lua script, atomic for everybody, with the server's clock.
+    * One Pub/Sub subscription for each process and event loop tells of changes. While it is down, whoever waits
+      looks every 100 ms or so, and what was missed is caught up with afterwards.
+    * Every operation has a deadline. An operation whose connection breaks is sent once more; the scripts recognise
+      their own repetition. Nothing has to be restarted when the server has been away.
+    * Cancelling a caller costs no connection and leaves no lease behind.
+    * Each event loop has a client of its own, closed by `aclose`, or when its loop is shut down.
+
+    Records leave when they expire (those with a refresh token a day later). A record that Redis evicts or loses is one
+    that was never there: the next renewal writes it anew.
+
+    Args:
+        url_or_client: ``redis://``, ``rediss://`` or ``unix://``, as text or a `Secret`; a client of ``redis.asyncio``, from Sentinel's
+            ``master_for`` or a ``RedisCluster`` too; or a function that makes one. A client is never closed here, works
+            in one event loop only, and is trusted to be as safe as you made it. Those that a function makes are closed.
+        prefix: begins all keys and the channel; programs that share tokens share it.
+        timeout: the deadline of one operation, a repetition included.
+        allow_plaintext: whether a ``redis://`` URL may lead away from this machine, showing the tokens on the way.
+
+    Raises:
+        ConfigurationError: redis-py is missing (``pip install nauth[redis]``), or an argument is unusable or unsafe.
+    """
+
+    persistent = True
+
+    def __init__(
+        self,
+        url_or_client: object,
+        *,
+        prefix: str = "nauth",
+        timeout: timedelta = _TIMEOUT,
+        allow_plaintext: bool = False,
+    ) -> None:
+        if not prefix or not prefix.isprintable() or set(prefix) & set(" {}"):
+            raise ConfigurationError("RedisStore(prefix=...) must be a name without spaces and braces")
+        if timeout <= timedelta(0):
+            raise ConfigurationError(f"RedisStore(timeout=...) must be more than zero, got {timeout}")
+        # an error tracker prints the locals of every frame an error passes through
+        given = Secret(url_or_client) if isinstance(url_or_client, str) else url_or_client
+        del url_or_client
+        origin = source(given, timeout_s=timeout.total_seconds(), allow_plaintext=allow_plaintext)
+        self._shown = f"{origin.shown}, prefix {prefix!r}"
+        self._rooms = Rooms(origin, prefix=prefix, timeout_s=timeout.total_seconds())
+
+    def __repr__(self) -> str:
+        return f"<RedisStore: {self._shown}, {len(self._rooms)} event loops>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __del__(self) -> None:
+        rooms: Rooms | None = getattr(self, "_rooms", None)
+        if rooms is not None and rooms.abandon():
+            warnings.warn(
+                f"unclosed {self!r}: await its aclose()", ResourceWarning, source=self, stacklevel=1
+            )
+
+    async def load(self, key: StoreKey) -> Record | None:
+        """Return the current record, or None.
+
+        Raises:
+            StoreError: Redis failed, or the record is not one of nauth's.
+        """
+        found = await self._rooms.here().engine.ask(LOAD, _digest(key), read=loaded)
+        return None if found is None else found.record
+
+    async def lease(self, key: StoreKey, ttl: timedelta) -> Lease | None:
+        """Take the right to renew `key`, or return None if somebody else has it.
+
+        Raises:
+            StoreError: Redis failed. A lease it may have given all the same is given back, or ends by itself.
+        """
+        lease = _new_lease(key, ttl)
+        granted = await self._rooms.here().engine.claim(LEASE, _digest(key), lease.owner, _ms(ttl))
+        return lease if granted else None
+
+    async def extend(self, lease: Lease, ttl: timedelta) -> Lease:
+        """Let a lease that is still ours hold for `ttl` from now.
+
+        Raises:
+            LeaseLostError: it is over, or somebody else has it.
+            StoreError: Redis failed.
+        """
+        longer, owner = _new_lease(lease.key, ttl), cast("RedisLease", lease).owner
+        engine = self._rooms.here().engine
+        if not await engine.claim(EXTEND, _digest(lease.key), longer.owner, _ms(ttl), owner):
+            raise LeaseLostError("the lease ended before it could be extended")
+        return longer
+
+    async def release(self, lease: Lease) -> None:
+        """Give the lease back if it is still ours.
+
+        Raises:
+            StoreError: Redis failed; the lease ends by itself.
+        """
+        ours = cast("RedisLease", lease)
+        if not ours.spent:
+            await self._rooms.here().engine.ask(RELEASE, _digest(lease.key), ours.owner, read=allowed)
+
+    async def commit(self, lease: Lease, token: Token, *, expected_version: int, age: timedelta) -> Record:
+        """Write `token`, release the lease and tell the others.
+
+        Raises:
+            LeaseLostError: the lease is over or the record has changed. Nothing was written.
+            StoreError: Redis failed; the token may be stored or not.
+        """
+        kept = max(lifetime_kept(token, MAX_LIFETIME) - age, _LEAST_KEPT)
+        outcome = await self._rooms.here().engine.ask(
+            COMMIT,
+            _digest(lease.key),
+            cast("RedisLease", lease).owner,
+            secrets.token_hex(16),
+            expected_version,
+            age // _MICROSECOND,
+            _ms(kept),
+            _access_digest(token),
+            Secret(encode_token(token)),
+            read=stamped,
+        )
+        if outcome == "lease":
+            raise LeaseLostError("the lease ended before the new token was stored")
+        if isinstance(outcome, str):
+            raise LeaseLostError("another client stored a token meanwhile")
+        cast("RedisLease", lease).spent = True
+        self._rooms.subscribers.commits += 1
+        version, old = outcome
+        return Record(token=token, version=version, age=old)
+
+    async def discard(self, key: StoreKey, token: Token) -> bool:
+        """Delete the record if it still holds `token`'s access token; say whether it did.
+
+        Raises:
+            StoreError: Redis failed; the record may be there or not.
+        """
+        engine = self._rooms.here().engine
+        return await engine.ask(DISCARD, _digest(key), _access_digest(token), read=discarded)
+
+    async def changed(self, key: StoreKey, *, timeout: timedelta) -> None:  # noqa: ASYNC109 - part of the contract
+        """Return when `key` changed or nobody holds its lease, at the latest after `timeout`.
+
+        Raises:
+            StoreError: Redis failed.
+        """
+        await self._rooms.here().watch.changed(_digest(key), timeout.total_seconds())
+
+    def subscribe(self, key: StoreKey, listener: Listener) -> Unsubscribe:
+        """Call `listener` for each later change of `key`, in the thread of one of the store's event loops.
+
+        May be called outside of a loop: the subscription begins when a loop uses the store. A change that happens
+        while Redis cannot be reached is told later, the last one only, and not if it was a discard.
+        """
+        unsubscribe = self._rooms.subscribers.add(key, _digest(key), listener)
+        # a client that does not belong to this loop is for the next operation to complain about
+        with contextlib.suppress(ConfigurationError, RuntimeError):
+            asyncio.get_running_loop()
+            self._rooms.here()
+        return unsubscribe
+
+    async def aclose(self) -> None:
+        """End the running loop's subscription and close its client, if it is the store's. Used again, it reconnects."""
+        await self._rooms.aclose()
+
+
+def _new_lease(key: StoreKey, ttl: timedelta) -> RedisLease:
+    return RedisLease(key, secrets.token_hex(16), _monotonic() + ttl.total_seconds())
+
+
+def _ms(duration: timedelta) -> int:
+    return max(math.ceil(duration / _MILLISECOND), 1)
+
+
+def _digest(key: StoreKey) -> str:
+    return identity_digest(key.vendor, key.base_url, key.identity)
+
+
+def _access_digest(token: Token) -> str:
+    """Return what the server compares, so that it need not understand records."""
+    return hashlib.sha256(token.access_token.reveal().encode("utf-8", "surrogatepass")).hexdigest()

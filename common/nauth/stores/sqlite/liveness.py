@@ -1,0 +1,85 @@
+"""`Alive`: a sign that the kernel takes down when its process dies, so that no lease outlives its holder."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import sqlite3
+from pathlib import Path
+
+from nauth.stores.sqlite.files import connect, make_private, refuse_exposed
+
+__all__ = ["Alive"]
+
+
+class Alive:
+    """One empty file for each store object in use, locked for as long as its process lives.
+
+    The lock is an open exclusive transaction of SQLite: the one kind of lock that the standard library offers alike on
+    every system. The kernel frees it at any death, SIGKILL's too; forked children do not inherit it. A name is
+    drawn once and never used again, so one that was found dead stays dead.
+
+    Args:
+        folder: where the files lie; made with the first.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock: sqlite3.Connection | None = None
+        self.name: str | None = None
+
+    def prepare(self) -> None:
+        """Make the folder, or make sure that it is ours alone.
+
+        Raises:
+            ConfigurationError: others may write to it, or it is no folder.
+            OSError: the file system is full or read-only.
+        """
+        with contextlib.suppress(FileExistsError):
+            self._folder.mkdir(mode=0o700)
+            self._folder.chmod(0o700)  # a strict umask would lock the owner out
+        refuse_exposed(self._folder, folder=True)
+
+    def begin(self) -> str:
+        """Put up a sign and return its name. Call it, like `dead_ones`, only amid a transaction of the store.
+
+        Raises:
+            OSError: the file system is full or read-only.
+            sqlite3.Error: likewise.
+        """
+        name = secrets.token_hex(8)
+        path = self._folder / name
+        make_private(path)
+        with contextlib.ExitStack() as undo:
+            lock = connect(path, mode="rw", timeout_s=0)
+            undo.callback(lock.close)
+            lock.execute("PRAGMA journal_mode = MEMORY")  # else a journal file lies beside it
+            lock.execute("BEGIN EXCLUSIVE")
+            undo.pop_all()
+        self._lock, self.name = lock, name
+        return name
+
+    def dead(self, name: str) -> bool:
+        """Tell whether the holder called `name` has surely died. One whose file somebody removed may still live."""
+        try:
+            with contextlib.closing(connect(self._folder / name, mode="ro", timeout_s=0)) as probe:
+                probe.execute("SELECT 1 FROM sqlite_master").fetchone()
+        except sqlite3.Error:
+            return False
+        return True
+
+    def dead_ones(self) -> list[str]:
+        """Return the names of all who died without taking their sign down."""
+        return [path.name for path in self._folder.iterdir() if self.dead(path.name)]
+
+    def bury(self, name: str) -> None:
+        """Remove the file of one who died, once nothing refers to it any more."""
+        with contextlib.suppress(OSError):  # somebody has it open just now, where that keeps files from going
+            (self._folder / name).unlink()
+
+    def end(self) -> None:
+        """Take the sign down, but leave its file: leases that still name it are then known to be nobody's."""
+        if self._lock is not None:
+            self._lock.close()
+        self._lock = None
+        self.name = None

@@ -1,0 +1,236 @@
+"""`SQLiteStore`: one token for the processes of one machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import weakref
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
+from datetime import timedelta
+from functools import partial
+from typing import TypeVar
+
+import attrs
+
+from nauth.clock import Clock, SystemClock
+from nauth.errors import StoreError
+from nauth.stores.base import Lease, Listener, Record, StoreKey, Unsubscribe
+from nauth.stores.listeners import Listeners, Waiters
+from nauth.stores.sqlite.files import checked_path
+from nauth.stores.sqlite.tables import Tables
+from nauth.stores.sqlite.thread import Worker, unforked
+from nauth.token import Token
+
+__all__ = ["SQLiteLease", "SQLiteStore"]
+
+_FIRST_PAUSE_S = 0.02
+_LONGEST_PAUSE_S = 0.1
+"""Between two looks for what another process has done. A renewal takes about as long as the first of them."""
+
+_T = TypeVar("_T")
+
+
+@attrs.frozen(eq=False)
+class SQLiteLease:
+    """A lease of a `SQLiteStore`; identity is ownership."""
+
+    key: StoreKey
+    ends_at: float
+    clock: Clock = attrs.field(repr=False)
+
+    @property
+    def remaining(self) -> timedelta:
+        """How long it still holds, by the monotonic clock and from before it was asked for."""
+        return timedelta(seconds=self.ends_at - self.clock.monotonic())
+
+
+class SQLiteStore:
+    """Share tokens between the processes of one machine, in one file.
+
+    The file and those that SQLite puts beside it (`-wal`, `-shm`) belong to their owner alone, mode 0600, as does the
+    folder `-alive`, which holds an empty file for each store in use. Records leave when they expire (those with a
+    refresh token a day later). What is committed survives a power cut.
+
+    A lease ends at the death of its process, however that comes, or by time. All of SQLite's work is done in one
+    thread of the store, never on an event loop; several loops and threads may use one store. A forked child begins
+    anew and leaves the parent's connections alone.
+
+    Nothing is pushed to other processes: they see a new token at their next look, and whoever waits for a renewal
+    looks every 20 to 100 ms. Network file systems are not supported: their locks cannot be relied on.
+
+    Args:
+        path: the database's file, created at the first use; its folder must exist. Best in a folder of its own that
+            only this program's user can open.
+        clock: where time comes from; all processes must go by the same one, as those of one machine do.
+
+    Raises:
+        ConfigurationError: `path` names no file. At the first use: its folder is missing, others may open the file, or
+            it is another program's database.
+    """
+
+    persistent = True
+
+    def __init__(self, path: str | os.PathLike[str], *, clock: Clock | None = None) -> None:
+        self._path = checked_path(path)
+        self._clock = clock or SystemClock()
+        self._waiters = Waiters()
+        self._listeners = Listeners()
+        self._office: _Office | None = None
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<SQLiteStore: {str(self._path)!r}>"
+
+    async def load(self, key: StoreKey) -> Record | None:
+        """Return the current record, or None."""
+        return await self._do(partial(Tables.load, key=key))
+
+    async def lease(self, key: StoreKey, ttl: timedelta) -> Lease | None:
+        """Take the right to renew `key`, or return None if somebody else alive has it."""
+        lease = self._leased(key, ttl)
+        with self._given_back(lease):
+            return lease if await self._do(partial(Tables.take, lease=lease, ttl=ttl)) else None
+
+    async def extend(self, lease: Lease, ttl: timedelta) -> Lease:
+        """Let a lease that is still ours hold for `ttl` from now.
+
+        Raises:
+            LeaseLostError: it is over, or somebody else has it.
+        """
+        longer = self._leased(lease.key, ttl)
+        with self._given_back(longer):
+            await self._do(partial(Tables.extend, lease=lease, longer=longer, ttl=ttl))
+        return longer
+
+    async def release(self, lease: Lease) -> None:
+        """Give the lease back if it is still ours."""
+        office = self._office
+        # each renewal releases once more after its commit: that costs no visit to the thread
+        if office is not None and office.here and lease in office.tables.held:
+            await self._do(partial(self._released, lease=lease))
+
+    async def commit(self, lease: Lease, token: Token, *, expected_version: int, age: timedelta) -> Record:
+        """Write `token`, release the lease and tell this process's others; not undone if the caller is cancelled.
+
+        Raises:
+            LeaseLostError: the lease is over or the record has changed. Nothing was written.
+        """
+
+        def job(tables: Tables) -> Record:
+            record = tables.commit(lease, token, expected_version=expected_version, age=age)
+            self._tell(lease.key, record)
+            return record
+
+        return await self._do(job)
+
+    async def discard(self, key: StoreKey, token: Token) -> bool:
+        """Delete the record if it still holds `token`'s access token; say whether it did."""
+
+        def job(tables: Tables) -> bool:
+            gone = tables.discard(key, token)
+            if gone:
+                self._tell(key, None)
+            return gone
+
+        return await self._do(job)
+
+    async def changed(self, key: StoreKey, *, timeout: timedelta) -> None:  # noqa: ASYNC109 - part of the contract
+        """Return when `key` changed or its lease was freed, by its holder's death too; at the latest after `timeout`."""
+        look, pause_s = partial(Tables.look, key=key), _FIRST_PAUSE_S
+        waiter = self._waiters.enter(key)
+        try:
+            async with asyncio.timeout(timeout.total_seconds()):
+                seen = found = await self._do(look)
+                while found == seen and found[1] is not None:
+                    # what this process does ends the pause; jitter keeps the others apart
+                    jitter = random.uniform(0.5, 1.0)  # noqa: S311 - guards nothing
+                    if (await asyncio.wait([waiter], timeout=pause_s * jitter))[0]:
+                        return
+                    pause_s = min(pause_s * 1.5, _LONGEST_PAUSE_S)
+                    found = await self._do(look)
+        except TimeoutError:
+            pass
+        finally:
+            self._waiters.leave(key, waiter)
+
+    def subscribe(self, key: StoreKey, listener: Listener) -> Unsubscribe:
+        """Call `listener` for each later change that is made through this object, in the store's thread."""
+        return self._listeners.add(key, listener)
+
+    async def aclose(self) -> None:
+        """Give held leases back, close the files and end the thread. Using the store afterwards is a `StoreError`."""
+        with unforked:
+            office, self._office, self._closed = self._office, None, True
+            if office is None or not office.here:
+                return
+            done = office.worker.run(office.tables.close)
+            office.worker.stop()
+        await asyncio.wrap_future(done)
+
+    async def _do(self, job: Callable[[Tables], _T]) -> _T:
+        return await asyncio.wrap_future(self._enter(job))
+
+    def _enter(self, job: Callable[[Tables], _T]) -> Future[_T]:
+        """Hand `job` to the store's thread; from here on it will be done, whoever waits for it or does not."""
+        with unforked:
+            if self._closed:
+                raise StoreError("this SQLiteStore has been closed: make another one for the same path")
+            office = self._office
+            if office is None or not office.here:
+                office = self._office = _Office(Worker(), Tables(self._path, self._clock))
+                weakref.finalize(self, office.leave)
+            return office.worker.run(partial(self._work, job, office.tables))
+
+    def _work(self, job: Callable[[Tables], _T], tables: Tables) -> _T:
+        # a method, so that the store cannot be collected, and its connection closed, amid its work
+        return job(tables)
+
+    def _leased(self, key: StoreKey, ttl: timedelta) -> SQLiteLease:
+        return SQLiteLease(key, self._clock.monotonic() + ttl.total_seconds(), self._clock)
+
+    @contextlib.contextmanager
+    def _given_back(self, lease: Lease) -> Generator[None]:
+        """Release `lease` as soon as it is there if the caller goes before that."""
+        try:
+            yield
+        except (asyncio.CancelledError, GeneratorExit):
+            with contextlib.suppress(StoreError):
+                self._enter(partial(self._released, lease=lease))
+            raise
+
+    def _released(self, tables: Tables, lease: Lease) -> None:
+        tables.release(lease)
+        self._waiters.wake(lease.key)
+
+    def _tell(self, key: StoreKey, record: Record | None) -> None:
+        self._waiters.wake(key)
+        self._listeners.tell(key, record)
+
+
+@attrs.frozen(eq=False)
+class _Office:
+    """A thread and what is done in it, of use only to the process that made it."""
+
+    worker: Worker
+    tables: Tables
+    pid: int = attrs.field(factory=os.getpid, init=False)
+
+    @property
+    def here(self) -> bool:
+        """Whether this process made it."""
+        return self.pid == os.getpid()
+
+    def leave(self) -> None:
+        """Close the connections of a store that nobody closed."""
+        if self.here:
+            self.tables.abandon()
+        else:
+            _inherited.append(self)
+
+
+_inherited: list[_Office] = []
+"""Offices of parents. Closing a connection that a fork brought along is forbidden, so they are kept, unused.
+https://www.sqlite.org/howtocorrupt.html#_carrying_an_open_database_connection_across_a_fork_"""

@@ -1,0 +1,261 @@
+"""What a `SQLiteStore` does in its thread: one connection, two tables, and the transactions on them."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import sqlite3
+from collections.abc import Generator
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeAlias
+
+from nauth.clock import Clock
+from nauth.errors import LeaseLostError, StoreError
+from nauth.stores.base import Lease, Record, StoreKey
+from nauth.stores.codec import decode_token, encode_token, lifetime_kept
+from nauth.stores.sqlite.files import explained, identity, is_busy
+from nauth.stores.sqlite.liveness import Alive
+from nauth.stores.sqlite.schema import open_database, transaction
+from nauth.token import MAX_LIFETIME, Token
+
+__all__ = ["Holder", "Tables"]
+
+Holder: TypeAlias = tuple[str, int]
+"""Whose lease: the name of the holder's sign of life, and a number drawn once under that name."""
+
+_FREE = "DELETE FROM lease WHERE key = ? AND process = ? AND number = ?"
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Tables:
+    """The store's data, used by one thread. All instants are microseconds since the epoch, by the store's clock.
+
+    Args:
+        path: the database's file.
+        clock: the store's clock.
+
+    Attributes:
+        held: the leases of this store that are not known to be over, with their numbers. Other threads may look.
+    """
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self._db: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
+        self._alive = Alive(path)
+        self._numbers = itertools.count(1)
+        self.held: dict[Lease, int] = {}
+
+    def load(self, key: StoreKey) -> Record | None:
+        """Return the record of `key`, or None."""
+        with self._connection() as db:
+            return _load(db, key, self._now_us())
+
+    def look(self, key: StoreKey) -> tuple[int, Holder | None]:
+        """Return the record's version, 0 if there is none, and who holds the lease and is not known to be dead."""
+        with self._connection() as db:
+            holder = self._holder(db, key)
+            if holder is not None and self._alive.dead(holder[0]):
+                holder = None
+            return _version(db, key), holder
+
+    def take(self, lease: Lease, ttl: timedelta) -> bool:
+        """Make `lease` the holder of its key unless somebody alive has it; say whether it is."""
+        with self._connection() as db:
+            for ended in [one for one in self.held if one.remaining <= timedelta(0)]:
+                del self.held[ended]
+            holder = self._holder(db, lease.key)
+            # looked at before the transaction, which keeps all others out: who is dead now is dead then
+            if holder is not None and not self._alive.dead(holder[0]):
+                return False
+            process = self._alive.name or self._begin(db)
+            number = next(self._numbers)
+            with transaction(db, durable=False):
+                since_us, now_us, until_us = self._span(ttl)
+                row, over = (_text(lease.key), process, number, since_us, until_us), (now_us, now_us)
+                taken = db.execute(
+                    "INSERT INTO lease (key, process, number, since_us, until_us) VALUES (?, ?, ?, ?, ?) "
+                    "ON CONFLICT (key) DO UPDATE SET process = excluded.process, number = excluded.number, "
+                    "since_us = excluded.since_us, until_us = excluded.until_us "
+                    "WHERE since_us > ? OR until_us <= ? OR (process, number) = (?, ?)",
+                    (*row, *over, *(holder or ("", 0))),
+                ).rowcount
+            if taken:
+                self.held[lease] = number
+            return bool(taken)
+
+    def extend(self, lease: Lease, longer: Lease, ttl: timedelta) -> None:
+        """Put `longer` in the place of `lease`, if that is still ours.
+
+        Raises:
+            LeaseLostError: it is over, or somebody else has it.
+        """
+        with self._connection() as db:
+            number, kept = next(self._numbers), 0
+            with transaction(db, durable=False):
+                since_us, _, until_us = self._span(ttl)
+                if self._ours(lease):
+                    kept = db.execute(
+                        "UPDATE lease SET number = ?, since_us = ?, until_us = ? "
+                        "WHERE key = ? AND process = ? AND number = ?",
+                        (number, since_us, until_us, *self._row(lease)),
+                    ).rowcount
+            self.held.pop(lease, None)
+            if not kept:
+                raise LeaseLostError("the lease ended before it could be extended")
+            self.held[longer] = number
+
+    def release(self, lease: Lease) -> None:
+        """Delete the lease's row if it is still ours."""
+        if lease in self.held:
+            with self._connection() as db, transaction(db, durable=False):
+                db.execute(_FREE, self._row(lease))
+            del self.held[lease]
+
+    def commit(self, lease: Lease, token: Token, *, expected_version: int, age: timedelta) -> Record:
+        """Write `token`, delete the lease and what has expired, in one transaction that survives a power cut.
+
+        Raises:
+            LeaseLostError: the lease is over, or the version is another. Nothing was written.
+        """
+        age = max(age, timedelta(0))
+        with self._connection() as db:
+            with transaction(db):
+                if not self._ours(lease) or not db.execute(_FREE, self._row(lease)).rowcount:
+                    raise LeaseLostError("the lease ended before the new token was stored")
+                if _version(db, lease.key) != expected_version:
+                    raise LeaseLostError("another client stored a token meanwhile")
+                now_us, key = self._now_us(), _text(lease.key)
+                # a leased key's record must stay: its version is what the holder's commit compares
+                db.execute(
+                    "DELETE FROM token WHERE key = ? "
+                    "OR (until_us <= ? AND key NOT IN (SELECT key FROM lease WHERE until_us > ?))",
+                    (key, now_us, now_us),
+                )
+                # the greatest version ever given, of whichever key, be its record still there or not
+                (last,) = db.execute("SELECT max(seq) FROM sqlite_sequence WHERE name = 'token'").fetchone()
+                version, asked_at_us = max((last or 0) + 1, now_us), now_us - age // _MICROSECOND
+                until_us = asked_at_us + lifetime_kept(token, MAX_LIFETIME) // _MICROSECOND
+                db.execute(
+                    "INSERT INTO token (version, key, token, asked_at_us, until_us) VALUES (?, ?, ?, ?, ?)",
+                    (version, key, encode_token(token), asked_at_us, until_us),
+                )
+            del self.held[lease]
+            return Record(token=token, version=version, age=age)
+
+    def discard(self, key: StoreKey, token: Token) -> bool:
+        """Delete the record of `key` if it holds `token`'s access token; say whether it did."""
+        with self._connection() as db, transaction(db):
+            record = _load(db, key, self._now_us())
+            if record is None or not record.token.same_access(token):
+                return False
+            db.execute("DELETE FROM token WHERE key = ?", (_text(key),))
+            return True
+
+    def close(self) -> None:
+        """Give all leases back and close everything. Opens nothing; never raises."""
+        name = self._alive.name
+        with contextlib.suppress(StoreError):
+            if name is not None and identity(self._path) == self._identity:
+                with self._connection() as db, transaction(db, durable=False):
+                    db.execute("DELETE FROM lease WHERE process = ?", (name,))
+                    self._alive.end()
+                    self._alive.bury(name)
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Close everything without a word to the others, who see by the sign that the leases are nobody's."""
+        self.held.clear()
+        self._alive.end()
+        self._disconnect()
+        self._identity = None
+
+    @contextlib.contextmanager
+    def _connection(self) -> Generator[sqlite3.Connection]:
+        try:
+            yield self._open()
+        except sqlite3.Error as error:
+            if not is_busy(error):
+                self._disconnect()  # the next use begins afresh, and finds what was repaired meanwhile
+            raise explained(error, self._path) from None
+        except OSError as error:
+            raise StoreError(
+                f"the token store {self._path} cannot be used: {os.strerror(error.errno or 0)}"
+            ) from None
+
+    def _open(self) -> sqlite3.Connection:
+        found = identity(self._path)
+        if self._db is not None and found == self._identity:
+            return self._db
+        if self._identity not in {None, found}:
+            self.abandon()  # deleted or replaced: our leases went with it
+        self._disconnect()
+        # SQLite puts its own files beside the real one, whatever links lead there
+        path = Path(os.path.realpath(self._path))
+        self._db = open_database(path)
+        self._identity = identity(path)
+        if self._alive.name is None:
+            self._alive = Alive(Path(f"{path}-alive"))
+        return self._db
+
+    def _disconnect(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def _begin(self, db: sqlite3.Connection) -> str:
+        # amid a transaction: nobody then takes a sign for dead that is made but not yet locked
+        with transaction(db, durable=False):
+            self._alive.prepare()
+            for name in self._alive.dead_ones():
+                db.execute("DELETE FROM lease WHERE process = ?", (name,))
+                self._alive.bury(name)
+            return self._alive.begin()
+
+    def _holder(self, db: sqlite3.Connection, key: StoreKey) -> Holder | None:
+        select = "SELECT process, number FROM lease WHERE key = ? AND since_us <= ? AND until_us > ?"
+        now_us = self._now_us()
+        found = db.execute(select, (_text(key), now_us, now_us)).fetchone()
+        return None if found is None else (found[0], found[1])
+
+    def _ours(self, lease: Lease) -> bool:
+        return lease in self.held and lease.remaining > timedelta(0)
+
+    def _row(self, lease: Lease) -> tuple[str, str | None, int]:
+        return _text(lease.key), self._alive.name, self.held[lease]
+
+    def _span(self, ttl: timedelta) -> tuple[int, int, int]:
+        """Return since when, now and until when a lease of `ttl` holds.
+
+        One from the far future is from before the clock was put back, and would last until that future comes. A step
+        of less than the lease's length only makes it longer by that much.
+        """
+        now_us, ttl_us = self._now_us(), ttl // _MICROSECOND
+        return now_us - ttl_us, now_us, now_us + ttl_us
+
+    def _now_us(self) -> int:
+        return int(self._clock.wall() * 1_000_000)
+
+
+def _text(key: StoreKey) -> str:
+    # JSON: parts that hold the separator must not make two keys one
+    return json.dumps([key.vendor, key.base_url, key.identity])
+
+
+def _load(db: sqlite3.Connection, key: StoreKey, now_us: int) -> Record | None:
+    select = "SELECT version, CAST(asked_at_us AS INTEGER), CAST(token AS BLOB) FROM token WHERE key = ?"
+    found = list(db.execute(select, (_text(key),)).fetchone() or ())
+    if not found:
+        return None
+    token = decode_token(found.pop())  # popped, so that no local holds the text if it cannot be read
+    version, asked_at_us = found
+    return Record(token=token, version=version, age=max(now_us - asked_at_us, 0) * _MICROSECOND)
+
+
+def _version(db: sqlite3.Connection, key: StoreKey) -> int:
+    found = db.execute("SELECT version FROM token WHERE key = ?", (_text(key),)).fetchone()
+    return 0 if found is None else int(found[0])

@@ -1,0 +1,325 @@
+"""Between JSON and typed records: the strict cattrs converter that every vendor starts from.
+
+cattrs out of the box turns null into the word "None" and "false" into True, and reads a list where an object belongs
+as an empty record. Here each of these is a `MalformedResponseError` that names the place in the vendor's own
+spelling and the types involved, and never a value.
+
+::
+
+    converter = make_converter()
+    rename_with(converter, camel, exceptions={Device: {"device_url": "deviceURL"}})
+    answer = decode(converter, parse_json(body), LoginAnswer)
+    body = encode(converter, LoginRequest(...))
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from types import UnionType
+from typing import Any, NamedTuple, TypeVar, Union, cast, get_args, get_origin
+
+import attrs
+import cattrs
+from cattrs.cols import (
+    is_frozenset,
+    is_mapping,
+    is_mutable_sequence,
+    is_sequence,
+    is_set,
+    list_structure_factory,
+    mapping_structure_factory,  # pyright: ignore[reportUnknownVariableType] # cattrs left two of its parameters bare
+)
+from cattrs.errors import (
+    AttributeValidationNote,
+    ClassValidationError,
+    IterableValidationError,
+    IterableValidationNote,
+)
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+
+from nauth.errors import MalformedResponseError
+from nauth.secret import Secret
+from nauth.wire.json_text import malformed, parse_json
+from nauth.wire.scalars import MismatchError, Unit, register_scalars, type_name
+
+__all__ = [
+    "MismatchError",
+    "Rule",
+    "Unit",
+    "camel",
+    "decode",
+    "encode",
+    "identity",
+    "make_converter",
+    "parse_json",
+    "pascal",
+    "rename_with",
+    "type_name",
+]
+
+Rule = Callable[[str], str]
+"""Turns a field's name into the wire's."""
+
+_T = TypeVar("_T")
+_Hook = Callable[[Any, Any], Any]
+_Json = Mapping[str, object]
+
+_MAX_PROBLEMS = 20  # a list of ten thousand bad entries is one fault, said twenty times
+
+
+def identity(name: str) -> str:
+    """Keep the name: ``access_token``."""
+    return name
+
+
+def pascal(name: str) -> str:
+    """Write ``access_token`` as ``AccessToken``."""
+    return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+
+
+def camel(name: str) -> str:
+    """Write ``access_token`` as ``accessToken``."""
+    first, *rest = name.split("_")
+    return first + "".join(map(pascal, rest))
+
+
+def make_converter() -> cattrs.Converter:
+    """Return a strict converter: detailed errors, no coercion, unknown keys dropped, wire names as in the models.
+
+    Understands str, int, float, bool, `Decimal`, `Secret`, aware `datetime`, `nauth.times.LooseInstant`,
+    ``Annotated[timedelta, Unit.S]``, literals, enums, lists, homogeneous tuples and sets, mappings, attrs classes
+    (generic ones too), each of them also under ``| None``; ``object`` takes anything as it came.
+    """
+    converter = cattrs.Converter(detailed_validation=True, unstruct_collection_overrides={AbstractSet: list})
+    register_scalars(converter)
+    converter.register_structure_hook_factory(is_mapping, _mapping_factory)
+    converter.register_structure_hook_factory(_is_array, _array_factory)
+    rename_with(converter, identity)
+    return converter
+
+
+def rename_with(
+    converter: cattrs.Converter,
+    rule: Rule,
+    *,
+    exceptions: Mapping[type, Mapping[str, str]] | None = None,
+    aliases: Mapping[type, Mapping[str, tuple[str, ...]]] | None = None,
+) -> None:
+    """Name the fields of all attrs classes by `rule`, reading and writing. Call it before the first use.
+
+    A single odd field may say ``Annotated[T, cattrs.override(rename=...)]`` instead.
+
+    Args:
+        converter: from `make_converter`.
+        rule: such as `camel`.
+        exceptions: class to {field: wire name}; holds for derived classes too.
+        aliases: class to {field: further wire names accepted when reading}; holds for derived classes too. The first
+            name wins if it is there and not null, then the others in order. Errors use the first.
+    """
+
+    def names(cls: Any) -> dict[str, str]:
+        fields = attrs.fields(get_origin(cls) or cls)
+        odd = _inherited(exceptions or {}, cls)
+        # an override on the field itself is cattrs' business: passing one here would hide it
+        own = {field.name for field in fields if _has_override(field.type)}
+        return {
+            field.name: odd.get(field.name) or rule(field.name) for field in fields if field.name not in own
+        }
+
+    def overrides(cls: Any) -> dict[str, Any]:
+        return {field: override(rename=wire) for field, wire in names(cls).items()}
+
+    def reader(cls: Any) -> _Hook:
+        attrs.resolve_types(get_origin(cls) or cls, include_extras=True)
+        inner = make_dict_structure_fn(cls, converter, **overrides(cls))
+        return _ObjectHook(inner, _inherited(aliases or {}, cls))
+
+    def writer(cls: Any) -> Callable[[Any], dict[str, object]]:
+        attrs.resolve_types(get_origin(cls) or cls, include_extras=True)
+        inner = make_dict_unstructure_fn(cls, converter, **overrides(cls))
+        return lambda record: {key: value for key, value in inner(record).items() if value is not None}
+
+    converter.register_structure_hook_factory(attrs.has, reader)
+    converter.register_unstructure_hook_factory(attrs.has, writer)
+
+
+def decode(
+    converter: cattrs.Converter,
+    value: object,
+    cls: type[_T],
+    *,
+    error: type[MalformedResponseError] = MalformedResponseError,
+    status: int | None = None,
+    request_id: str | None = None,
+    what: str = "the answer",
+) -> _T:
+    """Read parsed JSON into `cls`.
+
+    Args:
+        converter: from `make_converter`.
+        value: from `parse_json`.
+        cls: an attrs class, or any type the converter understands.
+        error: class to raise, such as the vendor's own.
+        status: HTTP status of the answer, for the error.
+        request_id: the vendor's name for the exchange, for the error.
+        what: how the error calls the document.
+
+    Raises:
+        MalformedResponseError: with one line in `problems` for each fault, such as
+            ``"$.data.expiresAt: expected str, got int"`` or ``"$.items[0].id: missing"``. It has neither cause nor
+            context, and no frame of its traceback here holds `value`.
+        cattrs.StructureHandlerNotFoundError: `cls` has a type that the converter was not told about.
+    """
+    hook: Callable[[object, Any], _T] = converter.get_structure_hook(cls)
+    try:
+        return hook(value, cls)
+    except Exception as failure:  # noqa: BLE001 - whatever a hook or a model's validator raises means the same
+        problems = tuple(_problems(failure, cls))
+    # outside the handler, so that `failure`, whose frames hold the answer, is not the new error's context
+    del value
+    raise malformed(problems, error=error, status=status, request_id=request_id, what=what) from None
+
+
+def encode(converter: cattrs.Converter, record: object) -> bytes:
+    """Write a request record as compact ASCII JSON without the fields that are None.
+
+    Secrets are opened inside the encoder only: `converter.unstructure` leaves them shut, and no local holds one.
+
+    Raises:
+        TypeError: a value that JSON has no form for.
+        ValueError: NaN, an infinity or a naive datetime.
+    """
+    return json.dumps(
+        converter.unstructure(record), separators=(",", ":"), allow_nan=False, default=_opened
+    ).encode("ascii")
+
+
+def _opened(value: object) -> str:
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise TypeError(f"JSON has no form for {type(value).__name__}")
+
+
+class _ObjectHook:
+    """Read a JSON object into one attrs class, and put the wire's names into what goes wrong."""
+
+    __slots__ = ("_aliases", "_inner", "_names")
+
+    def __init__(self, inner: _Hook, aliases: Mapping[str, tuple[str, ...]]) -> None:
+        self._inner = inner
+        # cattrs attaches the overrides it worked with, those from annotations included
+        renamed: Mapping[str, Any] = getattr(inner, "overrides", {})
+        self._names = {field: entry.rename or field for field, entry in renamed.items()}
+        self._aliases = {self._names.get(field, field): others for field, others in aliases.items()}
+
+    def __call__(self, value: Any, cls: Any) -> Any:
+        try:
+            return self._inner(self._canonical(_object(value)), cls)
+        except ClassValidationError as failure:
+            for _, note in failure.group_exceptions()[0]:
+                note.name = self._names.get(note.name, note.name)
+            raise
+
+    def _canonical(self, value: _Json) -> _Json:
+        found = {
+            name: next((value[other] for other in others if value.get(other) is not None), None)
+            for name, others in self._aliases.items()
+            if value.get(name) is None
+        }
+        return {**value, **{name: entry for name, entry in found.items() if entry is not None}}
+
+
+def _inherited(table: Mapping[type, Mapping[str, _T]], cls: Any) -> dict[str, _T]:
+    """Merge the entries of `cls` and its bases, the nearest winning."""
+    found: dict[str, _T] = {}
+    for base in reversed((get_origin(cls) or cls).__mro__):
+        found.update(table.get(base, {}))
+    return found
+
+
+def _has_override(kind: Any) -> bool:
+    return any(isinstance(entry, type(override())) for entry in getattr(kind, "__metadata__", ()))
+
+
+def _object(value: object) -> _Json:
+    if not isinstance(value, Mapping):
+        raise MismatchError("object", type_name(value))
+    return cast("_Json", value)
+
+
+def _is_array(kind: Any) -> bool:
+    return is_sequence(kind) or is_mutable_sequence(kind) or is_set(kind) or is_frozenset(kind)
+
+
+def _mapping_factory(kind: Any, converter: cattrs.Converter) -> _Hook:
+    inner: _Hook = mapping_structure_factory(kind, converter, dict)
+
+    return lambda value, _: inner(_object(value), kind)
+
+
+def _array_factory(kind: Any, converter: cattrs.Converter) -> _Hook:
+    inner: _Hook = list_structure_factory(kind, converter)
+    build: Callable[[list[object]], object] = tuple
+    if is_mutable_sequence(kind):
+        build = list
+    elif is_frozenset(kind):
+        build = frozenset
+    elif is_set(kind):
+        build = set
+
+    def structure(value: Any, _: object) -> object:
+        # a str is iterable too, and a dict would give its keys
+        if not isinstance(value, list | tuple):
+            raise MismatchError("list", type_name(value))
+        return build(inner(value, kind))
+
+    return structure
+
+
+def _problems(failure: Exception, cls: Any) -> list[str]:
+    """Say where and why cattrs failed: one line for each leaf of its tree of errors, in the order of the fields."""
+    found: list[str] = []
+    pending = [_Fault(failure, "$", cls)]
+    while pending and len(found) < _MAX_PROBLEMS:
+        fault = pending.pop()
+        if isinstance(fault.error, ClassValidationError | IterableValidationError):
+            pending += [
+                _placed(child, fault.path, fault.error.cl) for child in reversed(fault.error.exceptions)
+            ]
+        else:
+            found.append(f"{fault.path}: {_reason(fault)}")
+    return found
+
+
+class _Fault(NamedTuple):
+    error: Exception
+    path: str
+    kind: Any
+    key: str | None = None
+
+
+def _placed(child: Exception, path: str, owner: Any) -> _Fault:
+    """Find the place of `child` in the answer from the note that cattrs left on it."""
+    for note in getattr(child, "__notes__", ()):
+        if isinstance(note, AttributeValidationNote):
+            return _Fault(child, f"{path}.{note.name}", note.type, note.name)
+        if isinstance(note, IterableValidationNote):
+            # the keys of a mapping are data, and so may be anything
+            return _Fault(child, f"{path}[{note.index if isinstance(note.index, int) else '*'}]", note.type)
+    return _Fault(child, path, owner)  # no field's fault: the record's own validators refused it
+
+
+def _reason(fault: _Fault) -> str:
+    if isinstance(fault.error, MismatchError):
+        return str(fault.error)
+    if isinstance(fault.error, KeyError) and fault.error.args == (fault.key,):
+        return "missing"
+    return f"not a valid {_kind_name(fault.kind)}"
+
+
+def _kind_name(kind: Any) -> str:
+    if get_origin(kind) in (Union, UnionType):
+        return " or ".join(_kind_name(part) for part in get_args(kind) if part is not type(None))
+    return getattr(kind, "__name__", "value")

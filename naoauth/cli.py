@@ -1,0 +1,52 @@
+"""NAO Cloud on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+
+from naoauth.client import NaoClient
+from naoauth.config import POLICY
+from naoauth.credentials import NaoOAuth
+from naoauth.demo import NaoStory
+from naoauth.sandbox import NaoSandbox
+from nauth.cli.vendor import Ask, Vendor
+from nauth.token import Token
+
+__all__ = ["VENDOR"]
+
+
+@asynccontextmanager
+async def _sandbox(port: int) -> AsyncGenerator[Mapping[str, str]]:
+    """Run the double; give the variables that `NaoClient()` reads. The password is invented, so it may be shown."""
+    async with NaoSandbox(port=port) as sandbox:
+        account = sandbox.credentials
+        yield {
+            "NAO_BASE_URL": sandbox.base_url,
+            "NAO_EMAIL": account.email or "",
+            "NAO_PASSWORD": "" if account.password is None else account.password.reveal(),
+        }
+
+
+async def _check() -> Mapping[str, object]:
+    async with NaoClient() as client:
+        page = await client.check()
+    total = page.pagination.records
+    return {"sites": "not stated" if total is None else total, "on_this_page": len(page.sites)}
+
+
+async def _login(ask: Ask, provider: str | None) -> Token:  # noqa: ARG001 - `Login`'s shape; there is one provider
+    """Send a person to NAO Cloud for their consent, and exchange the code they bring back."""
+    async with NaoClient(NaoOAuth.from_env()) as client:
+        return await client.exchange(await ask(client.authorization_url()))
+
+
+VENDOR = Vendor(
+    title="NAO Cloud",
+    client=NaoClient,
+    policy=POLICY,
+    check=_check,
+    sandbox=_sandbox,
+    story=NaoStory,
+    login=_login,
+)

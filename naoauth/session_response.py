@@ -1,0 +1,197 @@
+"""Find JWT and expiry in the answer of the sessions endpoint, whose member names are documented nowhere.
+
+Documented is that ``meta`` holds the JWT and its expiry date, and that the answer may hold the account's `auth_token`
+as well: a permanent credential, which is never taken for the JWT.
+Source: https://polestar.zohodesk.com/portal/en/kb/articles/2-authentication
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import cast
+
+from yarl import URL
+
+from naoauth.converter import snake
+from naoauth.errors import Endpoint, NaoMalformedResponseError
+from naoauth.lifetime import token_lifetime
+from naoauth.models import Session
+from naoauth.responses import declined
+from nauth.errors import MalformedResponseError
+from nauth.redact import clean
+from nauth.secret import Secret
+from nauth.transport.base import Answer
+from nauth.wire.converter import parse_json
+from nauth.wire.json_text import malformed
+
+__all__ = ["JWT_NAMES", "open_session"]
+
+JWT_NAMES = (
+    "jwt",
+    "token",
+    "jwt_token",
+    "json_web_token",
+    "access_token",
+    "id_token",
+    "authentication_token",
+    "session_token",
+    "bearer",
+)
+"""Looked for in this order, in snake or camel case."""
+
+_KEY_NAMES = frozenset({"auth_token", "api_key"})
+"""What the permanent key may be called. Whatever has such a name is not the JWT, whatever it looks like."""
+
+_WHAT = "NAO Cloud's answer to opening a session"
+_BEARER = re.compile(r"bearer\s+", re.ASCII | re.IGNORECASE)
+_JWS = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
+_SHOWN = 20
+
+_Json = Mapping[str, object]
+
+
+def open_session(
+    answer: Answer,
+    url: URL,
+    *,
+    jwt_key: str | None = None,
+    expires_key: str | None = None,
+    sent: tuple[Secret | None, ...] = (),
+) -> Session:
+    """Return what a success holds, or raise what the failure means.
+
+    Args:
+        answer: as received.
+        url: the address asked, for errors.
+        jwt_key: the JWT's member in ``meta``, tried before the known names.
+        expires_key: the expiry's member, tried before the known names.
+        sent: the secrets of the request: never the JWT, and never quoted.
+
+    Raises:
+        NaoError: refused; see `naoauth.errors`.
+        NaoMalformedResponseError: a success without a JWT. Lists the names of the members seen, and no values.
+    """
+    if not answer.ok:
+        raise declined(answer, Endpoint.SESSIONS, url, *sent)
+    session = _read(answer, jwt_key, expires_key, sent)
+    if session is None:
+        raise _nothing_found(answer)
+    return session
+
+
+def _read(
+    answer: Answer, jwt_key: str | None, expires_key: str | None, sent: tuple[Secret | None, ...]
+) -> Session | None:
+    """Return what is found, or None. Apart from who raises: an error tracker would print the opened answer."""
+    levels = _levels(answer)
+    key = _auth_token(answer.body)
+    jwt = _find(levels, jwt_key, answer, (*sent, key))
+    if jwt is None:
+        return None
+    return Session(
+        jwt=jwt,
+        lifetime=token_lifetime(jwt, levels, expires_key, answer),
+        sent_wall_s=answer.sent_wall,
+        auth_token=key,
+    )
+
+
+def _levels(answer: Answer) -> list[_Json]:
+    """Return ``meta`` and the objects right inside it, names in snake case; nothing where there is none."""
+    document = parse_json(
+        answer.body,
+        error=NaoMalformedResponseError,
+        status=answer.status,
+        request_id=answer.request_id,
+        what=_WHAT,
+    )
+    meta = _object(_object(document).get("meta"))
+    inner = [_object(value) for name, value in meta.items() if snake(name) not in _KEY_NAMES]
+    return [{snake(name): value for name, value in level.items()} for level in (meta, *inner) if level]
+
+
+def _find(
+    levels: list[_Json], jwt_key: str | None, answer: Answer, never: tuple[Secret | None, ...]
+) -> Secret | None:
+    named = ((snake(jwt_key),) if jwt_key else ()) + JWT_NAMES
+    for level in levels:
+        for name in named:
+            found = _token(level.get(name), never)
+            if found is not None:
+                return found
+    shaped = {
+        found
+        for level in levels
+        for name, value in level.items()
+        if name not in _KEY_NAMES and (found := _token(value, never)) is not None and _is_jws(found)
+    }
+    if len(shaped) == 1:
+        return shaped.pop()
+    return _token(answer.headers.get("Authorization"), never)
+
+
+def _token(value: object, never: tuple[Secret | None, ...]) -> Secret | None:
+    """Return `value` as a token if it could be one: text fit for a header, and none of the credentials known."""
+    if not isinstance(value, str):
+        return None
+    bare = Secret(_BEARER.sub("", value.strip(), count=1))
+    return bare if bare.sendable and bare not in never else None
+
+
+def _is_jws(token: Secret) -> bool:
+    if not _JWS.fullmatch(token.reveal()):
+        return False
+    try:
+        header = parse_json(_decoded(token.reveal().partition(".")[0]))
+    except (MalformedResponseError, ValueError):
+        return False
+    return "alg" in _object(header)
+
+
+def _decoded(part: str) -> bytes:
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+
+
+def _auth_token(body: bytes) -> Secret | None:
+    """Return the permanent key wherever the answer may have it, so that it is told apart and handed to who asks."""
+    document = _object(parse_json(body))
+    data = _object(document.get("data"))
+    for place in (_object(data.get("attributes")), data, document, _object(document.get("meta"))):
+        value = next((value for name, value in place.items() if snake(name) == "auth_token"), None)
+        if isinstance(value, str) and value.strip():
+            return Secret(value.strip())
+    return None
+
+
+def _object(value: object) -> _Json:
+    return cast("_Json", value) if isinstance(value, dict) else {}
+
+
+def _nothing_found(answer: Answer) -> MalformedResponseError:
+    names = sorted(_names(answer.body))
+    problem = (
+        "$.meta: expected the JWT under one of its known names; the members seen are "
+        f"{json.dumps(names[:_SHOWN])}. If one of them is the JWT, say NaoSession(jwt_key=...), and expires_key=... for "
+        "its expiry"
+    )
+    return malformed(
+        (problem,),
+        error=NaoMalformedResponseError,
+        status=answer.status,
+        request_id=answer.request_id,
+        what=_WHAT,
+    )
+
+
+def _names(body: bytes) -> Iterator[str]:
+    document = _object(parse_json(body))
+    meta = _object(document.get("meta"))
+    for prefix, level in (
+        ("", document),
+        ("meta.", meta),
+        *((f"meta.{clean(n)}.", _object(v)) for n, v in meta.items()),
+    ):
+        yield from (f"{prefix}{clean(name) or '?'}" for name in level)

@@ -1,0 +1,77 @@
+"""Nomad Media on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from nauth.cli.vendor import Ask, Vendor
+from nauth.clock import SystemClock
+from nauth.environment import EnvironmentReader
+from nauth.errors import ConfigurationError
+from nauth.token import Token
+from nomadauth.client import NomadClient
+from nomadauth.config import POLICY, choose_base_url
+from nomadauth.credentials import NomadSSO
+from nomadauth.demo import NomadStory
+from nomadauth.lifetime import expiry_of
+from nomadauth.sandbox import NomadSandbox
+from nomadauth.sso import sso_login_url
+
+__all__ = ["VENDOR"]
+
+
+@asynccontextmanager
+async def _sandbox(port: int) -> AsyncGenerator[Mapping[str, str]]:
+    """Run the double; give the variables that `NomadClient()` reads. The password is invented, so it may be shown."""
+    async with NomadSandbox(port=port) as sandbox:
+        yield {
+            "NOMAD_MEDIA_BASE_URL": sandbox.base_url,
+            "NOMAD_MEDIA_USERNAME": sandbox.credentials.username,
+            "NOMAD_MEDIA_PASSWORD": sandbox.credentials.password.reveal(),
+            "NOMAD_MEDIA_APPLICATION_ID": sandbox.credentials.application_id or "",
+        }
+
+
+async def _check() -> Mapping[str, object]:
+    async with NomadClient() as client:
+        answer = await client.check()
+    return {"asked": answer.endpoint} | ({} if answer.message is None else {"message": answer.message})
+
+
+async def _log_out() -> None:
+    async with NomadClient() as client:
+        await client.token()
+        await client.logout()
+
+
+async def _login(ask: Ask, provider: str | None) -> Token:
+    """Have a person sign in through `provider`. What the browser comes back with holds the tokens: nothing is sent."""
+    if provider is None:
+        raise ConfigurationError(
+            "which single sign-on is meant? Give --provider, the word your environment was set up with, such as azure"
+        )
+    base_url = choose_base_url(EnvironmentReader().optional("NOMAD_MEDIA_BASE_URL"))
+    got = NomadSSO.from_callback(await ask(sso_login_url(provider, base_url)), provider=provider)
+    ends = expiry_of(got.token, got.expires_at)
+    now = datetime.fromtimestamp(SystemClock().wall(), UTC)
+    return Token(
+        access_token=got.token,
+        refresh_token=got.refresh_token,
+        expires_at=ends,
+        lifetime=None if ends is None else ends - now,
+    )
+
+
+VENDOR = Vendor(
+    title="Nomad Media",
+    client=NomadClient,
+    policy=POLICY,
+    check=_check,
+    sandbox=_sandbox,
+    story=NomadStory,
+    revoke=_log_out,
+    login=_login,
+    providers=True,
+)

@@ -1,0 +1,67 @@
+"""How long a token lives: what the answer says, what the token says of itself, and the smaller of both."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from nauth.secret import Secret
+from nauth.times import bounded_seconds, parse_instant
+from nauth.wire import jwt
+from nomadauth.config import DEFAULT_LIFETIME, MAX_LIFETIME
+from nomadauth.models import AccountLoginResponse
+
+__all__ = ["expiry_of", "sso_expiry", "token_lifetime"]
+
+_SPAN_BELOW = 1e8
+"""A number below this counts seconds from now: as an instant it would lie before March 1973."""
+
+_NUMBER = re.compile(r"\d{1,20}(?:\.\d*)?", re.ASCII)
+
+
+def token_lifetime(answer: AccountLoginResponse, token: Secret, *, sent_wall_s: float) -> timedelta:
+    """Return how long `token` lives from the moment it was asked for; at most `MAX_LIFETIME`.
+
+    The answer's own figure or the token's ``exp - iat``, whichever is smaller; else an ``expires`` or a lone ``exp``
+    against this machine's clock; else the documented 45 minutes. A figure that is not positive says nothing.
+
+    Args:
+        answer: to a login, refresh or renewal.
+        token: what it brought.
+        sent_wall_s: when it was asked for, in epoch seconds.
+    """
+    stated = bounded_seconds(answer.expiration_seconds) or bounded_seconds(answer.expires_in)
+    known = [span for span in (stated, jwt.lifetime(token)) if span is not None]
+    if known:
+        return min(*known, MAX_LIFETIME)
+    asked = datetime.fromtimestamp(sent_wall_s, UTC)
+    end = expiry_of(token, sso_expiry(answer.expires, now=asked))
+    left = DEFAULT_LIFETIME if end is None or end <= asked else end - asked
+    return min(left, MAX_LIFETIME)
+
+
+def expiry_of(token: Secret, stated: datetime | None) -> datetime | None:
+    """Return when `token` ends: as `stated`, else by its own ``exp``; None if nobody says."""
+    return jwt.expiry(token) if stated is None else stated
+
+
+def sso_expiry(value: object, *, now: datetime) -> datetime | None:
+    """Read the `expires` of an SSO return, whose unit no page names.
+
+    Args:
+        value: seconds from now, epoch seconds or milliseconds, as a number or text; or ISO 8601.
+        now: aware wall time.
+
+    Returns:
+        None if it is none of these.
+    """
+    if isinstance(value, str) and _NUMBER.fullmatch(text := value.strip()):
+        # not float(value): it strips fewer kinds of white space
+        value = float(text)
+    if type(value) in (int, float) and value < _SPAN_BELOW:  # type: ignore[operator]  # a number by the first half
+        span = bounded_seconds(value)
+        return None if span is None else now + span
+    try:
+        return parse_instant(value, naive_is_utc=True, epoch=True)
+    except ValueError:
+        return None

@@ -1,0 +1,50 @@
+"""Nomba on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+
+import attrs
+
+from nauth.cli.vendor import Vendor
+from nombaauth.client import NombaClient
+from nombaauth.config import POLICY
+from nombaauth.demo import NombaStory
+from nombaauth.sandbox import NombaSandbox
+
+__all__ = ["VENDOR"]
+
+
+@asynccontextmanager
+async def _sandbox(port: int) -> AsyncGenerator[Mapping[str, str]]:
+    """Run the double; give the variables that `NombaClient()` reads. The secret is invented, so it may be shown."""
+    async with NombaSandbox(port=port) as sandbox:
+        yield {
+            "NOMBA_BASE_URL": sandbox.base_url,
+            "NOMBA_CLIENT_ID": sandbox.credentials.client_id,
+            "NOMBA_CLIENT_SECRET": sandbox.credentials.client_secret.reveal(),
+            "NOMBA_ACCOUNT_ID": sandbox.credentials.account_id,
+        }
+
+
+async def _check() -> Mapping[str, object]:
+    async with NombaClient() as client:
+        return attrs.asdict(await client.check(), recurse=False)
+
+
+async def _revoke() -> None:
+    async with NombaClient() as client:
+        await client.token()
+        await client.revoke()
+
+
+VENDOR = Vendor(
+    title="Nomba",
+    client=NombaClient,
+    policy=POLICY,
+    check=_check,
+    sandbox=_sandbox,
+    story=NombaStory,
+    revoke=_revoke,
+)

@@ -1,0 +1,157 @@
+"""Open Nomba's envelope: is it a success, and if not, what is it?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, TypeVar, cast
+
+from aiohttp import ClientError
+
+from nauth.bearer.unauthorized import Answered
+from nauth.errors import MalformedResponseError
+from nauth.redact import clean
+from nauth.times import RETRY_AFTER_CAP
+from nauth.transport.base import Answer
+from nauth.transport.retry import wait_of
+from nauth.wire.converter import decode, parse_json
+from nombaauth.converter import CONVERTER, code_text
+from nombaauth.errors import Endpoint, NombaMalformedResponseError, effective_status, refusal
+from nombaauth.models import AnswerMeta, Envelope, RateLimit
+
+__all__ = ["hidden_401", "open_envelope", "rate_limit", "window_hint"]
+
+_T = TypeVar("_T")
+
+_WINDOW = re.compile(r"\s*(\d{1,9})\s*(ms|s|m)?\s*", re.ASCII)
+_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000}
+
+_REFUSAL_SIZE = 1024
+"""Bytes a refusal may have that comes with a status of success; a real answer that small is read early, no more."""
+
+
+def open_envelope(answer: Answer, endpoint: Endpoint, data: type[_T]) -> Envelope[_T]:
+    """Return the typed envelope of a success, or raise what the failure means.
+
+    Args:
+        answer: as received.
+        endpoint: where from.
+        data: type of the envelope's `data`.
+
+    Raises:
+        NombaError: the leaf for (endpoint, status, code).
+        NombaMalformedResponseError: a 2xx that cannot be read.
+    """
+    code, detail = _peek(answer.body)
+    unreadable = answer.ok and code is None
+    if not unreadable and not _succeeded(answer.status, code):
+        raise refusal(
+            endpoint,
+            answer.status,
+            code=code,
+            detail=detail,
+            request_id=answer.request_id,
+            retry_after=wait_of(answer, window_hint),
+        )
+    what = f"Nomba's answer to {endpoint.value}"
+    status, request_id, error = answer.status, answer.request_id, NombaMalformedResponseError
+    shape: type[Envelope[_T]] = cast("Any", Envelope)[data]
+    # no local holds the parsed body: an error tracker would print it
+    opened = decode(
+        CONVERTER,
+        _normal(parse_json(answer.body, error=error, status=status, request_id=request_id, what=what)),
+        shape,
+        error=error,
+        status=status,
+        request_id=request_id,
+        what=what,
+    )
+    meta = AnswerMeta(
+        status=answer.status,
+        date=answer.headers.get("Date"),
+        sent_wall_s=answer.sent_wall,
+        request_id=answer.request_id,
+        rate_limit=rate_limit(answer.headers),
+    )
+    return Envelope(code=opened.code, description=opened.description, data=opened.data, meta=meta)
+
+
+def rate_limit(headers: Mapping[str, str]) -> RateLimit | None:
+    """Read the `X-Rate-Limit-*` headers; None where there are none. What cannot be read is None in the result.
+
+    Source: https://developer.nomba.com/docs/api-basics/rate_limit.md
+    """
+    found = {name: headers.get(f"X-Rate-Limit-{name}") for name in ("Limit", "Remaining", "Window")}
+    if not any(found.values()):
+        return None
+    return RateLimit(
+        limit=_count(found["Limit"]), remaining=_count(found["Remaining"]), window=_duration(found["Window"])
+    )
+
+
+def window_hint(answer: Answer) -> timedelta | None:
+    """Return how long a throttled answer's window lasts, within reason: Nomba documents no `Retry-After`."""
+    throttled = effective_status(answer.status, _peek(answer.body)[0]) == 429  # noqa: PLR2004
+    limit = rate_limit(answer.headers) if throttled else None
+    return None if limit is None or limit.window is None else min(limit.window, RETRY_AFTER_CAP)
+
+
+async def hidden_401(response: Answered) -> bool:
+    """Tell whether a 2xx is a 401 in disguise: its envelope's code says ``401``.
+
+    Nomba's specification lists a 202 with the body of a 401. The body stays readable for the caller.
+    """
+    if not 200 <= response.status < 300:  # noqa: PLR2004
+        return False
+    if response.content_type != "application/json" or not 0 < (response.content_length or 0) <= _REFUSAL_SIZE:
+        return False
+    try:
+        code, _ = _peek(await response.read())
+    except (ClientError, OSError):
+        return False  # the caller meets the same failure when it reads the body
+    return effective_status(response.status, code) == 401  # noqa: PLR2004
+
+
+def _succeeded(status: int, code: str | None) -> bool:
+    if code is None or not 200 <= status < 300:  # noqa: PLR2004
+        return False
+    # 201 with code "201" is accepted and in flight (transfers), not a failure
+    return code == "00" or (len(code) == 3 and code.startswith("2"))  # noqa: PLR2004
+
+
+def _normal(document: object) -> object:
+    if not isinstance(document, dict):
+        return document
+    envelope = cast("dict[str, object]", document)
+    return {"data": None, **envelope, **({"code": code} if (code := _code(envelope)) is not None else {})}
+
+
+def _peek(body: bytes) -> tuple[str | None, str | None]:
+    """Return code and cleaned description of whatever this is; each None if it is not there."""
+    try:
+        document = parse_json(body)
+    except MalformedResponseError:
+        return None, None
+    if not isinstance(document, dict):
+        return None, None
+    envelope = cast("dict[str, object]", document)
+    words = (envelope.get(name) for name in ("description", "message", "responseMessage"))
+    return _code(envelope), next((text for word in words if (text := clean(word))), None)
+
+
+def _code(envelope: Mapping[str, object]) -> str | None:
+    try:
+        return code_text(envelope.get("code", envelope.get("responseCode")))
+    except TypeError:
+        return None
+
+
+def _count(text: str | None) -> int | None:
+    text = (text or "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None  # noqa: PLR2004
+
+
+def _duration(text: str | None) -> timedelta | None:
+    match = _WINDOW.fullmatch(text or "")
+    return match and timedelta(milliseconds=int(match[1]) * _UNITS_MS[match[2] or "s"])

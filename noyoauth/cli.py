@@ -1,0 +1,37 @@
+"""Noyo on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+
+from nauth.cli.vendor import Vendor
+from noyoauth.client import NoyoClient
+from noyoauth.config import POLICY
+from noyoauth.demo import NoyoStory
+from noyoauth.sandbox import NoyoSandbox
+
+__all__ = ["VENDOR"]
+
+
+@asynccontextmanager
+async def _sandbox(port: int) -> AsyncGenerator[Mapping[str, str]]:
+    """Run the double; give the variables that `NoyoClient()` reads. The secret is invented, so it may be shown."""
+    async with NoyoSandbox(port=port) as sandbox:
+        yield {
+            "NOYO_BASE_URL": sandbox.base_url,
+            "NOYO_CLIENT_ID": sandbox.credentials.client_id,
+            "NOYO_CLIENT_SECRET": sandbox.credentials.client_secret.reveal(),
+        }
+
+
+async def _check() -> Mapping[str, object]:
+    async with NoyoClient() as client:
+        page = await client.check()
+    total = page.meta.total_records
+    return {"groups": "not stated" if total is None else total, "on_this_page": len(page.response)}
+
+
+VENDOR = Vendor(
+    title="Noyo", client=NoyoClient, policy=POLICY, check=_check, sandbox=_sandbox, story=NoyoStory
+)

@@ -1,0 +1,87 @@
+"""Vendors register by entry point: a fifth one needs no line in the core."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nauth.cli.registry import GROUP
+from nombaauth.sandbox import NombaSandbox
+
+_ACME = """
+import attrs
+from nombaauth.cli import VENDOR as NOMBA
+
+VENDOR = attrs.evolve(NOMBA, title="Acme Pay")
+ODD = "not a vendor"
+"""
+_COMMAND = "from nauth.cli import main; main()"
+
+
+@pytest.fixture
+def acme(tmp_path: Path) -> Path:
+    """Install a distribution `acme-pay` with a vendor of its own, in the form that an installer leaves it."""
+    info = tmp_path / "acme_pay-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-pay\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[{GROUP}]\nacme = acme_pay:VENDOR\nodd = acme_pay:ODD\n")
+    (tmp_path / "acme_pay.py").write_text(_ACME)
+    return tmp_path
+
+
+def _run(folder: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - our own interpreter and text
+        [sys.executable, "-c", _COMMAND, *args],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(folder), "COLUMNS": "200", **env},
+    )
+
+
+def test_a_fifth_vendor_is_listed(acme: Path) -> None:
+    """Its name stands in the command's help beside the four, and in the help of a command that takes a vendor."""
+    for args in (["--help"], ["check", "--help"], ["token", "--help"], ["sandbox", "--help"]):
+        done = _run(acme, *args)
+        assert done.returncode == 0
+        for name in ("acme", "nao", "nomad", "nomba", "noyo"):
+            assert name in done.stdout
+
+
+def test_a_fifth_vendor_signs_in(acme: Path, environ_of_nomba: dict[str, str]) -> None:
+    """`check` and `token` use its client."""
+    for command in ("check", "token"):
+        done = _run(acme, command, "acme", **environ_of_nomba)
+        assert done.returncode == 0, done.stderr
+    assert "Acme Pay answered" in _run(acme, "check", "acme", **environ_of_nomba).stdout
+
+
+def test_a_fifth_vendor_in_the_demonstration(acme: Path) -> None:
+    """`demo` plays its part."""
+    done = _run(acme, "demo", "--vendor", "acme", "--seconds", "3", "--coroutines", "20", "--plain")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_entry_point_that_names_no_vendor(acme: Path) -> None:
+    """It is named with what is wrong with it, and what it holds is not shown."""
+    done = _run(acme, "check", "odd")
+    assert done.returncode != 0
+    assert "'odd'" in done.stderr + done.stdout
+    assert "not a vendor" not in done.stderr + done.stdout
+
+
+@pytest.fixture
+def environ_of_nomba(serve: object) -> dict[str, str]:
+    """Run Nomba's double on a loop of its own; return the variables that point a client at it."""
+    sandbox = NombaSandbox()
+    serve(sandbox)  # type: ignore[operator]
+    return {
+        "NOMBA_BASE_URL": sandbox.base_url,
+        "NOMBA_CLIENT_ID": sandbox.credentials.client_id,
+        "NOMBA_CLIENT_SECRET": sandbox.credentials.client_secret.reveal(),
+        "NOMBA_ACCOUNT_ID": sandbox.credentials.account_id,
+    }
