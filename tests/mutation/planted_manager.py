@@ -61,7 +61,7 @@ MANAGER: tuple[Planted, ...] = (
     ),
     core(
         "revoking an old token forgets the new one",
-        "token",
+        "manager/held_token",
         "        rest = NOTHING if token.same_access(self.token) else self\n",
         "        rest = NOTHING\n",
         "held",
@@ -69,7 +69,7 @@ MANAGER: tuple[Planted, ...] = (
     ),
     core(
         "a revoked token comes back when a sibling stores it late",
-        "token",
+        "manager/held_token",
         "barred=tuple(one for one in gone if not one.same_access(new.token))",
         "barred=()",
         "held",
@@ -77,7 +77,7 @@ MANAGER: tuple[Planted, ...] = (
     ),
     core(
         "of two revoked tokens one comes back",
-        "token",
+        "manager/held_token",
         "barred=barring(self.barred, token)",
         "barred=(token,)",
         "held",
@@ -111,7 +111,7 @@ MANAGER: tuple[Planted, ...] = (
     # --- tasks, flights, pauses, clocks ----------------------------------------------------------------------
     core(
         "nobody holds the renewal's task",
-        "manager/per_loop",
+        "tasks",
         "    _running.add(task)\n",
         "",
         "rooms",
@@ -119,7 +119,7 @@ MANAGER: tuple[Planted, ...] = (
     ),
     core(
         "the renewal runs in the first caller's context",
-        "manager/per_loop",
+        "tasks",
         "Context().run(loop.create_task, work, name=name)",
         "loop.create_task(work, name=name)",
         "rooms",
@@ -153,7 +153,7 @@ MANAGER: tuple[Planted, ...] = (
     ),
     core(
         "expiry goes by one clock only",
-        "token",
+        "manager/held_token",
         "if self.expire_mono > mono and self.expire_wall > wall:",
         "if self.expire_mono > mono:",
         "token",

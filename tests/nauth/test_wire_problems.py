@@ -9,6 +9,7 @@ import pytest
 
 from nauth.errors import ExpiredOnArrivalError, MalformedResponseError
 from nauth.wire.converter import decode, parse_json
+from tests.fakes.canaries import OURS
 from tests.fakes.wire import (
     CANARY,
     GOOD,
@@ -143,7 +144,7 @@ def frames_of(error: BaseException) -> Iterator[str]:
         pending += [each.__cause__, each.__context__]
         trace = each.__traceback__
         while trace is not None:
-            if "/nauth/" in trace.tb_frame.f_code.co_filename.replace("tests/nauth", "") or "cattr" in str(
+            if trace.tb_frame.f_code.co_filename.startswith(OURS) or "cattr" in str(
                 trace.tb_frame.f_code.co_filename
             ):
                 yield f"{trace.tb_frame.f_code.co_name}: {trace.tb_frame.f_locals!r}"

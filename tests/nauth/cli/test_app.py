@@ -127,7 +127,7 @@ def test_unknown_vendor() -> None:
     done = _nauth("check", "nobody")
     assert done.exit_code == 2
     assert "nobody" not in done.output
-    assert "there is no such vendor; there is: nomad, nomba, noyo, nao" in _flat(done.stderr)
+    assert "there is no such vendor; there is: nao, nomad, nomba, noyo" in _flat(done.stderr)
 
 
 def test_every_vendor_is_complete() -> None:

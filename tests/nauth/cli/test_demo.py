@@ -102,7 +102,7 @@ def test_signal_midway(number: signal.Signals, code: int) -> None:
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        assert "1 s  nomad" in process.stdout.readline()
+        assert "1 s  nao" in process.stdout.readline()
         process.send_signal(number)
         rest, errors = process.communicate(timeout=20)
     assert (process.returncode, errors) == (code, ""), errors

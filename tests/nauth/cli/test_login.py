@@ -193,7 +193,7 @@ def test_nomad_nothing_pasted(nomad: NomadSandbox, monkeypatch: pytest.MonkeyPat
         (["nomad", "--provider", "azure"], "nauth: which Nomad Media is meant?"),
         (["nao"], "NAO_CLIENT_ID is not set"),
         (["nao", "--provider", "azure"], "NAO Cloud has no providers to choose from"),
-        (["noyo"], "There is a login for: nomad, nao"),
+        (["noyo"], "There is a login for: nao, nomad"),
         (["nomba"], "nobody signs in to Nomba in a browser"),
     ],
 )

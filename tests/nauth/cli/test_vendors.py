@@ -170,4 +170,4 @@ def test_demo_of_nobody() -> None:
     """A demonstration of a vendor that does not exist is answered with those that do."""
     done = _nauth("demo", "--vendor", "nomba", "--vendor", "nobody")
     assert done.exit_code == 2
-    assert "there is no such vendor; there is: nomad, nomba, noyo, nao" in _flat(done.stderr)
+    assert "there is no such vendor; there is: nao, nomad, nomba, noyo" in _flat(done.stderr)
