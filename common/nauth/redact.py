@@ -1,4 +1,4 @@
-"""What an error may show: the other side's words cleaned, and nothing of a wrong setting but its type and length."""
+"""Redaction for error texts: vendor messages are shortened and stripped of tokens; a wrong setting is described by type and length only."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ __all__ = ["BearerAuth"]
 _UNAUTHORIZED = 401
 _monotonic = SystemClock.monotonic
 _AUTOMATIC = {"accept": "*/*", "user-agent": SERVER_SOFTWARE}
-"""What aiohttp puts on every request by itself, before any middleware sees it: nobody's choice."""
+"""Headers that aiohttp adds by default; a vendor's own value may replace them."""
 
 
 class BearerAuth:

@@ -1,4 +1,4 @@
-"""Whose call this is, remembered over its redirects."""
+"""Remember, across redirects, that a request carried the caller's own `Authorization`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""May this request be sent a second time? And: settle the first attempt before anybody waits."""
+"""Decide whether a request body can be sent again; read and release the refused response before waiting for a token."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ async def deposit(
     stored: Callable[[Record], None],
     closing: Callable[[], bool],
 ) -> None:
-    """Try again and again to store `made`, until it is stored or no longer current.
+    """Retry the failed commit of `made` until it succeeds or another token has replaced it.
 
     Siblings still see the record before it. Where the vendor rotates refresh tokens, theirs is spent, and the one in
     `made` may be the only copy of the one that works.

@@ -57,7 +57,7 @@ class Held:
         return attrs.evolve(NOTHING, version=self.version, barred=self.barred)
 
     def outdates(self, token: Token, asked_mono: float) -> bool:
-        """Tell whether a stored `token`, asked for at `asked_mono`, is a step back: known to be dead, or older.
+        """Tell whether a stored `token`, asked for at `asked_mono`, is older than ours, or was rejected or revoked here.
 
         Its version cannot tell where the token held here has never been stored.
         """

@@ -19,7 +19,7 @@ DRAIN = timedelta(seconds=5)
 """How long closing waits for a renewal in flight before it gives up a token that may have rotated."""
 
 _FAREWELL_S = 1.0
-"""How long a renewal that was given up may take to put its things away: a store that hangs must not hold up closing."""
+"""Seconds a cancelled renewal gets to release its lease: a store that hangs must not hold up closing."""
 
 
 class Room:
@@ -46,7 +46,7 @@ def _no_loop() -> None:
 
 
 class Rooms:
-    """A room for each running loop, forgotten with its loop."""
+    """One state object for each event loop; dropped when the loop is collected."""
 
     __slots__ = ("_guard", "_last", "_table")
 

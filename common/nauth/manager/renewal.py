@@ -99,7 +99,7 @@ class Renewal:
             finally:
                 if lease is not None and not committed:
                     await self.shared.release(lease)
-            # looked at again: giving the lease back may have taken longer than the token lives
+            # check again: releasing the lease may have outlasted the token
             if (
                 found is not None
                 and fault_of(found.token, self.clock.monotonic() - found.asked_at, rejected) is None

@@ -15,7 +15,7 @@ __all__ = ["ABANDONED", "Flight", "Outcome"]
 
 @attrs.frozen
 class Outcome:
-    """What a flight brought: a token or an error. A plain result, so that no future ever holds an exception."""
+    """Result of a renewal: a token or an error. It is not set as a future's exception, which asyncio would log if it was never retrieved."""
 
     token: Token | None = None
     error: NauthError | None = None

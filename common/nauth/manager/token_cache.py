@@ -23,7 +23,7 @@ would cost more than the coroutine around them. A stepped wall clock or a machin
 
 
 class Holding:
-    """What `TokenManager` stands on: one held token and the pauses, safe in any thread.
+    """The token in memory and the back-off state of a `TokenManager`. Thread-safe.
 
     Args:
         policy: when to renew.
@@ -58,7 +58,7 @@ class Holding:
                 self._replace(self._held.discarded())
                 return
             if self._held.outdates(record.token, self._monotonic() - record.age.total_seconds()):
-                return  # what is dead, or older than what could not be stored, has arrived at the store late
+                return  # the stored token is rejected, or older than ours, whose commit failed: ignore it
             # the store does not know that the vendor refused this one
             known = record.token.same_access(self._held.token)
             dead = self._held.refused and known

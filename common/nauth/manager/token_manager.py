@@ -264,7 +264,7 @@ class TokenManager(Holding):
             async with room.lock:
                 base = self._held
                 if base.token is None and flight.cause is Cause.STALE and not len(flight):
-                    return  # revoked while this waited for the lock: signing in again is nobody's wish
+                    return  # revoked while we waited for the lock, and no caller waits: do not sign in again
                 # not the base's version: it may have been pushed since, and then it is what the callers want
                 since = None if flight.cause is Cause.FORCED else min(seen.version, base.version)
                 made = await self._renewal.run(lambda: self._held, flight.rejected, since=since)

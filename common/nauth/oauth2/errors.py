@@ -103,7 +103,7 @@ _AT_THE_DOOR: Mapping[str, _Meaning] = {
         _DECLINED,
     ),
 }
-"""The meanings in a callback, where a person has just been."""
+"""Error codes as they are read from an authorization callback."""
 
 _CODE_IS_SPENT: _Meaning = (
     InteractionRequiredError,

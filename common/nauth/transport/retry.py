@@ -29,7 +29,7 @@ class Retrying:
 
     Repeated are: `NotSentError`; 429 and 503; and, for a request that is `repeatable`, the other statuses of
     `transient` and `OutcomeUnknownError`. Between attempts it pauses `policy.backoff`, doubling up to
-    `policy.backoff_cap`, each time cut by chance to between half and the whole of it; or for as long as the vendor asks,
+    `policy.backoff_cap`, with jitter: a random 50 to 100 % of it; or for as long as the vendor asks,
     if that is longer.
 
     It gives up after `attempts`, and at once if the pause would end after `policy.deadline`, counted from the start

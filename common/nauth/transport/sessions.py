@@ -69,7 +69,7 @@ class LoopSessions:
 
 
 def _let_go(table: dict[asyncio.AbstractEventLoop, ClientSession]) -> None:
-    """Do nothing: it is the holding that matters."""
+    """Do nothing: the finalizer only has to keep a reference to the sessions."""
 
 
 def _drop(session: ClientSession) -> None:

@@ -97,7 +97,7 @@ class Stage:
         self._opened.set()
 
     async def visit(self, number: int, pace_s: float) -> None:
-        """Be coroutine `number`: once opened request, and again about every `pace_s` seconds."""
+        """Be simulated caller `number`: one request at the start, then about one every `pace_s` seconds."""
         await self._opened.wait()
         first = True
         while not self.stopping:

@@ -128,7 +128,7 @@ return {whole(ver), ARGV[6]}
 """
 )
 """ARGV: owner, this commit's own name (a repetition finds it and changes nothing), expected version, age in
-microseconds, milliseconds to keep, digest of the access token, token. -> version and age; or what stood against it."""
+microseconds, milliseconds to keep, digest of the access token, token. -> version and age; or the condition that failed: "lease" or "version"."""
 
 DISCARD = Script(
     _TELL

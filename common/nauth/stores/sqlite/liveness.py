@@ -1,4 +1,4 @@
-"""`Alive`: a sign that the kernel takes down when its process dies, so that no lease outlives its holder."""
+"""`Alive`: a lock file that shows whether a lease's process is alive; the kernel releases it when the process dies, so that no lease outlives its holder."""
 
 from __future__ import annotations
 

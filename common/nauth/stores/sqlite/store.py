@@ -232,5 +232,5 @@ class _Office:
 
 
 _inherited: list[_Office] = []
-"""Offices of parents. Closing a connection that a fork brought along is forbidden, so they are kept, unused.
+"""Connections inherited through a fork: kept open and never used. Closing a connection that a fork brought along is forbidden, so they are kept, unused.
 https://www.sqlite.org/howtocorrupt.html#_carrying_an_open_database_connection_across_a_fork_"""

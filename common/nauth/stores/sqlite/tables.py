@@ -168,7 +168,7 @@ class Tables:
         self.abandon()
 
     def abandon(self) -> None:
-        """Close everything without a word to the others, who see by the sign that the leases are nobody's."""
+        """Close without deleting lease rows; other processes see from the released lock that the owner is gone."""
         self.held.clear()
         self._alive.end()
         self._disconnect()
