@@ -8,6 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from nauth.testing import Sandbox
+from nombaauth.sandbox import NombaSandbox
 from tests.fakes.servers import in_thread
 
 Serve = Callable[[Sandbox], None]
@@ -29,3 +30,19 @@ def environ(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[str, str]], No
             monkeypatch.setenv(name, value)
 
     return put
+
+
+@pytest.fixture
+def nomba(serve: Callable[[Sandbox], None], environ: Callable[[Mapping[str, str]], None]) -> NombaSandbox:
+    """Nomba's double on a loop of its own, with the environment pointing at it."""
+    sandbox = NombaSandbox()
+    serve(sandbox)
+    environ(
+        {
+            "NOMBA_BASE_URL": sandbox.base_url,
+            "NOMBA_CLIENT_ID": sandbox.credentials.client_id,
+            "NOMBA_CLIENT_SECRET": sandbox.credentials.client_secret.reveal(),
+            "NOMBA_ACCOUNT_ID": sandbox.credentials.account_id,
+        }
+    )
+    return sandbox

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
@@ -20,7 +20,6 @@ from nauth import RenewalPolicy, Secret, SystemClock, Token
 from nauth.cli.app import app
 from nauth.cli.registry import VENDORS
 from nauth.cli.vendor import Vendor
-from nauth.testing import Sandbox
 from nauth.times import instant
 from nombaauth.cli import VENDOR as NOMBA
 from nombaauth.demo import NombaStory
@@ -33,22 +32,6 @@ def _nauth(*args: str) -> Result:
 
 def _flat(text: str) -> str:
     return " ".join(re.sub("[│╭╮╰╯─]", " ", text).split())
-
-
-@pytest.fixture
-def nomba(serve: Callable[[Sandbox], None], environ: Callable[[Mapping[str, str]], None]) -> NombaSandbox:
-    """Nomba's double on a loop of its own, with the environment pointing at it."""
-    sandbox = NombaSandbox()
-    serve(sandbox)
-    environ(
-        {
-            "NOMBA_BASE_URL": sandbox.base_url,
-            "NOMBA_CLIENT_ID": sandbox.credentials.client_id,
-            "NOMBA_CLIENT_SECRET": sandbox.credentials.client_secret.reveal(),
-            "NOMBA_ACCOUNT_ID": sandbox.credentials.account_id,
-        }
-    )
-    return sandbox
 
 
 def _no_secret(text: str, sandbox: NombaSandbox) -> bool:

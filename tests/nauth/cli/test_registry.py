@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from nauth.cli.registry import GROUP
-from nombaauth.sandbox import NombaSandbox
 
 _ACME = """
 import attrs
@@ -33,13 +32,13 @@ def acme(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _run(folder: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
+def _run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603 - our own interpreter and text
         [sys.executable, "-c", _COMMAND, *args],
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "PYTHONPATH": str(folder), "COLUMNS": "200", **env},
+        env={**os.environ, "PYTHONPATH": str(folder), "COLUMNS": "200"},
     )
 
 
@@ -52,12 +51,13 @@ def test_a_fifth_vendor_is_listed(acme: Path) -> None:
             assert name in done.stdout
 
 
-def test_a_fifth_vendor_signs_in(acme: Path, environ_of_nomba: dict[str, str]) -> None:
+@pytest.mark.usefixtures("nomba")
+def test_a_fifth_vendor_signs_in(acme: Path) -> None:
     """`check` and `token` use its client."""
     for command in ("check", "token"):
-        done = _run(acme, command, "acme", **environ_of_nomba)
+        done = _run(acme, command, "acme")
         assert done.returncode == 0, done.stderr
-    assert "Acme Pay answered" in _run(acme, "check", "acme", **environ_of_nomba).stdout
+    assert "Acme Pay answered" in _run(acme, "check", "acme").stdout
 
 
 def test_a_fifth_vendor_in_the_demonstration(acme: Path) -> None:
@@ -72,16 +72,3 @@ def test_an_entry_point_that_names_no_vendor(acme: Path) -> None:
     assert done.returncode != 0
     assert "'odd'" in done.stderr + done.stdout
     assert "not a vendor" not in done.stderr + done.stdout
-
-
-@pytest.fixture
-def environ_of_nomba(serve: object) -> dict[str, str]:
-    """Run Nomba's double on a loop of its own; return the variables that point a client at it."""
-    sandbox = NombaSandbox()
-    serve(sandbox)  # type: ignore[operator]
-    return {
-        "NOMBA_BASE_URL": sandbox.base_url,
-        "NOMBA_CLIENT_ID": sandbox.credentials.client_id,
-        "NOMBA_CLIENT_SECRET": sandbox.credentials.client_secret.reveal(),
-        "NOMBA_ACCOUNT_ID": sandbox.credentials.account_id,
-    }
