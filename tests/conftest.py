@@ -19,7 +19,7 @@ import pytest
 from aiohttp import ClientResponse
 from blockbuster import BlockBuster, blockbuster_ctx
 
-from tests.fakes.loops import LOOPS, Loops
+from tests.support.loops import LOOPS, Loops
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,7 +47,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     A line that chance has reached is not thereby tested, and counting lines makes these tests twice as slow.
     """
     for item in items:
-        if item.path.name.startswith("test_fuzz") or item.path.parent.name == "simulation":
+        if (
+            item.path.name.startswith("test_fuzz") or item.path.parent.name == "fuzz"
+        ) or item.path.parent.name == "simulation":
             item.add_marker("no_cover")
 
 

@@ -13,7 +13,7 @@ from naoauth import NaoClient, NaoCredentials, NaoOAuth
 from naoauth.sandbox import NaoSandbox
 from nauth.stores import MemoryStore
 from nauth.testing import FakeClock
-from tests.fakes.watching import Watching
+from tests.support.vendors.watching import Watching
 
 
 @attrs.define(kw_only=True)

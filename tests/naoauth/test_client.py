@@ -23,8 +23,8 @@ from naoauth import (
 )
 from naoauth.sandbox import data
 from nauth.testing import Fault
-from tests.fakes.servers import serve
 from tests.naoauth.conftest import Stage, opened
+from tests.support.http.servers import serve
 
 _KEY = data.auth_token("opaque")
 

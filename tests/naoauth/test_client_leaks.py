@@ -11,8 +11,8 @@ from naoauth import NaoClient, NaoCredentials, NaoOAuth, NaoSession
 from naoauth.sandbox import data
 from nauth.errors import NauthError
 from nauth.testing import Fault
-from tests.fakes.leaks import leaks
 from tests.naoauth.conftest import Stage, opened
+from tests.support.leaks.errors import leaks
 
 _KEY = data.auth_token("opaque")
 

@@ -20,7 +20,7 @@ from nauth.errors import NauthError
 from nauth.secret import Secret
 from nauth.token import Token
 from nauth.transport.base import Answer
-from tests.fakes.transport import FakeTransport
+from tests.support.transport import FakeTransport
 
 _BASE = URL("https://www.nao-cloud.com")
 _EXAMPLES = int(os.environ.get("NAUTH_FUZZ_EXAMPLES", "300"))

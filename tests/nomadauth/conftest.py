@@ -14,7 +14,7 @@ from nauth.stores import MemoryStore
 from nauth.testing import FakeClock
 from nomadauth import NomadClient, NomadCredentials, NomadSSO
 from nomadauth.sandbox import NomadSandbox
-from tests.fakes.watching import Watching
+from tests.support.vendors.watching import Watching
 
 
 @attrs.define(kw_only=True)

@@ -24,9 +24,9 @@ from nomadauth import (
     NomadUnavailableError,
     RenewalPolicy,
 )
-from tests.fakes.http import served
-from tests.fakes.leaks import leaks
 from tests.nomadauth.conftest import Stage, opened
+from tests.support.http.vendor import served
+from tests.support.leaks.errors import leaks
 
 
 async def test_a_wrong_password_is_typed_and_not_repeated(stage: Stage) -> None:

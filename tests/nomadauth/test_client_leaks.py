@@ -10,8 +10,8 @@ import pytest
 
 from nauth.testing import Fault
 from nomadauth import LoginStatus, NomadError, NomadInteractionRequiredError, Token
-from tests.fakes.leaks import leaks
 from tests.nomadauth.conftest import Stage, opened
+from tests.support.leaks.errors import leaks
 
 
 async def test_no_secret_in_any_repr_or_log(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:

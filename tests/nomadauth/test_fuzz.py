@@ -30,7 +30,7 @@ from nomadauth import (
     Secret,
 )
 from nomadauth.sso import parse_callback
-from tests.fakes.transport import FakeTransport
+from tests.support.transport import FakeTransport
 
 _EXAMPLES = int(os.environ.get("NAUTH_FUZZ_EXAMPLES", "300"))
 _SETTINGS = settings(

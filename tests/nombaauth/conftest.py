@@ -15,7 +15,7 @@ from nauth.stores import MemoryStore
 from nauth.testing import FakeClock
 from nombaauth import NombaClient, NombaCredentials
 from nombaauth.sandbox import NombaSandbox
-from tests.fakes.watching import Watching
+from tests.support.vendors.watching import Watching
 
 BODIES = Path(__file__).parent / "bodies"
 

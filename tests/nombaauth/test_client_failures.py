@@ -23,8 +23,8 @@ from nombaauth import (
     NombaUnavailableError,
     RenewalPolicy,
 )
-from tests.fakes.leaks import leaks
 from tests.nombaauth.conftest import Stage, opened
+from tests.support.leaks.errors import leaks
 
 
 def _wrong(credentials: NombaCredentials, **changed: str) -> NombaCredentials:

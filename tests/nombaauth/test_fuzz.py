@@ -19,8 +19,8 @@ from nauth.secret import Secret
 from nauth.token import Token
 from nauth.transport.base import Answer
 from nombaauth import NombaApi, NombaAuthenticator, NombaCredentials, NombaError
-from tests.fakes.leaks import leaks
-from tests.fakes.transport import FakeTransport, answer
+from tests.support.leaks.errors import leaks
+from tests.support.transport import FakeTransport, answer
 
 _T = TypeVar("_T")
 

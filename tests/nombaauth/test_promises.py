@@ -16,8 +16,8 @@ from aiohttp import ClientTimeout
 from nauth.events import RenewalFailed, RenewalSucceeded
 from nauth.testing import Fault
 from nombaauth import NombaClient, NombaCredentialsRejectedError, NombaTokenRefusedError, Token
-from tests.fakes.killers import Killer, aborted, cancelled, timed_out
 from tests.nombaauth.conftest import Stage, opened
+from tests.support.killers import Killer, aborted, cancelled, timed_out
 
 
 async def _status(client: NombaClient, **options: Any) -> int:

@@ -13,7 +13,7 @@ from nauth.stores import MemoryStore
 from nauth.testing import FakeClock
 from noyoauth import NoyoClient
 from noyoauth.sandbox import NoyoSandbox
-from tests.fakes.watching import Watching
+from tests.support.vendors.watching import Watching
 
 
 @attrs.define(kw_only=True)

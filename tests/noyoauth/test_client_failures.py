@@ -21,8 +21,8 @@ from noyoauth import (
     NoyoUnavailableError,
     RenewalPolicy,
 )
-from tests.fakes.leaks import leaks
 from tests.noyoauth.conftest import Stage, opened
+from tests.support.leaks.errors import leaks
 
 
 async def test_a_wrong_secret_is_typed_and_not_repeated(stage: Stage) -> None:

@@ -25,9 +25,9 @@ from noyoauth import (
 )
 from noyoauth.responses import challenge_error, error_body
 from noyoauth.sandbox.data import group
-from tests.fakes.leaks import leaks
-from tests.fakes.transport import FakeTransport, answer
 from tests.noyoauth.test_lifetime import jwt
+from tests.support.leaks.errors import leaks
+from tests.support.transport import FakeTransport, answer
 
 _SECRET = "CANARY:secret%2B"
 _CREDENTIALS = NoyoCredentials(client_id="id-1", client_secret=_SECRET)
