@@ -10,7 +10,7 @@ import ipaddress
 import resource
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,6 +20,7 @@ from aiohttp import ClientResponse
 from blockbuster import BlockBuster, blockbuster_ctx
 
 from tests.support.loops import LOOPS, Loops
+from tests.support.vendors.stages import STAGES, VendorStage
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -155,3 +156,10 @@ def no_blocking(stay_on_loopback: None) -> Iterator[BlockBuster]:
     with blockbuster_ctx() as watch:
         watch.functions["threading.Lock.acquire"].can_block_in("coverage/collector.py", {"lock_data"})
         yield watch
+
+
+@pytest.fixture
+async def stage(request: pytest.FixtureRequest) -> AsyncIterator[VendorStage[Any, Any]]:
+    """Give a test in a vendor's folder that vendor's stage, with the vendor as documented."""
+    async with STAGES[request.path.parent.name].opened() as made:
+        yield made

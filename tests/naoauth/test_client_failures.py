@@ -19,7 +19,7 @@ from naoauth import (
 )
 from nauth.errors import NauthError
 from nauth.testing import Fault
-from tests.naoauth.conftest import Stage
+from tests.support.vendors.stages import NaoStage as Stage
 
 
 async def test_a_refused_api_key_costs_one_request(stage: Stage) -> None:

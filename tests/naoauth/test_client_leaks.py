@@ -11,8 +11,8 @@ from naoauth import NaoClient, NaoCredentials, NaoOAuth, NaoSession
 from naoauth.sandbox import data
 from nauth.errors import NauthError
 from nauth.testing import Fault
-from tests.naoauth.conftest import Stage, opened
 from tests.support.leaks.errors import leaks
+from tests.support.vendors.stages import NaoStage as Stage
 
 _KEY = data.auth_token("opaque")
 
@@ -44,7 +44,7 @@ async def test_no_failure_shows_a_secret(
     kind: Any, status: int, body: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Neither the request's secrets nor the answer's: not in text, data, log, chain, or locals of our frames."""
-    async with opened() as stage:
+    async with Stage.opened() as stage:
         client = await stage.client(_planted(stage.sandbox.credentials_of(kind)))
         stage.sandbox.faults.add(Fault(status=status, body=body), endpoint="sessions", times=9)
         stage.sandbox.faults.add(Fault(status=status, body=body), endpoint="token", times=9)

@@ -7,7 +7,7 @@ import pytest
 
 from naoauth import NaoClient, NaoOAuth
 from naoauth.sandbox import data
-from tests.naoauth.conftest import Stage, opened
+from tests.support.vendors.stages import NaoStage as Stage
 
 
 async def test_everything_may_come_from_the_environment(
@@ -38,7 +38,9 @@ async def test_custom_base_urls_reach_sessions_and_oauth(stage: Stage) -> None:
 
 async def test_an_odd_answer_is_helped_by_settings() -> None:
     """`jwt_key` and `expires_key` name what no rule could find."""
-    async with opened(jwt_key="odd_name", expiry_key="odd_name", jwt_exp="absent", jwt_life=3600) as stage:
+    async with Stage.opened(
+        jwt_key="odd_name", expiry_key="odd_name", jwt_exp="absent", jwt_life=3600
+    ) as stage:
         credentials = attrs.evolve(
             stage.sandbox.credentials, jwt_key="nao_pass", expires_key="good_until_then"
         )

@@ -24,9 +24,9 @@ from nomadauth import (
     NomadUnavailableError,
     RenewalPolicy,
 )
-from tests.nomadauth.conftest import Stage, opened
 from tests.support.http.vendor import served
 from tests.support.leaks.errors import leaks
+from tests.support.vendors.stages import NomadStage as Stage
 
 
 async def test_a_wrong_password_is_typed_and_not_repeated(stage: Stage) -> None:
@@ -99,7 +99,7 @@ async def test_throttled_is_throttled_with_the_wait(stage: Stage) -> None:
 
 async def test_a_host_that_is_not_there_is_not_sent() -> None:
     """No connection: typed, and never a wrong password."""
-    async with opened() as stage:
+    async with Stage.opened() as stage:
         client = await stage.client(policy=RenewalPolicy(deadline=timedelta(seconds=1)))
         await stage.sandbox.aclose()
         with pytest.raises(NomadNotSentError):

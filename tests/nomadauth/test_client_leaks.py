@@ -10,8 +10,8 @@ import pytest
 
 from nauth.testing import Fault
 from nomadauth import LoginStatus, NomadError, NomadInteractionRequiredError, Token
-from tests.nomadauth.conftest import Stage, opened
 from tests.support.leaks.errors import leaks
+from tests.support.vendors.stages import NomadStage as Stage
 
 
 async def test_no_secret_in_any_repr_or_log(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
@@ -85,7 +85,7 @@ async def test_no_secret_in_any_error(endpoint: str, fault: Fault, stage: Stage)
 async def test_what_a_qr_code_holds_stays_hidden(caplog: pytest.LogCaptureFixture) -> None:
     """Neither the error nor a log shows it; whoever needs it opens it."""
     caplog.set_level(logging.DEBUG)
-    async with opened() as stage:
+    async with Stage.opened() as stage:
         client = await stage.client(stage.sandbox.account(LoginStatus.TWO_FACTOR_SETUP_REQUIRED))
         with pytest.raises(NomadInteractionRequiredError) as refused:
             await client.token()

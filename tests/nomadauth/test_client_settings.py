@@ -13,7 +13,7 @@ from nauth.testing import FakeClock
 from nomadauth import ConfigurationError, NomadApiKey, NomadClient, NomadPassword, NomadSSO, RenewalPolicy
 from nomadauth.client import _settings
 from nomadauth.config import INTERACTIVE_POLICY, POLICY
-from tests.nomadauth.conftest import Stage
+from tests.support.vendors.stages import NomadStage as Stage
 
 _HOST = "https://admin-app.example.com"
 _PASSWORD = NomadPassword("svc@example.com", "CANARY")

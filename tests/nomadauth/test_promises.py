@@ -9,7 +9,7 @@ import pytest
 from nauth.errors import TokenRefusedError
 from nauth.testing import Fault
 from nomadauth import NomadCredentialsRejectedError, NomadPassword
-from tests.nomadauth.conftest import Stage, opened
+from tests.support.vendors.stages import NomadStage as Stage
 
 _CROWD = 300
 
@@ -99,7 +99,7 @@ async def test_a_stale_window_keeps_nobody_waiting(stage: Stage) -> None:
 @pytest.mark.parametrize("rotation", ["new_old_dies", "same", "omitted", "new_old_lives"])
 async def test_a_rotating_refresh_token_is_never_used_twice(rotation: str) -> None:
     """Twenty lives, one refresh each, and one login in all."""
-    async with opened(refresh_rotation=rotation, refresh_kills_old_token="yes") as stage:
+    async with Stage.opened(refresh_rotation=rotation, refresh_kills_old_token="yes") as stage:
         client = await stage.client()
         for _ in range(20):
             await asyncio.gather(*(client.check() for _ in range(10)))
@@ -112,7 +112,7 @@ async def test_a_rotating_refresh_token_is_never_used_twice(rotation: str) -> No
 @pytest.mark.parametrize("endpoint", ["login", "refresh"])
 async def test_a_lost_answer_is_asked_for_again(when: str, endpoint: str) -> None:
     """Before or after Nomad has acted, with refresh tokens that die on use: in the end everybody has a token."""
-    async with opened(refresh_rotation="new_old_dies") as stage:
+    async with Stage.opened(refresh_rotation="new_old_dies") as stage:
         client = await stage.client()
         if endpoint == "refresh":
             await client.token()

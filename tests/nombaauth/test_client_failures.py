@@ -23,8 +23,8 @@ from nombaauth import (
     NombaUnavailableError,
     RenewalPolicy,
 )
-from tests.nombaauth.conftest import Stage, opened
 from tests.support.leaks.errors import leaks
+from tests.support.vendors.stages import NombaStage as Stage
 
 
 def _wrong(credentials: NombaCredentials, **changed: str) -> NombaCredentials:
@@ -57,7 +57,7 @@ async def test_a_line_break_inside_the_account_id_is_a_setting_to_fix(stage: Sta
 
 async def test_throttled_is_throttled_through_every_door() -> None:
     """Whoever meets the 429 of a sign-in, by `token`, `check` or a request, is told so and for how long."""
-    async with opened(rate_class="low", rate_headers="window_60s") as stage:
+    async with Stage.opened(rate_class="low", rate_headers="window_60s") as stage:
         await (await stage.client()).token()
         client = await stage.client(stage.sandbox.second_credentials)
         doors: list[Callable[[], Any]] = [
@@ -93,7 +93,7 @@ async def test_a_check_names_what_went_wrong(fault: Fault, leaf: type[NauthError
 
 async def test_a_host_that_is_not_there_is_not_sent() -> None:
     """No connection: typed, and it says that trying again is safe."""
-    async with opened() as stage:
+    async with Stage.opened() as stage:
         client = await stage.client(policy=RenewalPolicy(deadline=timedelta(seconds=1)))
         await stage.sandbox.aclose()
         with pytest.raises(NombaNotSentError) as refused:

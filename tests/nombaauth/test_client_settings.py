@@ -9,7 +9,7 @@ from yarl import URL
 
 from nombaauth import ConfigurationError, NombaClient, NombaCredentials
 from nombaauth.client import _settings
-from tests.nombaauth.conftest import Stage
+from tests.support.vendors.stages import NombaStage as Stage
 
 _CREDENTIALS = NombaCredentials(client_id="id-1", client_secret="CANARY", account_id="account-1")
 

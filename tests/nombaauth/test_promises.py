@@ -16,8 +16,8 @@ from aiohttp import ClientTimeout
 from nauth.events import RenewalFailed, RenewalSucceeded
 from nauth.testing import Fault
 from nombaauth import NombaClient, NombaCredentialsRejectedError, NombaTokenRefusedError, Token
-from tests.nombaauth.conftest import Stage, opened
 from tests.support.killers import Killer, aborted, cancelled, timed_out
+from tests.support.vendors.stages import NombaStage as Stage
 
 
 async def _status(client: NombaClient, **options: Any) -> int:
@@ -90,7 +90,7 @@ _KILLERS: list[Killer[NombaClient]] = [cancelled, _cancel_twice, _timeout, timed
 
 @asynccontextmanager
 async def _rotating() -> AsyncIterator[Stage]:
-    async with opened(
+    async with Stage.opened(
         refresh_rotation="new_old_dies", refresh_kills_old_access="yes", refresh_bearer="expired_ok"
     ) as stage:
         yield stage

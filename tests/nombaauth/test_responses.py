@@ -22,7 +22,7 @@ from nombaauth import (
 )
 from nombaauth.errors import Endpoint
 from nombaauth.responses import hidden_401, open_envelope, rate_limit, window_hint
-from tests.nombaauth.conftest import body
+from tests.nombaauth.recorded import body
 from tests.support.http.servers import RawServer, serve
 from tests.support.leaks.errors import leaks
 from tests.support.transport import answer

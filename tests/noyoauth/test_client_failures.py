@@ -21,8 +21,8 @@ from noyoauth import (
     NoyoUnavailableError,
     RenewalPolicy,
 )
-from tests.noyoauth.conftest import Stage, opened
 from tests.support.leaks.errors import leaks
+from tests.support.vendors.stages import NoyoStage as Stage
 
 
 async def test_a_wrong_secret_is_typed_and_not_repeated(stage: Stage) -> None:
@@ -109,7 +109,7 @@ async def test_a_late_401_for_an_old_token_fetches_nothing(stage: Stage) -> None
 
 async def test_a_host_that_is_not_there_is_not_sent() -> None:
     """No connection: typed, and it says that trying again is safe."""
-    async with opened() as stage:
+    async with Stage.opened() as stage:
         client = await stage.client(policy=RenewalPolicy(deadline=timedelta(seconds=1)))
         await stage.sandbox.aclose()
         with pytest.raises(NoyoNotSentError) as refused:

@@ -11,8 +11,8 @@ import pytest
 from nauth.testing import Fault
 from noyoauth import NoyoError
 from noyoauth.sandbox.data import EIN
-from tests.noyoauth.conftest import Stage
 from tests.support.leaks.errors import leaks
+from tests.support.vendors.stages import NoyoStage as Stage
 
 
 async def test_no_secret_in_any_repr_or_log(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:

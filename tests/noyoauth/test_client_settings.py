@@ -14,7 +14,7 @@ from nauth.testing import FakeClock
 from noyoauth import HOSTS, ConfigurationError, NoyoClient, NoyoCredentials
 from noyoauth.client import _settings
 from noyoauth.config import TOKEN_URL
-from tests.noyoauth.conftest import Stage, opened
+from tests.support.vendors.stages import NoyoStage as Stage
 
 _CREDENTIALS = NoyoCredentials(client_id="id-1", client_secret="CANARY")
 _FULL = {"NOYO_CLIENT_ID": "id-1", "NOYO_CLIENT_SECRET": "CANARY\n", "NOYO_ENVIRONMENT": "Sandbox"}
@@ -174,7 +174,7 @@ async def test_the_constructor_sends_nothing(stage: Stage) -> None:
 
 async def test_lifetime_settings_reach_the_token() -> None:
     """Cap and unit are the user's to say."""
-    async with opened(token_kind="opaque") as stage:
+    async with Stage.opened(token_kind="opaque") as stage:
         assert (await (await stage.client()).token()).lifetime == timedelta(seconds=600)
         longer = await stage.client(max_lifetime=timedelta(hours=1))
         assert (await longer.renew()).lifetime == timedelta(seconds=864)

@@ -12,7 +12,7 @@ from aiohttp import ClientTimeout
 from nauth.events import RenewalFailed
 from nauth.testing import Fault
 from noyoauth import NoyoCredentialsRejectedError
-from tests.noyoauth.conftest import Stage, opened
+from tests.support.vendors.stages import NoyoStage as Stage
 
 
 async def test_a_cold_herd_costs_one_token_call(stage: Stage) -> None:
@@ -98,7 +98,7 @@ async def test_an_outage_without_a_token_is_shared_and_then_passes(stage: Stage)
 
 async def test_an_answer_that_is_lost_is_asked_for_again() -> None:
     """The token nobody knows dies by itself; a second call is all it costs, also where only the newest lives."""
-    async with opened(concurrent_tokens="newest_only") as stage:
+    async with Stage.opened(concurrent_tokens="newest_only") as stage:
         client = await stage.client()
         stage.sandbox.faults.add(Fault(drop="after"), endpoint="token")
         await client.check()
@@ -107,7 +107,7 @@ async def test_an_answer_that_is_lost_is_asked_for_again() -> None:
 
 async def test_fifty_requests_with_a_short_life_cost_one_call() -> None:
     """The margin never exceeds half of the life, so a token of two seconds is not renewed per request."""
-    async with opened(real_lifetime="short") as stage:
+    async with Stage.opened(real_lifetime="short") as stage:
         client = await stage.client()
         for _ in range(50):
             await client.check()
