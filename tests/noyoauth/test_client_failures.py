@@ -47,12 +47,3 @@ async def test_a_401_that_stays_is_an_error(stage: Stage) -> None:
         hidden = [(await client.token()).access_token.reveal(), stage.sandbox.credentials.authorization]
         assert leaks(refused.value, hidden) == []
     assert (stage.calls, stage.sandbox.unauthorized) == (2, 4)
-
-
-async def test_a_late_401_for_an_old_token_fetches_nothing(stage: Stage) -> None:
-    """Who was refused with a token that is no longer current gets the current one."""
-    client = await stage.client()
-    old = await client.token()
-    new = await client.renew()
-    assert await client._manager.renew(rejected=old) is new
-    assert stage.calls == 2

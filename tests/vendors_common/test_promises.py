@@ -214,6 +214,23 @@ async def test_late_401s_cost_one_renewal(stage: Stage) -> None:
 
 
 @every_way
+async def test_a_late_401_for_a_replaced_token_renews_nothing(stage: Stage) -> None:
+    """Requests whose token was replaced while they were on their way are sent again with the token held by then."""
+    client, gate, endpoint = await stage.client(), asyncio.Event(), stage.case.vendor.endpoint
+    await client.token()
+    stage.sandbox.faults.add(Fault(gate=gate, hold="before"), endpoint=endpoint, times=10)
+    requests = [asyncio.create_task(stage.status(client)) for _ in range(10)]
+    await stage.sandbox.wait_for(endpoint, 10)
+    stage.sandbox.kill_sessions()
+    await client.renew()
+    calls = stage.token_calls
+    gate.set()
+    assert Counter(await asyncio.gather(*requests)) == {200: 10}
+    assert stage.sandbox.unauthorized == 10
+    assert (stage.token_calls, stage.refresh_reuses) == (calls, 0)
+
+
+@every_way
 async def test_a_vendor_that_always_refuses_gets_two_token_calls(stage: Stage) -> None:
     """Two hundred requests get their 401; one renewal is tried for all of them, and `check` raises the typed kind."""
     client = await stage.client()
