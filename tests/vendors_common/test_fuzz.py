@@ -61,11 +61,9 @@ def _nomba(call: str) -> Call:
     def start(transport: FakeTransport) -> Work:
         credentials = NombaCredentials("id", CANARY, "account")
         made = NombaAuthenticator(credentials, NombaApi(base_url=BASE, account_id="account", auth=transport))
-        return {
-            "issue": made.issue,
-            "refresh": lambda: made.refresh(OLD),
-            "revoke": lambda: made.revoke(OLD),
-        }[call]()
+        if call == "revoke":
+            return made.revoke(OLD)
+        return made.issue() if call == "issue" else made.refresh(OLD)
 
     return start
 
