@@ -1,4 +1,4 @@
-"""What an observer is told: frozen events without a secret in them."""
+"""The events an observer gets. They are frozen and hold no secret."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Cause(enum.Enum):
     COLD = "cold"
     """No token was held."""
     STALE = "stale"
-    """The token nears its end."""
+    """The token was about to expire."""
     EXPIRED = "expired"
-    """The token's life was over."""
+    """The token had expired."""
     REJECTED = "rejected"
     """The vendor answered 401."""
     FORCED = "forced"
@@ -82,7 +82,10 @@ class RenewalFailed:
 
 @attrs.frozen(kw_only=True)
 class TokenAdopted:
-    """A sibling's token, `age` old, was taken from the store: no call to the vendor was made."""
+    """Another client's token, `age` old, was taken from the store; the vendor was not called.
+
+    `pushed` says that the store announced the token; otherwise this client loaded it.
+    """
 
     age: timedelta
     pushed: bool
@@ -90,7 +93,7 @@ class TokenAdopted:
 
 @attrs.frozen(kw_only=True)
 class RequestReplayed:
-    """A request was sent again with a new token after a 401. `status` is what the second attempt brought."""
+    """A request was sent again with a new token after a 401. `status` is that of the second response."""
 
     method: str
     status: int
@@ -112,13 +115,17 @@ Event: TypeAlias = (
     | RequestReplayed
     | OriginRefused
 )
+"""What an observer may be called with."""
+
 Observer: TypeAlias = Callable[[Event], None]
+"""Called with each event, in a later turn of the event loop or in a store's thread. Must not block. An exception it
+raises is logged as a warning and goes no further."""
 
 
 def notify(observer: Observer | None, event: Event) -> None:
-    """Tell `observer` of `event` from a later turn of the running loop, so that it cannot hurt the request.
+    """Call `observer` with `event` in a later turn of the running loop, so that it cannot delay or break the request.
 
-    Where a store's own thread pushes a token there is no loop; the observer is called at once.
+    A store's own thread, which pushes a token, has no running loop; there the observer is called at once.
     """
     if observer is None:
         return
