@@ -1,4 +1,4 @@
-"""What travels between a client and NAO Cloud, named as the components of an OpenAPI description would be.
+"""Requests and responses of NAO Cloud, named as the components of an OpenAPI description would be.
 
 Sources: https://polestar.zohodesk.com/portal/en/kb/articles/2-authentication and .../4-fetching-data
 """
@@ -17,7 +17,7 @@ __all__ = ["Pagination", "Session", "SessionLogin", "SessionRequest", "Site", "S
 
 @attrs.frozen(kw_only=True)
 class SessionLogin:
-    """Who signs in."""
+    """E-mail and password of the account that signs in."""
 
     email: str
     password: Secret
@@ -32,13 +32,13 @@ class SessionRequest:
 
 @attrs.frozen(kw_only=True)
 class Session:
-    """What a sessions answer holds, found by the rules of `naoauth.session_response`.
+    """The content of a sessions response, found by the rules of `naoauth.session_response`.
 
     Attributes:
-        jwt: goes on requests, raw.
-        lifetime: from the moment the request was sent.
-        sent_wall_s: when that was, in epoch seconds of this machine's clock.
-        auth_token: the account's permanent API key, which the answer may hold as well. Nobody keeps it unasked.
+        jwt: sent in `Authorization` without a scheme.
+        lifetime: counted from when the request was sent.
+        sent_wall_s: when the request was sent, in epoch seconds of this machine's clock.
+        auth_token: the account's permanent API key, if the response holds it. The client does not keep it.
     """
 
     jwt: Secret
@@ -49,7 +49,7 @@ class Session:
 
 @attrs.frozen(kw_only=True)
 class Site:
-    """One site. `attributes` is as it came: no page lists what is in it."""
+    """One site. `attributes` is as received: no page documents its members."""
 
     id: str
     type: str | None = None
@@ -57,14 +57,14 @@ class Site:
 
     @property
     def name(self) -> str | None:
-        """The site's name, where it has one."""
+        """The site's name, if it has one."""
         name = self.attributes.get("name")
         return name if isinstance(name, str) else None
 
 
 @attrs.frozen(kw_only=True)
 class Pagination:
-    """Where a page stands. Each None where the answer does not say."""
+    """Number of this page (from 1) and of all records; None if the response does not say."""
 
     current: int | None = None
     records: int | None = None
