@@ -17,7 +17,12 @@ __all__ = ["Pagination", "Session", "SessionLogin", "SessionRequest", "Site", "S
 
 @attrs.frozen(kw_only=True)
 class SessionLogin:
-    """E-mail and password of the account that signs in."""
+    """The account that signs in.
+
+    Attributes:
+        email: its e-mail address.
+        password: its password.
+    """
 
     email: str
     password: Secret
@@ -25,7 +30,11 @@ class SessionLogin:
 
 @attrs.frozen(kw_only=True)
 class SessionRequest:
-    """Body of `POST /api/v2/sessions` in its variant with e-mail and password; the other has none."""
+    """Body of `POST /api/v2/sessions` with e-mail and password; with the API key there is no body.
+
+    Attributes:
+        session: e-mail and password.
+    """
 
     session: SessionLogin
 
@@ -49,7 +58,13 @@ class Session:
 
 @attrs.frozen(kw_only=True)
 class Site:
-    """One site. `attributes` is as received: no page documents its members."""
+    """One site.
+
+    Attributes:
+        id: the site's id; a number is kept as text.
+        type: JSON:API's resource type, if the response has it.
+        attributes: as received, because no page documents its members. Not in the repr.
+    """
 
     id: str
     type: str | None = None
@@ -64,7 +79,12 @@ class Site:
 
 @attrs.frozen(kw_only=True)
 class Pagination:
-    """Number of this page (from 1) and of all records; None if the response does not say."""
+    """Position of a page; each member is None if the response does not say.
+
+    Attributes:
+        current: number of this page, from 1.
+        records: number of all records.
+    """
 
     current: int | None = None
     records: int | None = None
@@ -72,7 +92,12 @@ class Pagination:
 
 @attrs.frozen(kw_only=True)
 class SitePage:
-    """One page of `GET /api/v2/sites`."""
+    """One page of `GET /api/v2/sites`.
+
+    Attributes:
+        sites: the sites on it.
+        pagination: its position.
+    """
 
     sites: tuple[Site, ...] = ()
     pagination: Pagination = Pagination()

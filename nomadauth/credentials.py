@@ -169,6 +169,12 @@ class NomadStaticToken:
 
     Nomad does not recommend it for production: it is hard to rotate.
     https://docs.nomad.media/docs/authentication-guide
+
+    Attributes:
+        token: the token, without the word ``Bearer``.
+
+    Raises:
+        ConfigurationError: the token is empty or cannot stand in a header.
     """
 
     token: Secret = attrs.field(converter=_token, validator=_usable)
@@ -196,6 +202,12 @@ class NomadApiKey:
 
     Source: Nomad's Python SDK and the readme of https://github.com/Nomad-Media/nomad-sdk; the documentation does not
     mention it.
+
+    Attributes:
+        key: the key, without the word ``ApiKey``.
+
+    Raises:
+        ConfigurationError: the key is empty or cannot stand in a header.
     """
 
     key: Secret = attrs.field(converter=_token, validator=_usable)

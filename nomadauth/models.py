@@ -73,14 +73,23 @@ class LoginRequest:
 
 @attrs.frozen(kw_only=True)
 class RefreshTokenRequest:
-    """Body of `POST /account/refresh-token` and of `POST /auth/{provider}/renew`."""
+    """Body of `POST /account/refresh-token` and of `POST /auth/{provider}/renew`.
+
+    Attributes:
+        refresh_token: from the last login or refresh.
+    """
 
     refresh_token: Secret
 
 
 @attrs.frozen(kw_only=True)
 class LogoutRequest:
-    """Body of `POST /account/logout`."""
+    """Body of `POST /account/logout`.
+
+    Attributes:
+        user_session_id: from the login's response, if it named one.
+        application_id: as for the login.
+    """
 
     user_session_id: str | None = None
     application_id: str | None = None
@@ -88,7 +97,12 @@ class LogoutRequest:
 
 @attrs.frozen(kw_only=True)
 class PingRequest:
-    """Body of `POST /account/ping`."""
+    """Body of `POST /account/ping`.
+
+    Attributes:
+        user_session_id: from the login's response.
+        application_id: as for the login.
+    """
 
     user_session_id: str
     application_id: str | None = None
@@ -132,7 +146,12 @@ class AccountLoginResponse:
 
 @attrs.frozen(kw_only=True)
 class PingResponse:
-    """Response to `POST /account/ping`: where to redirect the user, if anywhere, and the session's status."""
+    """Response to `POST /account/ping`.
+
+    Attributes:
+        redirect_url: where to redirect the user, if anywhere.
+        ping_status: the session's status.
+    """
 
     redirect_url: _Text = attrs.field(default=None, repr=False)
     ping_status: Annotated[AnyPingStatus | None, PING_STATUS] = None
@@ -140,7 +159,15 @@ class PingResponse:
 
 @attrs.frozen(kw_only=True)
 class User:
-    """Response to `GET /account/user`. Members that a tenant has added are dropped."""
+    """Response to `GET /account/user`. Members that a tenant has added are dropped.
+
+    Attributes:
+        id: the user's id.
+        email: the user's e-mail address, not in the repr.
+        first_name: not in the repr.
+        last_name: not in the repr.
+        is_admin: whether the user is an administrator.
+    """
 
     id: _Text = None
     email: _Text = attrs.field(default=None, repr=False)
@@ -166,7 +193,12 @@ class AnswerMeta:
 
 @attrs.frozen(kw_only=True)
 class Reply(Generic[T_co]):
-    """A success: its decoded body, and its status and headers."""
+    """A success.
+
+    Attributes:
+        data: the decoded body.
+        meta: status and headers of the response.
+    """
 
     data: T_co
     meta: Annotated[AnswerMeta, override(omit=True)]

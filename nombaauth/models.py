@@ -31,7 +31,13 @@ T_co = TypeVar("T_co", covariant=True)
 
 @attrs.frozen(kw_only=True)
 class IssueTokenRequest:
-    """Body of `POST /v1/auth/token/issue`."""
+    """Body of `POST /v1/auth/token/issue`.
+
+    Attributes:
+        client_id: the API key's id.
+        client_secret: the API key's secret.
+        grant_type: always ``client_credentials``.
+    """
 
     client_id: str
     client_secret: Secret
@@ -40,7 +46,12 @@ class IssueTokenRequest:
 
 @attrs.frozen(kw_only=True)
 class RefreshTokenRequest:
-    """Body of `POST /v1/auth/token/refresh`."""
+    """Body of `POST /v1/auth/token/refresh`.
+
+    Attributes:
+        refresh_token: from the last issue or refresh.
+        grant_type: always ``refresh_token``.
+    """
 
     refresh_token: Secret
     grant_type: Literal["refresh_token"] = "refresh_token"
@@ -48,7 +59,12 @@ class RefreshTokenRequest:
 
 @attrs.frozen(kw_only=True)
 class RevokeTokenRequest:
-    """Body of `POST /v1/auth/token/revoke`. The JSON really has `clientId` beside `access_token`."""
+    """Body of `POST /v1/auth/token/revoke`. The JSON really has `clientId` beside `access_token`.
+
+    Attributes:
+        client_id: the API key's id.
+        access_token: the token to revoke.
+    """
 
     client_id: str
     access_token: Secret
@@ -75,7 +91,13 @@ class TokenData:
 
 @attrs.frozen(kw_only=True)
 class Balance:
-    """The `data` of `GET /v1/accounts/balance`. `amount` is exact: the JSON holds it as text."""
+    """The `data` of `GET /v1/accounts/balance`.
+
+    Attributes:
+        amount: exact, because the JSON holds it as text.
+        currency: such as ``NGN``.
+        time_created: Nomba's `timeCreated`.
+    """
 
     amount: Decimal
     currency: str
@@ -87,6 +109,11 @@ class RateLimit:
     """The `X-Rate-Limit-*` headers of a response.
 
     Source: https://developer.nomba.com/docs/api-basics/rate_limit.md
+
+    Attributes:
+        limit: requests allowed in one window.
+        remaining: requests left in this window.
+        window: length of the window.
     """
 
     limit: int | None = None

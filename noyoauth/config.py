@@ -46,7 +46,13 @@ https://docs.noyo.com/docs/introduction/getting-started/authentication"""
 
 @attrs.frozen(kw_only=True)
 class NoyoHosts:
-    """One environment's API hosts. Source: https://docs.noyo.com/docs/introduction/getting-started/environments."""
+    """One environment's API hosts. Source: https://docs.noyo.com/docs/introduction/getting-started/environments.
+
+    Attributes:
+        fulfillment: the Fulfillment API, to which relative paths go.
+        tracking: the Tracking API.
+        group_installation: the Group Installation API.
+    """
 
     fulfillment: URL
     tracking: URL

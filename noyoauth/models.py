@@ -56,7 +56,11 @@ def _within(low: int, high: int | None) -> Any:
 
 @attrs.frozen(kw_only=True)
 class IssueTokenRequest:
-    """Body of `POST /auth/public/token`: this one member and no other. The key goes into the Basic header."""
+    """Body of `POST /auth/public/token`: this one member and no other. The key goes into the Basic header.
+
+    Attributes:
+        grant_type: always ``client_credentials``.
+    """
 
     grant_type: Literal["client_credentials"] = "client_credentials"
 
@@ -82,6 +86,10 @@ class ListGroupsRequest:
     """Query of `GET /api/v1/groups`.
 
     Source: https://docs.noyo.com/docs/using-the-api
+
+    Attributes:
+        page_size: groups on a page, from 5 to 100.
+        offset: groups to skip.
 
     Raises:
         ConfigurationError: `page_size` is not within 5 and 100, or `offset` is negative.
@@ -110,7 +118,19 @@ class PageMeta:
 
 @attrs.frozen(kw_only=True)
 class Group:
-    """An employer group. `federal_ein` stays out of the repr: it identifies a tax payer."""
+    """An employer group.
+
+    Attributes:
+        id: Noyo's id of the group.
+        version: changes with each update of the record; updates name it in their path.
+        created: when the record was created.
+        modified: when it was last changed.
+        name: the group's name.
+        organization_id: the organization it belongs to.
+        dba_name: the name it does business under.
+        federal_ein: tax number; not in the repr, because it identifies a tax payer.
+        sic_code: code of its industry.
+    """
 
     id: str
     version: str
@@ -125,7 +145,12 @@ class Group:
 
 @attrs.frozen(kw_only=True)
 class GroupsPage:
-    """One page of the organization's groups; a fresh sandbox has one group."""
+    """One page of the organization's groups; a fresh sandbox of Noyo has one group.
+
+    Attributes:
+        meta: position of the page in the list.
+        response: the groups.
+    """
 
     meta: PageMeta
     response: tuple[Group, ...]
@@ -167,7 +192,12 @@ class AnswerMeta:
 
 @attrs.frozen(kw_only=True)
 class Reply(Generic[T_co]):
-    """A success: its typed body, and its status and headers. Noyo has no envelope that all responses share."""
+    """A success. Noyo has no envelope that all responses share.
+
+    Attributes:
+        data: the typed body.
+        meta: status and headers of the response.
+    """
 
     data: T_co
     meta: AnswerMeta

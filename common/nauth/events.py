@@ -45,14 +45,23 @@ class Cause(enum.Enum):
 
 @attrs.frozen(kw_only=True)
 class RenewalStarted:
-    """A renewal began."""
+    """A renewal began.
+
+    Attributes:
+        cause: why.
+    """
 
     cause: Cause
 
 
 @attrs.frozen(kw_only=True)
 class RenewalJoined:
-    """A caller began to wait for a renewal; `waiters` includes it."""
+    """A caller began to wait for a renewal.
+
+    Attributes:
+        cause: why the renewal was started.
+        waiters: callers that wait for it now, this one included.
+    """
 
     cause: Cause
     waiters: int
@@ -60,7 +69,14 @@ class RenewalJoined:
 
 @attrs.frozen(kw_only=True)
 class RenewalSucceeded:
-    """The vendor gave a token. `refreshed` tells a refresh from an issue; `took` is the renewal's duration."""
+    """The vendor issued a token.
+
+    Attributes:
+        cause: why the renewal was started.
+        waiters: callers that waited for it.
+        took: how long the renewal took.
+        refreshed: true for a refresh, false for an issue.
+    """
 
     cause: Cause
     waiters: int
@@ -70,7 +86,16 @@ class RenewalSucceeded:
 
 @attrs.frozen(kw_only=True)
 class RenewalFailed:
-    """A renewal failed. `error` is the class's name; `quiet` says that the old token still serves."""
+    """A renewal failed.
+
+    Attributes:
+        cause: why the renewal was started.
+        waiters: callers that waited for it, and get the error.
+        took: how long the renewal took.
+        error: the name of the error's class.
+        quiet: whether the old token is still valid, so that callers get it and no error.
+        retry_after: how long until the next attempt; None if unknown.
+    """
 
     cause: Cause
     waiters: int
@@ -82,9 +107,11 @@ class RenewalFailed:
 
 @attrs.frozen(kw_only=True)
 class TokenAdopted:
-    """Another client's token, `age` old, was taken from the store; the vendor was not called.
+    """Another client's token was taken from the store; the vendor was not called.
 
-    `pushed` says that the store announced the token; otherwise this client loaded it.
+    Attributes:
+        age: how long ago the token was requested.
+        pushed: whether the store announced it; otherwise this client loaded it.
     """
 
     age: timedelta
@@ -93,7 +120,12 @@ class TokenAdopted:
 
 @attrs.frozen(kw_only=True)
 class RequestReplayed:
-    """A request was sent again with a new token after a 401. `status` is that of the second response."""
+    """A request was sent again with a new token after a 401.
+
+    Attributes:
+        method: HTTP method.
+        status: HTTP status of the second response.
+    """
 
     method: str
     status: int
@@ -101,7 +133,11 @@ class RequestReplayed:
 
 @attrs.frozen(kw_only=True)
 class OriginRefused:
-    """A request went to an origin that was not configured, so no token was put on it."""
+    """A request went to an origin that was not configured, so no token was put on it.
+
+    Attributes:
+        origin: that origin, such as ``https://example.com:443``.
+    """
 
     origin: str
 

@@ -15,7 +15,13 @@ __all__ = ["Lease", "Listener", "Record", "StoreKey", "TokenStore", "Unsubscribe
 
 @attrs.frozen(kw_only=True)
 class StoreKey:
-    """Which token: vendor, base URL and a digest of the credential. Contains no secret."""
+    """Name of one shared token. Contains no secret.
+
+    Attributes:
+        vendor: the vendor's name, such as ``nomba``.
+        base_url: the URL that the token is for.
+        identity: digest of the credential; see `nauth.stores.identity_digest`.
+    """
 
     vendor: str
     base_url: str
