@@ -10,7 +10,7 @@ import ipaddress
 import resource
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,7 +19,8 @@ import pytest
 from aiohttp import ClientResponse
 from blockbuster import BlockBuster, blockbuster_ctx
 
-from tests.fakes.loops import LOOPS, Loops
+from tests.support.loops import LOOPS, Loops
+from tests.support.vendors.stages import STAGES, VendorStage
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,7 +48,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     A line that chance has reached is not thereby tested, and counting lines makes these tests twice as slow.
     """
     for item in items:
-        if item.path.name.startswith("test_fuzz") or item.path.parent.name == "simulation":
+        if (
+            item.path.name.startswith("test_fuzz") or item.path.parent.name == "fuzz"
+        ) or item.path.parent.name == "simulation":
             item.add_marker("no_cover")
 
 
@@ -153,3 +156,10 @@ def no_blocking(stay_on_loopback: None) -> Iterator[BlockBuster]:
     with blockbuster_ctx() as watch:
         watch.functions["threading.Lock.acquire"].can_block_in("coverage/collector.py", {"lock_data"})
         yield watch
+
+
+@pytest.fixture
+async def stage(request: pytest.FixtureRequest) -> AsyncIterator[VendorStage[Any, Any]]:
+    """Give a test in a vendor's folder that vendor's stage, with the vendor as documented."""
+    async with STAGES[request.path.parent.name].opened() as made:
+        yield made

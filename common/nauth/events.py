@@ -94,7 +94,7 @@ class RenewalFailed:
         took: how long the renewal took.
         error: the name of the error's class.
         quiet: whether the old token is still valid, so that callers get it and no error.
-        retry_after: how long until the next attempt; None if unknown.
+        retry_after: the `retry_after` of the error, if it has one.
     """
 
     cause: Cause

@@ -12,8 +12,8 @@ MIDDLEWARE: tuple[Planted, ...] = (
         "bearer/aiohttp",
         "            return await self._elsewhere(request, handler)\n",
         "            pass\n",
-        "bearer_redirects",
-        "redirect_matrix",
+        "bearer/aiohttp_cross_origin",
+        "bearer/redirect_matrix",
         simulated=False,
     ),
     core(
@@ -21,7 +21,7 @@ MIDDLEWARE: tuple[Planted, ...] = (
         "bearer/aiohttp",
         "if AUTHORIZATION in headers or (self._foreign and remembered(self._foreign, request)):",
         "if self._foreign and remembered(self._foreign, request):",
-        "bearer",
+        "bearer/aiohttp",
         simulated=False,
     ),
     core(
@@ -29,8 +29,8 @@ MIDDLEWARE: tuple[Planted, ...] = (
         "bearer/aiohttp",
         "if AUTHORIZATION in headers or (self._foreign and remembered(self._foreign, request)):",
         "if AUTHORIZATION in headers:",
-        "bearer_redirects",
-        "hops",
+        "bearer/aiohttp_cross_origin",
+        "bearer/aiohttp_redirects",
         simulated=False,
     ),
     core(
@@ -38,7 +38,7 @@ MIDDLEWARE: tuple[Planted, ...] = (
         "bearer/aiohttp",
         "        if not replayable(request.body):  # looked at again: an upload may have been running a moment ago\n",
         "        if request.body is NotImplemented:\n",
-        "replay",
+        "bearer/aiohttp_replay",
         simulated=False,
     ),
     core(
@@ -46,7 +46,7 @@ MIDDLEWARE: tuple[Planted, ...] = (
         "bearer/aiohttp",
         "            await settle(request, response)\n",
         "            pass\n",
-        "bearer_401",
+        "bearer/aiohttp_unauthorized",
         simulated=False,
     ),
     core(
@@ -54,7 +54,7 @@ MIDDLEWARE: tuple[Planted, ...] = (
         "bearer/aiohttp",
         "            self._manager.refused(renewed)\n",
         "            pass\n",
-        "bearer_401",
+        "bearer/aiohttp_unauthorized",
         simulated=False,
     ),
     core(
@@ -62,7 +62,7 @@ MIDDLEWARE: tuple[Planted, ...] = (
         "bearer/aiohttp",
         "        if not usual and not _verified(request):\n",
         "        if not usual and request is None:\n",
-        "bearer",
+        "bearer/aiohttp",
         simulated=False,
     ),
     core(
@@ -70,7 +70,7 @@ MIDDLEWARE: tuple[Planted, ...] = (
         "bearer/httpx_redirects",
         "            request.headers = list(self._foreign(request.headers))\n",
         "            pass\n",
-        "httpx_redirects",
+        "bearer/httpx_redirects",
         simulated=False,
     ),
     core(
@@ -78,8 +78,8 @@ MIDDLEWARE: tuple[Planted, ...] = (
         "bearer/httpx",
         "        if key not in self._origins:\n",
         "        if key is None:\n",
-        "httpx",
-        "httpx_redirects",
+        "bearer/httpx",
+        "bearer/httpx_redirects",
         simulated=False,
     ),
 )

@@ -20,7 +20,7 @@ from nauth.errors import ConfigurationError, OriginError
 from nauth.stores.base import StoreKey
 from nauth.stores.memory import MemoryStore
 from nauth.token import Token
-from tests.fakes.http import Issuer, Vendor, client_of, served
+from tests.support.http.vendor import Issuer, Vendor, client_of, served
 
 
 async def test_await_and_async_with() -> None:

@@ -13,8 +13,8 @@ from yarl import URL
 
 from nauth.client import VendorClient
 from nauth.errors import ClosedError, StoreError
-from tests.fakes.http import Issuer, Vendor, client_of, served
-from tests.fakes.transport import FakeTransport
+from tests.support.http.vendor import Issuer, Vendor, client_of, served
+from tests.support.transport import FakeTransport
 
 _BASE = URL("https://api.example.com")
 

@@ -19,8 +19,8 @@ from nauth.events import (
     notify,
 )
 from nauth.manager.token_manager import TokenManager
-from tests.fakes.authenticator import HOUR
-from tests.fakes.manager import KEY, Rig, all_blocked
+from tests.support.authenticator import HOUR
+from tests.support.manager import KEY, Rig, all_blocked
 
 STARTED = RenewalStarted(cause=Cause.COLD)
 

@@ -12,7 +12,7 @@ from nauth.testing import Fault
 from noyoauth import HOSTS, ConfigurationError, GroupsPage, NoyoMalformedResponseError, NoyoNotFoundError
 from noyoauth.sandbox import NoyoSandbox
 from noyoauth.sandbox.data import EIN, group
-from tests.noyoauth.conftest import Stage, opened
+from tests.support.vendors.stages import NoyoStage as Stage
 
 # --- requests ---------------------------------------------------------------------------------------------------------
 
@@ -92,7 +92,7 @@ async def test_a_session_of_ones_own_is_used_and_left_open(stage: Stage) -> None
 )
 async def test_all_pages_are_read_by_offset(count: int, pages: list[int], total: str, page_num: str) -> None:
     """Every group once, in order, whether or not Noyo counts them and however it numbers pages."""
-    async with opened(total_records=total, page_num=page_num) as stage:
+    async with Stage.opened(total_records=total, page_num=page_num) as stage:
         stage.sandbox.groups = [group(number) for number in range(1, count + 1)]
         client = await stage.client()
         read = [page async for page in client.groups(page_size=5)]

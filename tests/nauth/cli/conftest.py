@@ -9,7 +9,7 @@ import pytest
 
 from nauth.testing import Sandbox
 from nombaauth.sandbox import NombaSandbox
-from tests.fakes.servers import in_thread
+from tests.support.http.servers import in_thread
 
 Serve = Callable[[Sandbox], None]
 

@@ -27,7 +27,7 @@ from nauth.secret import Secret
 from nauth.stores import MemoryStore
 from nauth.testing import FakeClock
 from nauth.token import Token
-from tests.fakes.transport import FakeTransport, answer
+from tests.support.transport import FakeTransport, answer
 
 _DOOR = "https://auth.example.com/authorize?tenant=1&state=fixed"
 _FIRST = answer(200, {"access_token": "at-1", "refresh_token": "rt-1", "expires_in": 3600})

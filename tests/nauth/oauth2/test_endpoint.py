@@ -23,7 +23,7 @@ from nauth.oauth2 import ClientCredentials, TokenEndpoint
 from nauth.oauth2.errors import Ask
 from nauth.secret import Secret
 from nauth.token import Token
-from tests.fakes.transport import FakeTransport, answer
+from tests.support.transport import FakeTransport, answer
 
 _URL = "https://auth.example.com/token?tenant=1"
 _FULL = {

@@ -16,8 +16,8 @@ from nauth.stores.base import Lease, Record, StoreKey, TokenStore
 from nauth.stores.memory import MemoryStore, default_store
 from nauth.testing.clock import FakeClock
 from nauth.token import Token
-from tests.fakes.authenticator import HOUR, made
-from tests.fakes.manager import KEY, all_blocked, immediately
+from tests.support.authenticator import HOUR, made
+from tests.support.manager import KEY, all_blocked, immediately
 
 TTL = timedelta(seconds=40)
 NOW = timedelta(0)
