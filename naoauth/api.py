@@ -23,13 +23,13 @@ __all__ = ["NaoApi"]
 
 
 class NaoApi:
-    """Typed calls: request model in, response model out. Always asks for JSON: anything else gets a 406.
+    """Typed calls: request model in, response model out. Each asks for JSON: otherwise NAO Cloud answers 406.
 
     Args:
         base_url: the service's address, without ``/api/v2``.
-        auth: carries the call that deals in credentials.
-        resources: carries calls that need a token, and puts it on; the same as `auth` if None.
-        endpoint: which credential `resources` puts on, for the errors.
+        auth: sends the call that carries credentials.
+        resources: sends calls that need a token, and adds it; the same as `auth` if None.
+        endpoint: which kind of credential `resources` adds, for the errors.
         jwt_key: as for `NaoSession`.
         expires_key: as for `NaoSession`.
     """
@@ -69,7 +69,7 @@ class NaoApi:
         if (request is None) == (auth_token is None):
             raise ConfigurationError("create_session takes a request or an auth_token, and one of them only")
         url, headers = below(self._base_url, f"{API_PATH}/sessions"), self._headers()
-        # repeatable: a second session hurts nobody
+        # repeatable: a second session does not end the first
         if request is None:
             asked = Request(
                 method="POST", url=url, headers=headers | _raw(auth_token), body=None, repeatable=True

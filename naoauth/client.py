@@ -31,7 +31,7 @@ _Authenticator = NaoApiKeyAuthenticator | NaoSessionAuthenticator | NaoOAuthAuth
 
 
 class NaoClient(VendorClient):
-    """Put one NAO Cloud credential on requests, and keep it alive where it has a life.
+    """Put one NAO Cloud credential on requests, and renew it if it expires.
 
     ::
 
@@ -39,8 +39,9 @@ class NaoClient(VendorClient):
             async with nao.get("/api/v2/sites") as response:
                 sites = await response.json()
 
-    Three ways to sign in, in the vendor's own order for back ends: `NaoApiKey` (raw, endless), `NaoSession` (a JWT, raw,
-    24 hours), `NaoOAuth` (a person's consent, Bearer).
+    Three ways to sign in, in the order that the vendor recommends for back ends: `NaoApiKey` (sent without a scheme,
+    never expires), `NaoSession` (a JWT, sent without a scheme, 24 hours), `NaoOAuth` (a person's consent, sent as
+    Bearer).
 
     Source: https://polestar.zohodesk.com/portal/en/kb/articles/2-authentication
 
@@ -48,13 +49,13 @@ class NaoClient(VendorClient):
         credentials: how to sign in. If None, from `NAO_CLIENT_ID`, `NAO_CLIENT_SECRET` and `NAO_REDIRECT_URI`; or from
             `NAO_EMAIL` and `NAO_PASSWORD`; or from `NAO_AUTH_TOKEN`. Setting more than one of these is an error.
         environment: must be None: NAO Cloud has no environments.
-        base_url: another instance, with or without ``/api/v2``; from `NAO_BASE_URL` if None. The OAuth addresses
-            follow it.
+        base_url: another instance, with or without ``/api/v2``; from `NAO_BASE_URL` if None. The OAuth URLs are
+            derived from it.
         session: your own session for requests; never closed here.
         store: where the token is shared; by default with every client of this process.
-        policy: when to renew; by default five minutes before the end.
-        clock: where time comes from.
-        observer: told of renewals and replays.
+        policy: when to renew; by default five minutes before expiry.
+        clock: source of time; the machine's clock if None.
+        observer: called with each event, such as a renewal or a replay.
 
     Raises:
         ConfigurationError: lists every setting that is missing or wrong. Nothing was sent.
@@ -99,14 +100,14 @@ class NaoClient(VendorClient):
 
     @property
     def api(self) -> NaoApi:
-        """NAO Cloud's endpoints, typed. The one that deals in credentials bypasses the client's own token."""
+        """NAO Cloud's endpoints, typed. The call that carries credentials is sent without the client's token."""
         return self._api
 
     async def check(self) -> SitePage:
         """List the first page of sites: the simplest call that proves that the credential works.
 
         Raises:
-            NaoError: as for `NaoApi.list_sites`, or no token could be had.
+            NaoError: as for `NaoApi.list_sites`, or no token could be obtained.
         """
         return await self._api.list_sites()
 
@@ -122,15 +123,15 @@ class NaoClient(VendorClient):
         return self._oauth().authorization_url(parameters)
 
     async def exchange(self, callback: str | URL | Secret) -> Token:
-        """Check what the person brought back, exchange the code, and serve the new token from now on.
+        """Check the address the person came back to, exchange its code, and serve the new token from now on.
 
         Args:
-            callback: the whole address they were sent back to, or its query. Never logged or quoted.
+            callback: the whole address the browser came back to, or its query. Never logged or quoted.
 
         Raises:
             ConfigurationError: the client was not made with `NaoOAuth`.
-            NaoSignInNeededError: the state is of no sign-in started with this client, the person declined, or the code
-                was refused: start again.
+            NaoSignInNeededError: the state belongs to no sign-in of this client, the person declined, or the code was
+                refused: start again.
             NaoError: see `naoauth.errors`.
         """
         hidden = hide(callback)
@@ -138,11 +139,11 @@ class NaoClient(VendorClient):
         return await self._oauth().exchange(hidden, self._manager)
 
     async def revoke(self) -> None:
-        """Forget the token, here and in the store; with `NaoOAuth` also revoke it at NAO Cloud, if it knows how.
+        """Forget the token, here and in the store; with `NaoOAuth` also revoke it, if the instance has a way to.
 
         Raises:
             ConfigurationError: an API key cannot be revoked.
-            NauthError: the token may still be alive; revoke again.
+            NauthError: the token may still be valid; revoke again.
         """
         await self._manager.revoke()
 
@@ -171,7 +172,7 @@ def _authenticator(
 def _settings(
     credentials: object, environment: object, base_url: object, environ: Mapping[str, str] | None
 ) -> tuple[NaoCredentials, URL]:
-    """Fill in from the environment what was not given; complain once, about everything."""
+    """Read from the environment what was not given; raise one error that lists every fault."""
     if credentials is not None and not isinstance(credentials, NaoApiKey | NaoSession | NaoOAuth):
         raise ConfigurationError(
             f"credentials must be NaoApiKey, NaoSession or NaoOAuth, not {type(credentials).__name__}: "

@@ -51,8 +51,8 @@ class NomadClient(VendorClient):
             async with nomad.get("/account/user") as response:
                 user = await response.json()
 
-    Paths hang below the API's address, so ``/account/user`` means ``https://.../api/account/user``. Some tenants keep
-    a single session for each account: use an account of its own for each service.
+    Paths are relative to the API's address, so ``/account/user`` means ``https://.../api/account/user``. Some tenants
+    keep a single session for each account: use a separate account for each service.
 
     Source: https://docs.nomad.media/docs/authentication-guide
 
@@ -63,14 +63,14 @@ class NomadClient(VendorClient):
         base_url: your admin host, with or without ``/api``; from `NOMAD_MEDIA_BASE_URL` if None.
         session: your own session for requests; never closed here.
         store: where the token is shared; by default with every client of this process.
-        policy: when to renew; by default at three quarters of an hour's life. Where a person may be asked, the default
-            also leaves five minutes for the answer.
-        clock: where time comes from.
-        observer: told of renewals and replays.
+        policy: when to renew; by default 15 minutes before expiry. If a person may be asked, the default deadline is
+            five minutes, so that there is time to answer.
+        clock: source of time; the machine's clock if None.
+        observer: called with each event, such as a renewal or a replay.
         allow_persistence: accept a store that outlives the process, against Nomad's advice.
-        on_interaction: asked for a second factor's code, or a new password, where a login wants one.
-        portal_url: your portal host, if the token is for it too.
-        sso_base_url: where ``/auth/{provider}`` lies, if not behind the API's address.
+        on_interaction: asked for a second factor's code or a new password, if a login requires one.
+        portal_url: your portal host, if it shall get the token too.
+        sso_base_url: the URL that ``/auth/{provider}`` is below, if not the API's address.
 
     Raises:
         ConfigurationError: lists every setting that is missing or wrong. Nothing was sent.
@@ -130,13 +130,13 @@ class NomadClient(VendorClient):
 
     @property
     def api(self) -> NomadApi:
-        """Nomad's endpoints, typed. Those that deal in tokens bypass the client's own token."""
+        """Nomad's endpoints, typed. Calls that issue, refresh or end tokens are sent without the client's token."""
         return self._api
 
     async def check(self) -> NomadCheck:
         """Ask for a "Pong Auth": the simplest call that proves that the credentials work.
 
-        Hosts without that call are asked for the user instead.
+        If the host has no such endpoint, ask for the signed-in user instead.
 
         Raises:
             NomadTokenRefusedError: signed in, yet the token is refused; the text lists likely causes.
@@ -149,7 +149,7 @@ class NomadClient(VendorClient):
         return NomadCheck(endpoint="user", user=(await self._api.get_user()).data)
 
     async def ping(self) -> PingResponse:
-        """Keep the session alive and learn how it is; `SESSION_DEACTIVATED` means another login has replaced it.
+        """Keep the session alive and get its status; `SESSION_DEACTIVATED` means another login has replaced it.
 
         Raises:
             ConfigurationError: there is no session to ping: Nomad named none when signing in, or the credential is
@@ -166,10 +166,10 @@ class NomadClient(VendorClient):
         return (await self._api.ping(request)).data
 
     async def logout(self) -> None:
-        """End the session at Nomad, for everybody who shares it, and forget the token.
+        """End the session at Nomad, for all clients that share it, and forget the token.
 
-        Never signs in to do so; the next call that needs a token does. After a single sign-on only a person can sign
-        in again. Closing a client does not log out.
+        It never signs in to do so; the next call that needs a token signs in. After a single sign-on only a person can
+        sign in again. Closing a client does not log out.
 
         Raises:
             ConfigurationError: a static token or API key has no session. Nothing was sent.
@@ -216,7 +216,7 @@ def _settings(
     sso_base_url: object = None,
     environ: Mapping[str, str] | None = None,
 ) -> tuple[NomadCredentials, URL, URL | None]:
-    """Fill in from the environment what was not given; complain once, about everything."""
+    """Read from the environment what was not given; raise one error that lists every fault."""
     kinds = get_args(NomadCredentials)
     if credentials is not None and not isinstance(credentials, kinds):
         raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""A 403 that means 401: some of Nomad's own SDKs renew on a 403 only."""
+"""Recognise a 403 that means an expired token: some of Nomad's own SDKs renew on a 403 only."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ _FORBIDDEN = 403
 
 
 class Expired403:
-    """Tell a 403 that refuses a token for its age from one that refuses the account's right.
+    """Tell a 403 for an expired token from a 403 for a missing permission.
 
-    Documents say 401 for an expired token, and Nomad's Python and JavaScript SDKs wait for a 403. So a 403 counts as
-    a 401 where this machine's clock says that the token was over by the time of the answer, and only there.
+    The documents say 401 for an expired token, but Nomad's Python and JavaScript SDKs wait for a 403. So a 403 counts
+    as a 401 in two cases: the token has expired by this machine's clock, or another token has replaced it since the
+    request was sent.
 
     Attributes:
-        manager: whose token; set once it exists.
+        manager: the manager of the token; set after it has been created.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -28,10 +29,10 @@ class Expired403:
         self.manager: TokenManager | None = None
 
     async def __call__(self, response: Answered) -> bool:
-        """Tell whether `response` refuses a token that is over."""
+        """Tell whether `response` refuses a token that has expired or was replaced."""
         token = self.manager.current if self.manager is not None else None
         if response.status != _FORBIDDEN or token is None:
             return False
         if response.request_info.headers.get(AUTHORIZATION) != token.authorization:
-            return True  # replaced meanwhile: the newer one is tried, and nothing is renewed for it
+            return True  # replaced meanwhile: the request is repeated with the newer token, without a renewal
         return token.expires_at is not None and token.expires_at.timestamp() <= self._clock.wall()

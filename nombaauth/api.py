@@ -39,8 +39,8 @@ class NombaApi:
     Args:
         base_url: Nomba's address.
         account_id: the parent account's id, sent with every call.
-        auth: carries the three calls that deal in tokens.
-        resources: carries calls that need a token, and puts it on; the same as `auth` if None.
+        auth: sends the three calls that issue, refresh and revoke tokens.
+        resources: sends calls that need a token, and adds it; the same as `auth` if None.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class NombaApi:
             NombaCredentialsRejectedError: client id, secret or account id refused, or of the other environment.
             NombaError: see `nombaauth.errors`.
         """
-        # repeatable: if the answer was lost, a second sign-in replaces the session nobody knows about
+        # repeatable: if the response was lost, a second sign-in replaces the session whose token was lost
         return await self._post(Endpoint.ISSUE, "issue", request, TokenData)
 
     async def refresh_token(self, request: RefreshTokenRequest, *, bearer: Token) -> Envelope[TokenData]:
@@ -66,26 +66,26 @@ class NombaApi:
 
         Args:
             request: the refresh token.
-            bearer: the token being replaced; Nomba wants it in `Authorization`, even where it has expired.
+            bearer: the token being replaced; Nomba requires it in `Authorization`, even if it has expired.
 
         Raises:
-            NombaRefreshRefusedError: refused for good; sign in again.
+            NombaRefreshRefusedError: definitively refused; sign in again.
             NombaError: see `nombaauth.errors`.
         """
         try:
             return await self._post(Endpoint.REFRESH, "refresh", request, TokenData, bearer=bearer)
         except MalformedResponseError as error:
-            # a success without a token is a refusal; what is not even JSON is a doubt
+            # a success without a token is a refusal; a body that is not JSON is not: the refresh token may still work
             if any(problem.startswith(NOT_JSON) for problem in error.problems) or not error.problems:
                 raise
         raise NombaRefreshRefusedError("Nomba's answer to refreshing the token holds no new token")
 
     async def revoke_token(self, request: RevokeTokenRequest) -> Envelope[object]:
-        """End an access token's life: `POST /v1/auth/token/revoke`. Refresh tokens cannot be revoked.
+        """Revoke an access token: `POST /v1/auth/token/revoke`. Refresh tokens cannot be revoked.
 
         Raises:
             NombaError: see `nombaauth.errors`. A token that is already invalid is refused in several ways;
-                `NombaAuthenticator.revoke` takes them all for success.
+                `NombaAuthenticator.revoke` counts them all as success.
         """
         return await self._post(Endpoint.REVOKE, "revoke", request, object)
 
@@ -119,7 +119,7 @@ class NombaApi:
             url=self._base_url.joinpath(f"v1/auth/token/{action}"),
             headers=headers if bearer is None else headers | {"Authorization": bearer.authorization},
             body=encode(CONVERTER, body),
-            # a refresh too: if its token was spent by the answer that was lost, the refusal leads to a new sign-in
+            # a refresh too: if the lost response has spent its token, the refusal leads to a new sign-in
             repeatable=True,
         )
         return open_envelope(await send(self._auth, request, LEAVES), endpoint, data)

@@ -34,9 +34,9 @@ class NombaClient(VendorClient):
             async with nomba.get("/v1/transfers/banks") as response:
                 banks = await response.json()
 
-    Nomba keeps a single session for each key: sign in from one place, or share the token through a store. For a
-    sub-account keep the parent's id in the header and name the sub-account in the path; where a call really needs
-    another header, give ``headers={"accountId": ...}``.
+    Nomba keeps a single session for each key: sign in from one process, or share the token through a store. For a
+    sub-account keep the parent's id in the header and name the sub-account in the path; if a call really needs another
+    header, give ``headers={"accountId": ...}``.
 
     Source: https://developer.nomba.com/docs/guides/authentication-best-practises
 
@@ -44,12 +44,12 @@ class NombaClient(VendorClient):
         credentials: the API key; from `NOMBA_CLIENT_ID`, `NOMBA_CLIENT_SECRET` (or `NOMBA_PRIVATE_KEY`) and
             `NOMBA_ACCOUNT_ID` if None.
         environment: ``"production"`` or ``"sandbox"``; from `NOMBA_ENVIRONMENT` if None. Never guessed.
-        base_url: an address instead of the environment's own; from `NOMBA_BASE_URL` if None.
+        base_url: a URL instead of the environment's host; from `NOMBA_BASE_URL` if None.
         session: your own session for requests; never closed here.
         store: where the token is shared; by default with every client of this process.
-        policy: when to renew; by default five minutes before the end, as Nomba advises.
-        clock: where time comes from.
-        observer: told of renewals and replays.
+        policy: when to renew; by default five minutes before expiry, as Nomba recommends.
+        clock: source of time; the machine's clock if None.
+        observer: called with each event, such as a renewal or a replay.
 
     Raises:
         ConfigurationError: lists every setting that is missing or wrong. Nothing was sent.
@@ -97,7 +97,7 @@ class NombaClient(VendorClient):
 
     @property
     def api(self) -> NombaApi:
-        """Nomba's endpoints, typed. The three that deal in tokens bypass the client's own token."""
+        """Nomba's endpoints, typed. The three token calls are sent without the client's token."""
         return self._api
 
     async def check(self) -> Balance:
@@ -110,13 +110,13 @@ class NombaClient(VendorClient):
         return (await self._api.get_balance()).data
 
     async def revoke(self) -> None:
-        """End the token's life at Nomba, for everybody who shares the session, and forget it.
+        """Revoke the token at Nomba, for all clients that share the session, and forget it.
 
-        For a token that may have leaked. Closing a client does not revoke. Never signs in to do so; the next call
-        that needs a token does.
+        Use it if a token may have leaked. Closing a client does not revoke. It never signs in to revoke; the next call
+        that needs a token signs in.
 
         Raises:
-            NauthError: the token may still be alive; revoke again.
+            NauthError: the token may still be valid; revoke again.
         """
         await self._manager.revoke()
 
@@ -124,7 +124,7 @@ class NombaClient(VendorClient):
 def _settings(
     credentials: object, environment: object, base_url: object, environ: Mapping[str, str] | None
 ) -> tuple[NombaCredentials, URL]:
-    """Fill in from the environment what was not given; complain once, about everything."""
+    """Read from the environment what was not given; raise one error that lists every fault."""
     if credentials is not None and not isinstance(credentials, NombaCredentials):
         raise ConfigurationError(
             f"credentials must be NombaCredentials, not {type(credentials).__name__}: "

@@ -15,9 +15,9 @@ __all__ = ["token_lifetime"]
 
 
 def token_lifetime(data: TokenData, meta: AnswerMeta) -> timedelta:
-    """Return `expiresAt` minus the answer's own `Date`, so that no clock skew counts; else 30 minutes.
+    """Return `expiresAt` minus the response's `Date`, so that a wrong clock does not matter; else 30 minutes.
 
-    The documented half hour holds only where the answer states nothing usable: 60 and 180 minutes have been seen.
+    The documented half hour counts only if the response states no usable expiry: 60 and 180 minutes have been seen.
     """
     stated = None
     if data.expires_at is not None:

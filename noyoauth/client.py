@@ -42,7 +42,7 @@ __all__ = ["NoyoClient"]
 _T = TypeVar("_T")
 
 _CHECK = ListGroupsRequest(page_size=5)
-"""The smallest page there is; the one of Noyo's own example."""
+"""The smallest page size, as in Noyo's example."""
 
 
 class NoyoClient(VendorClient):
@@ -62,21 +62,21 @@ class NoyoClient(VendorClient):
     Source: https://docs.noyo.com/docs/introduction/getting-started/authentication
 
     Args:
-        credentials: the API key, or a function (that does not block) which returns the one of the day and is asked
-            at each fetch; from `NOYO_CLIENT_ID` and `NOYO_CLIENT_SECRET` if None.
+        credentials: the API key, or a function (which must not block) that returns the current one and is called for
+            each token; from `NOYO_CLIENT_ID` and `NOYO_CLIENT_SECRET` if None.
         environment: ``"live"`` or ``"sandbox"``; from `NOYO_ENVIRONMENT` if None. Never guessed.
-        base_url: an address instead of the environment's own; from `NOYO_BASE_URL` if None. Only its origin may then
-            see the token.
-        token_url: where tokens come from, if not from Noyo's one address for both environments; from
-            `NOYO_TOKEN_URL` if None. For a base URL on loopback it is the documented path there.
-        origins: further origins that may see the token.
+        base_url: a URL instead of the environment's host; from `NOYO_BASE_URL` if None. The token then goes to its
+            origin only.
+        token_url: the token endpoint, if not Noyo's, which is the same for both environments; from `NOYO_TOKEN_URL` if
+            None. For a base URL on loopback it is the documented path there.
+        origins: further origins that may get the token.
         session: your own session for requests; never closed here.
         store: where the token is shared; by default with every client of this process.
-        policy: when to renew; by default a minute before the end.
-        clock: where time comes from.
-        observer: told of renewals and replays.
-        max_lifetime: the most believed of a token that does not state its own lifetime.
-        expires_in_unit: what `expires_in` counts; "auto" takes numbers from 10,000 on for milliseconds.
+        policy: when to renew; by default a minute before expiry.
+        clock: source of time; the machine's clock if None.
+        observer: called with each event, such as a renewal or a replay.
+        max_lifetime: the longest lifetime accepted for a token whose claims do not state one.
+        expires_in_unit: what `expires_in` counts; "auto" takes numbers of 10,000 and more as milliseconds.
 
     Raises:
         ConfigurationError: lists every setting that is missing or wrong. Nothing was sent.
@@ -131,11 +131,11 @@ class NoyoClient(VendorClient):
 
     @property
     def api(self) -> NoyoApi:
-        """Noyo's endpoints, typed. The one that deals in tokens bypasses the client's own token."""
+        """Noyo's endpoints, typed. The token call is sent without the client's token."""
         return self._api
 
     async def check(self) -> GroupsPage:
-        """List up to five groups: the call by which Noyo says to test a token.
+        """List up to five groups: the call that Noyo recommends to test a token.
 
         Raises:
             NoyoTokenRefusedError: signed in, yet the token is refused; the text names host and environment.
@@ -146,8 +146,8 @@ class NoyoClient(VendorClient):
     def groups(self, *, page_size: int = 100) -> AsyncIterator[GroupsPage]:
         """Return the pages of the organization's groups, each fetched when it is asked for.
 
-        Pages by `offset` until `total_records` are read, or, where Noyo does not say how many there are, until a
-        page is not full. A list that changes meanwhile may repeat or miss a group.
+        Pages by `offset` until `total_records` are read, or, if Noyo does not say how many there are, until a page is
+        not full. A list that changes meanwhile may repeat or miss a group.
 
         Args:
             page_size: groups on a page, from 5 to 100.
@@ -164,7 +164,7 @@ class NoyoClient(VendorClient):
             reply = await self._api.list_groups(request)
             page, count = reply.data, len(reply.data.response)
             first = page.response[0].id if count else None
-            if first is not None and first == before:  # else a server that ignores `offset` would never end
+            if first is not None and first == before:  # a server may ignore `offset`
                 raise NoyoMalformedResponseError(
                     "Noyo sent the same page of groups again for the next offset; the list is not complete",
                     problems=("$.response: expected the next page, got the same",),
@@ -180,14 +180,14 @@ class NoyoClient(VendorClient):
 def _complete(page: GroupsPage, following: ListGroupsRequest, count: int) -> bool:
     if page.meta.total_records is not None:
         return following.offset >= page.meta.total_records
-    # a server may give out smaller pages than were asked for, and says so
+    # a server may return smaller pages than requested, and states their size
     full = min(following.page_size, page.meta.page_size if page.meta.page_size > 0 else following.page_size)
     return count < full
 
 
 @attrs.frozen(kw_only=True)
 class _Settings:
-    """Everything a client needs to know, complete and free of contradictions."""
+    """All settings of a client, complete and consistent."""
 
     source: NoyoCredentialSource
     credentials: NoyoCredentials
@@ -204,7 +204,7 @@ class _Settings:
         )
 
     def key(self) -> StoreKey:
-        """Return whose token: the environment is part of it, for one token host serves both."""
+        """Return the store key. The environment is part of it, because one token host serves both."""
         realm = self.environment or self.base_url.origin()
         return StoreKey(
             vendor=VENDOR, base_url=f"{self.token_url}#{realm}", identity=self.credentials.identity()
@@ -221,7 +221,7 @@ def _settings(
     rules: Callable[[], LifetimeRules] = LifetimeRules,
     environ: Mapping[str, str] | None = None,
 ) -> _Settings:
-    """Fill in from the environment what was not given; complain once, about everything."""
+    """Read from the environment what was not given; raise one error that lists every fault."""
     reader = EnvironmentReader(environ)
 
     def tried(make: Callable[[], _T]) -> _T | None:

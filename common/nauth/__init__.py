@@ -1,7 +1,7 @@
-"""nauth: one token for any number of coroutines, renewed without anyone waiting.
+"""nauth: one access token for any number of coroutines, renewed before it expires so that no caller waits.
 
-What is listed in `__all__` here, in the vendor packages, `nauth.stores`, `nauth.oauth2` and `nauth.testing` is the promise of
-stability; everything else may move.
+Stable are the names in `__all__` of this package, of `nauth.stores`, `nauth.oauth2`, `nauth.testing` and of the vendor
+packages. Everything else may change in any release.
 """
 
 from nauth.authenticator import Authenticator

@@ -12,10 +12,10 @@ __all__ = ["EnvironmentReader"]
 
 
 class EnvironmentReader:
-    """Read variables, remember what was wrong, and complain once.
+    """Read variables, collect every fault, and raise one error for all of them.
 
-    White space around a value is dropped: secrets are pasted, and a trailing newline is nobody's password. A
-    variable that holds nothing else counts as unset.
+    White space around a value is dropped: a pasted secret often has a newline after it. A variable that holds only
+    white space counts as unset.
 
     Args:
         environ: the variables; the process environment if None.
@@ -53,7 +53,7 @@ class EnvironmentReader:
         return None if value is None else value.lower()
 
     def fault(self, text: str) -> None:
-        """Note a fault of the caller's own finding."""
+        """Note a fault that the caller has found."""
         self._faults.append(text)
 
     def finish(self, what: str) -> None:

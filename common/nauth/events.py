@@ -1,4 +1,4 @@
-"""What an observer is told: frozen events without a secret in them."""
+"""The events an observer gets. They are frozen and hold no secret."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Cause(enum.Enum):
     COLD = "cold"
     """No token was held."""
     STALE = "stale"
-    """The token nears its end."""
+    """The token was about to expire."""
     EXPIRED = "expired"
-    """The token's life was over."""
+    """The token had expired."""
     REJECTED = "rejected"
     """The vendor answered 401."""
     FORCED = "forced"
@@ -45,14 +45,23 @@ class Cause(enum.Enum):
 
 @attrs.frozen(kw_only=True)
 class RenewalStarted:
-    """A renewal began."""
+    """A renewal began.
+
+    Attributes:
+        cause: why.
+    """
 
     cause: Cause
 
 
 @attrs.frozen(kw_only=True)
 class RenewalJoined:
-    """A caller began to wait for a renewal; `waiters` includes it."""
+    """A caller began to wait for a renewal.
+
+    Attributes:
+        cause: why the renewal was started.
+        waiters: callers that wait for it now, this one included.
+    """
 
     cause: Cause
     waiters: int
@@ -60,7 +69,14 @@ class RenewalJoined:
 
 @attrs.frozen(kw_only=True)
 class RenewalSucceeded:
-    """The vendor gave a token. `refreshed` tells a refresh from an issue; `took` is the renewal's duration."""
+    """The vendor issued a token.
+
+    Attributes:
+        cause: why the renewal was started.
+        waiters: callers that waited for it.
+        took: how long the renewal took.
+        refreshed: true for a refresh, false for an issue.
+    """
 
     cause: Cause
     waiters: int
@@ -70,7 +86,16 @@ class RenewalSucceeded:
 
 @attrs.frozen(kw_only=True)
 class RenewalFailed:
-    """A renewal failed. `error` is the class's name; `quiet` says that the old token still serves."""
+    """A renewal failed.
+
+    Attributes:
+        cause: why the renewal was started.
+        waiters: callers that waited for it, and get the error.
+        took: how long the renewal took.
+        error: the name of the error's class.
+        quiet: whether the old token is still valid, so that callers get it and no error.
+        retry_after: the `retry_after` of the error, if it has one.
+    """
 
     cause: Cause
     waiters: int
@@ -82,7 +107,12 @@ class RenewalFailed:
 
 @attrs.frozen(kw_only=True)
 class TokenAdopted:
-    """A sibling's token, `age` old, was taken from the store: no call to the vendor was made."""
+    """Another client's token was taken from the store; the vendor was not called.
+
+    Attributes:
+        age: how long ago the token was requested.
+        pushed: whether the store announced it; otherwise this client loaded it.
+    """
 
     age: timedelta
     pushed: bool
@@ -90,7 +120,12 @@ class TokenAdopted:
 
 @attrs.frozen(kw_only=True)
 class RequestReplayed:
-    """A request was sent again with a new token after a 401. `status` is what the second attempt brought."""
+    """A request was sent again with a new token after a 401.
+
+    Attributes:
+        method: HTTP method.
+        status: HTTP status of the second response.
+    """
 
     method: str
     status: int
@@ -98,7 +133,11 @@ class RequestReplayed:
 
 @attrs.frozen(kw_only=True)
 class OriginRefused:
-    """A request went to an origin that was not configured, so no token was put on it."""
+    """A request went to an origin that was not configured, so no token was put on it.
+
+    Attributes:
+        origin: that origin, such as ``https://example.com:443``.
+    """
 
     origin: str
 
@@ -112,13 +151,17 @@ Event: TypeAlias = (
     | RequestReplayed
     | OriginRefused
 )
+"""What an observer may be called with."""
+
 Observer: TypeAlias = Callable[[Event], None]
+"""Called with each event, in a later turn of the event loop or in a store's thread. Must not block. An exception it
+raises is logged as a warning and goes no further."""
 
 
 def notify(observer: Observer | None, event: Event) -> None:
-    """Tell `observer` of `event` from a later turn of the running loop, so that it cannot hurt the request.
+    """Call `observer` with `event` in a later turn of the running loop, so that it cannot delay or break the request.
 
-    Where a store's own thread pushes a token there is no loop; the observer is called at once.
+    A store's own thread, which pushes a token, has no running loop; there the observer is called at once.
     """
     if observer is None:
         return

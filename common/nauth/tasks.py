@@ -10,7 +10,8 @@ __all__ = ["own_task"]
 
 
 _running: set[asyncio.Task[None]] = set()
-"""The event loop holds tasks weakly, and one that nobody else holds vanishes at the next garbage collection."""
+"""Strong references: the event loop holds tasks weakly, so a task referenced nowhere else may be collected while it
+runs."""
 
 
 def own_task(work: Coroutine[object, object, None], *, name: str) -> asyncio.Task[None]:

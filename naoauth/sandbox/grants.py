@@ -1,4 +1,4 @@
-"""The sandbox's memory of OAuth: codes, access tokens, refresh tokens, and what re-use of a spent one kills."""
+"""The sandbox's OAuth state: codes, access tokens and refresh tokens, and what re-use of a spent token ends."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Code:
 
 @attrs.define(eq=False)
 class _Family:
-    """Everything that came from one consent."""
+    """All tokens that came from one consent."""
 
     dead: bool = False
 
@@ -48,14 +48,14 @@ class _Refresh:
 
 @attrs.frozen
 class Granted:
-    """What an exchange hands out."""
+    """The tokens that an exchange issues."""
 
     access: str = attrs.field(repr=False)
     refresh: str | None = attrs.field(repr=False)
 
 
 class Grants:
-    """Keep grants as the switches say. All times are the clock's wall seconds."""
+    """Keep the grants; the switches decide how. All times are the clock's wall seconds."""
 
     def __init__(self, switches: Switches, clock: Clock) -> None:
         self.reuses: int = 0
@@ -72,11 +72,11 @@ class Grants:
         return code
 
     def seed(self) -> str | None:
-        """Return the refresh token of an earlier consent; None where there are no refresh tokens."""
+        """Return the refresh token of an earlier consent; None if the switches allow no refresh tokens."""
         return None if self._switches.oauth_refresh == "none" else self._new_refresh(_Family())
 
     def exchange(self, code: str, redirect_uri: str, verifier: str | None) -> Granted | None:
-        """Spend a code; None if it is refused. One seen twice kills what it has bought (RFC 6749 section 4.1.2)."""
+        """Exchange a code; None if it is refused. A code seen twice ends its tokens (RFC 6749 section 4.1.2)."""
         known = self._codes.get(code)
         if known is None or known.redirect_uri != redirect_uri or self._clock.wall() >= known.expires_at:
             return None
@@ -90,7 +90,7 @@ class Grants:
         return Granted(self._new_access(known.family), refresh)
 
     def refresh(self, token: str) -> Granted | None:
-        """Buy a new access token; None if it is refused. A spent token presented again kills its whole family."""
+        """Exchange a refresh token; None if it is refused. A spent one ends all tokens of its consent."""
         known = self._refreshes.get(token)
         if known is None or known.family.dead:
             return None
@@ -109,7 +109,7 @@ class Grants:
                 return Granted(access, self._new_refresh(known.family))
 
     def revoke(self, token: str) -> None:
-        """End the life of a token; a refresh token takes its whole family along (RFC 7009 section 2.1)."""
+        """Revoke a token; with a refresh token all tokens of its consent end (RFC 7009 section 2.1)."""
         refresh, access = self._refreshes.get(token), self._accesses.get(token)
         if refresh is not None:
             refresh.family.dead = True
@@ -117,7 +117,7 @@ class Grants:
             access.expires_at = -inf
 
     def live(self, token: str) -> bool:
-        """Tell whether an access token opens anything now."""
+        """Tell whether an access token is accepted now."""
         known = self._accesses.get(token)
         return known is not None and not known.family.dead and self._clock.wall() < known.expires_at
 
@@ -126,7 +126,7 @@ class Grants:
         return sum(map(self.live, self._accesses))
 
     def kill_all(self, *, kill_refresh: bool) -> None:
-        """Kill every access token, and the refresh tokens too if asked to."""
+        """End every access token, and with `kill_refresh` the refresh tokens too."""
         for access in self._accesses.values():
             access.expires_at = -inf
             access.family.dead = access.family.dead or kill_refresh
@@ -137,7 +137,7 @@ class Grants:
     def _new_access(self, family: _Family) -> str:
         life = self._switches.oauth_life
         token = secrets.token_hex(32)
-        # a life that is not stated ends all the same
+        # a lifetime that the response does not state still ends
         self._accesses[token] = _Access(
             family, self._clock.wall() + (7200.0 if life is None else life.total_seconds())
         )

@@ -1,4 +1,4 @@
-"""The vendor's memory: which tokens live, what kills them, what a refresh token buys."""
+"""The sandbox's sessions: which tokens are valid, what ends them, what a refresh token is exchanged for."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SIGNING_KEY = b"the sandbox's own; nobody checks"
 
 @attrs.define(eq=False)
 class Session:
-    """What one sign-in opened: refreshing continues it."""
+    """One session, opened by a sign-in and continued by refreshes."""
 
     account: Account
     sso: bool
@@ -34,13 +34,13 @@ class Session:
 
 @attrs.define(eq=False)
 class Access:
-    """One token's life."""
+    """One access token: its session and expiry."""
 
     session: Session
     expires_at: float
 
     def live(self, now: float) -> bool:
-        """Tell whether it opens anything at `now`."""
+        """Tell whether it is accepted at `now`."""
         return now < self.expires_at
 
     def kill(self) -> None:
@@ -50,20 +50,20 @@ class Access:
 
 @attrs.define(eq=False)
 class Refresh:
-    """One refresh token's life."""
+    """One refresh token: its session, expiry, and whether it is spent."""
 
     session: Session
     expires_at: float
     spent: bool = False
 
     def live(self, now: float) -> bool:
-        """Tell whether it still buys a new token at `now`."""
+        """Tell whether it can be exchanged at `now`."""
         return not self.spent and self.session.refreshable and now < self.expires_at
 
 
 @attrs.frozen
 class Pair:
-    """What a sign-in or a refresh hands out; `refresh` is None where the vendor leaves it out."""
+    """The tokens that a sign-in or refresh issues; `refresh` is None if the vendor leaves it out."""
 
     access: str = attrs.field(repr=False)
     refresh: str | None = attrs.field(repr=False)
@@ -71,7 +71,7 @@ class Pair:
 
 
 class Sessions:
-    """Keep sessions as the switches say. All times are the clock's wall seconds: a vendor's day has no suspend."""
+    """Keep the sessions; the switches decide how. All times are wall seconds: a vendor's server is never suspended."""
 
     def __init__(self, switches: Switches, clock: Clock) -> None:
         self.reuses: int = 0
@@ -83,11 +83,11 @@ class Sessions:
         self._refreshes: dict[str, Refresh] = {}
 
     def access(self, token: str) -> Access | None:
-        """Return what is known of a token, dead ones included."""
+        """Return what is known of a token, ended ones included."""
         return self._accesses.get(token)
 
     def presented(self, token: str, *, sso: bool) -> Refresh | None:
-        """Return a refresh token of this kind of session, dead ones included; a spent one counts as a re-use."""
+        """Return a refresh token of this kind of session, ended ones included; a spent one counts as a re-use."""
         refresh = self._refreshes.get(token)
         if refresh is None or refresh.session.sso is not sso:
             return None
@@ -104,7 +104,7 @@ class Sessions:
         return next((entry for entry in self._sessions if entry.session_id == session_id), None)
 
     def open(self, account: Account, *, sso: bool = False) -> Pair:
-        """Open a session, ending those it may not live beside."""
+        """Open a session and end those that may not exist beside it."""
         if self._switches.user_session == "newest_only":
             for session in self._sessions:
                 if session.account is account:
@@ -130,13 +130,13 @@ class Sessions:
                 return self._pair(session, self._new_refresh(session))
 
     def end(self, session: Session) -> None:
-        """End a session: every token of it, and what could buy the next one."""
+        """End a session: its access tokens and its refresh tokens."""
         session.refreshable = False
         for access in session.accesses:
             access.kill()
 
     def kill_all(self, *, kill_refresh: bool) -> None:
-        """Kill every token, and the refresh tokens too if asked to."""
+        """End every access token, and with `kill_refresh` the refresh tokens too."""
         for session in self._sessions:
             for access in session.accesses:
                 access.kill()
@@ -170,7 +170,7 @@ class Sessions:
         return f"{signed}.{_b64(hmac.digest(_SIGNING_KEY, signed.encode(), 'sha256'))}"
 
     def _new_refresh(self, session: Session) -> str:
-        # with the characters that suffer in a URL
+        # with characters that a URL must percent-encode
         token = f"rt+/{secrets.token_urlsafe(48)}=="
         self._refreshes[token] = Refresh(session, self._clock.wall() + self._refresh_life_s)
         return token

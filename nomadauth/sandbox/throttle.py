@@ -1,4 +1,4 @@
-"""Turn the first calls away, in every way the documents leave open. No limit is documented."""
+"""Refuse the first calls with 429 or 503, in each form that the documents leave open. No limit is documented."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ __all__ = ["Throttle", "TooMany"]
 
 _WAIT_S = 2
 _BARE_WAIT_S = 0.25
-"""How long a call is turned away where nothing says so: less than any client's first pause."""
+"""Seconds that calls are refused if no header says how long: less than any client's first pause."""
 
 
 @attrs.frozen
 class TooMany:
-    """How a call is turned away."""
+    """The refusal of one call: its status and headers."""
 
     status: int
     headers: Mapping[str, str]
 
 
 class Throttle:
-    """Turn each endpoint's first call away, and all others until the wait is over."""
+    """Refuse each endpoint's first call, and all others until the wait has passed."""
 
     def __init__(self, switches: Switches, clock: Clock) -> None:
         self._status, _, self._form = switches.throttle.partition("_")
@@ -34,7 +34,7 @@ class Throttle:
         self._until: dict[str, float] = {}
 
     def refuse(self, endpoint: str) -> TooMany | None:
-        """Return how a call to `endpoint` is turned away; None if it is served."""
+        """Return the refusal of a call to `endpoint`; None if it is served."""
         if self._status == "off":
             return None
         now, wait_s = self._clock.wall(), _BARE_WAIT_S if self._form == "bare" else _WAIT_S

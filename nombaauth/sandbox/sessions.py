@@ -1,4 +1,4 @@
-"""The vendor's memory: which tokens live, what kills them, what a refresh token buys."""
+"""The sandbox's sessions: which tokens are valid, what ends them, what a refresh token is exchanged for."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SIGNING_KEY = b"the sandbox's own; nobody checks"
 
 @attrs.define(eq=False)
 class Session:
-    """What one issue opened: refreshing continues it."""
+    """One session, opened by an issue and continued by refreshes."""
 
     key: Key
     dies_at: float = inf
@@ -38,13 +38,13 @@ class Session:
 
 @attrs.define(eq=False)
 class Access:
-    """One access token's life."""
+    """One access token: its session and expiry."""
 
     session: Session
     expires_at: float
 
     def live(self, now: float) -> bool:
-        """Tell whether it opens anything at `now`."""
+        """Tell whether it is accepted at `now`."""
         return now < self.expires_at and now < self.session.dies_at
 
     def kill(self) -> None:
@@ -54,21 +54,21 @@ class Access:
 
 @attrs.define(eq=False)
 class Refresh:
-    """One refresh token's life."""
+    """One refresh token: its session, expiry, and whether it is spent."""
 
     session: Session
     expires_at: float
     spent: bool = False
 
     def live(self, now: float) -> bool:
-        """Tell whether it still buys a new access token at `now`."""
+        """Tell whether it can be exchanged at `now`."""
         alive = not self.spent and self.session.refreshable
         return alive and now < self.expires_at and now < self.session.dies_at
 
 
 @attrs.frozen
 class Pair:
-    """What an issue or a refresh hands out; `refresh` is None where the vendor leaves it out."""
+    """The tokens that an issue or refresh returns; `refresh` is None if the vendor leaves it out."""
 
     access: str = attrs.field(repr=False)
     refresh: str | None = attrs.field(repr=False)
@@ -76,7 +76,7 @@ class Pair:
 
 
 class Sessions:
-    """Keep sessions as the switches say. All times are the clock's wall seconds: a vendor's day has no suspend."""
+    """Keep the sessions; the switches decide how. All times are wall seconds: a vendor's server is never suspended."""
 
     def __init__(self, switches: Switches, clock: Clock) -> None:
         self.reuses: int = 0
@@ -89,11 +89,11 @@ class Sessions:
         self._refreshes: dict[str, Refresh] = {}
 
     def access(self, token: str) -> Access | None:
-        """Return what is known of an access token, dead ones included."""
+        """Return what is known of an access token, ended ones included."""
         return self._accesses.get(token)
 
     def presented(self, token: str) -> Refresh | None:
-        """Return what is known of a refresh token, dead ones included, and count it as a re-use if it is spent."""
+        """Return what is known of a refresh token, ended ones included, and count a re-use if it is spent."""
         refresh = self._refreshes.get(token)
         if refresh is not None and refresh.spent:
             self.reuses += 1
@@ -105,7 +105,7 @@ class Sessions:
         return sum(access.live(now) for access in self._accesses.values())
 
     def issue(self, key: Key) -> Pair:
-        """Open a session, ending those it may not live beside."""
+        """Open a session and end those that may not exist beside it."""
         self._evict(key)
         session = Session(key)
         self._sessions.append(session)
@@ -129,13 +129,13 @@ class Sessions:
                 return self._pair(session, self._new_refresh(session))
 
     def revoke(self, access: Access) -> None:
-        """Kill one access token, and by switch what could buy the next one."""
+        """End one access token, and if the switches say so the session's refresh tokens."""
         access.kill()
         if self._switches.revoke_scope == "access_and_refresh":
             access.session.refreshable = False
 
     def kill_all(self, *, kill_refresh: bool) -> None:
-        """Kill every access token, and the refresh tokens too if asked to."""
+        """End every access token, and with `kill_refresh` the refresh tokens too."""
         for access in self._accesses.values():
             access.kill()
         if kill_refresh:

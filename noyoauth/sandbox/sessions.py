@@ -1,4 +1,4 @@
-"""The vendor's memory: which tokens live, and what kills them."""
+"""The sandbox's tokens: which are valid, and what ends them."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _SIGNING_KEY = b"the sandbox's own; nobody checks"
 
 @attrs.define(eq=False)
 class Access:
-    """One access token's life."""
+    """One access token: its key and expiry."""
 
     key: Key
     expires_at: float
 
     def live(self, now: float) -> bool:
-        """Tell whether it opens anything at `now`."""
+        """Tell whether it is accepted at `now`."""
         return now < self.expires_at
 
     def kill(self) -> None:
@@ -37,7 +37,7 @@ class Access:
 
 
 class Sessions:
-    """Keep tokens as the switches say. All times are the clock's wall seconds: a vendor's day has no suspend."""
+    """Keep the tokens; the switches decide how. All times are wall seconds: a vendor's server is never suspended."""
 
     def __init__(self, switches: Switches, clock: Clock) -> None:
         self._switches = switches
@@ -46,7 +46,7 @@ class Sessions:
         self._accesses: dict[str, Access] = {}
 
     def access(self, token: str) -> Access | None:
-        """Return what is known of a token, dead ones included."""
+        """Return what is known of a token, ended ones included."""
         return self._accesses.get(token)
 
     def live_tokens(self) -> int:
@@ -55,7 +55,7 @@ class Sessions:
         return sum(access.live(now) for access in self._accesses.values())
 
     def issue(self, key: Key) -> str:
-        """Hand out a token, ending those it may not live beside."""
+        """Issue a token and end those that may not exist beside it."""
         now, limit = self._clock.wall(), self._switches.concurrent_tokens
         if limit is not None:
             mine = [access for access in self._accesses.values() if access.key is key and access.live(now)]
@@ -66,13 +66,13 @@ class Sessions:
         return token
 
     def kill_all(self, key: Key | None = None) -> None:
-        """Kill every token, or those of one key."""
+        """End every token, or those of one key."""
         for access in self._accesses.values():
             if key is None or access.key is key:
                 access.kill()
 
     def _written(self, now: float) -> str:
-        """Return a token in the form the switches say, that no two calls share."""
+        """Return a new token in the form that the switches say."""
         kind = self._switches.token_kind
         if kind == "opaque":
             return secrets.token_urlsafe(48)

@@ -1,4 +1,4 @@
-"""Observers: what they are told, when, and that they hurt nobody."""
+"""Observers: which events they get, when, and that they break no request."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def test_from_a_later_turn() -> None:
 
 
 async def test_raising_observer(caplog: pytest.LogCaptureFixture) -> None:
-    """An observer that raises hurts nobody; the log names the classes and quotes nothing."""
+    """An observer that raises breaks no request; the log names the classes and quotes nothing."""
     rig = Rig()
 
     def observer(event: Event) -> None:

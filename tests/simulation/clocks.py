@@ -1,4 +1,4 @@
-"""The clocks of a simulated process: its own offsets, its own steps, nobody's real time."""
+"""The clocks of a simulated process: with separate offsets and steps, and no real time."""
 
 from __future__ import annotations
 

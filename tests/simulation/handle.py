@@ -1,7 +1,7 @@
 """The way of one client to the shared store, over a network that fails in every way a real one can.
 
-What happens to an operation is drawn anew for each: it may be slow, never arrive, be carried out although nobody learns
-of it, or arrive after its sender has given up.
+What happens to an operation is drawn anew for each: it may be slow, never arrive, be carried out although no process
+learns of it, or arrive after its sender has given up.
 """
 
 from __future__ import annotations

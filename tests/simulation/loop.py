@@ -87,7 +87,7 @@ class SimLoop(asyncio.AbstractEventLoop):
     def time(self) -> float:
         return self.scheduler.now - self.lag
 
-    def call_soon(  # type: ignore[override]  # a Turn looks like a Handle to everybody who uses one
+    def call_soon(  # type: ignore[override]  # a Turn looks like a Handle to all code that uses one
         self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> Turn:
         turn = Turn(self, callback, args, context or contextvars.copy_context())

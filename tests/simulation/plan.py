@@ -57,7 +57,7 @@ class Plan:
         vendor_slow: the share of those that take longer than the client's patience.
         garbled: the share of vendor answers that cannot be understood.
         hiccup: the share of store operations during which the process stands still for long.
-        murder: the vendor call amid which the calling process is killed, counted from 1; 0 for none.
+        murder: the vendor call during which the calling process is killed, counted from 1; 0 for none.
         skewed: whether wall clocks are wrong, by hours.
     """
 
@@ -165,7 +165,7 @@ def make_plan(draw: Callable[[], float], later: Callable[[], float], *, eager: b
 
 
 def _add_murder(plan: Plan, moments: list[float], draw: Callable[[], float]) -> None:
-    """Kill a process amid a vendor call, and let others ask for as long as its lease holds."""
+    """Kill a process during a vendor call, and let others ask for as long as its lease holds."""
     plan.murder = 1 + int(draw() * 3)
     if len(plan.nodes) < 3:
         plan.nodes.append(1)

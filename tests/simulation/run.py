@@ -52,7 +52,7 @@ class Batch:
 def run_seeds(seeds: Iterable[int], *, deadline: float | None = None, most: int = 10) -> Batch:
     """Run `seeds` until they or the time are over, or `most` of them have broken something.
 
-    Futures and tasks say only when they are collected that nobody has asked for their exception, so the garbage is
+    Futures and tasks report only when they are collected that their exception was not retrieved, so the garbage is
     collected in between, and whatever it brings to light is traced to the seed of its batch.
     """
     batch, held, talk = Batch(), gc.isenabled(), logging.getLogger("nauth")

@@ -159,9 +159,9 @@ class Scheduler:
         self.timers = late
 
     def kill(self, loop: SimLoop) -> None:
-        """End a process: its tasks are cancelled and run to their ends apart from everybody, in no time.
+        """End a process: its tasks are cancelled and run to their ends apart from the others, in no time.
 
-        Whoever calls this has seen to it that what they do on their way reaches nobody.
+        The caller has made sure that what they do on their way reaches no other process.
         """
         loop.parked, loop.ready = None, self.take(loop)
         loop.ending = True

@@ -131,7 +131,7 @@ def test_coverage_of_pairs() -> None:
 def _run(work: Callable[[], Awaitable[object]], *, seed: int = 0, shuffled: bool = True) -> Scheduler:
     scheduler = Scheduler()
     scheduler.reset(random.Random(seed), shuffled=shuffled)
-    loop = SimLoop(scheduler)  # type: ignore[abstract]  # what nobody calls is not written
+    loop = SimLoop(scheduler)  # type: ignore[abstract]  # methods that are never called are left out
 
     async def run() -> None:
         await work()
@@ -229,7 +229,7 @@ def test_locks_timeouts_and_scopes() -> None:
 
 
 def test_unretrieved_exceptions_are_complaints() -> None:
-    """What asyncio would only log is kept: the exception of a task that nobody asked."""
+    """What asyncio would only log is kept: the exception of a task that was not retrieved."""
 
     async def forget() -> None:
         async def fail() -> None:
@@ -244,7 +244,7 @@ def test_unretrieved_exceptions_are_complaints() -> None:
 
 
 def test_errors_of_callbacks_are_complaints() -> None:
-    """A callback that raises is reported and stops nobody."""
+    """A callback that raises is reported and stops no process."""
 
     async def schedule() -> None:
         def fail() -> None:

@@ -29,7 +29,7 @@ _QUIET_S = 200.0
 """Longer than every pause a manager makes."""
 
 SCHEDULER = Scheduler()
-LOOPS = [SimLoop(SCHEDULER) for _ in range(8)]  # type: ignore[abstract]  # what nobody calls is not written
+LOOPS = [SimLoop(SCHEDULER) for _ in range(8)]  # type: ignore[abstract]  # methods that are never called are left out
 """Made once: a loop costs more than a seed may. Each run begins by resetting them."""
 
 
@@ -190,7 +190,7 @@ class World:
             node.handle.blocked = ""
 
     def murder(self, process: Process) -> None:
-        """Kill a process amid what it does, unless that is dead by now."""
+        """Kill a process during what it does, unless it is dead by now."""
         if not process.dead:
             self.log("world", f"murder of {process.name}")
             self.coverage.reach(("event", "murder"))

@@ -15,19 +15,20 @@ __all__ = ["Answered", "Hidden401", "Rejections"]
 
 
 Answered: TypeAlias = ClientResponse | HttpxAnswer
-"""What a `Hidden401` is shown: aiohttp's answer, or httpx's in the same words, as far as `HttpxAnswer` has them."""
+"""Argument of a `Hidden401`: aiohttp's response, or httpx's with the attributes that `HttpxAnswer` gives it."""
 
 Hidden401: TypeAlias = Callable[[Answered], Awaitable[bool]]
 """Tells whether a response other than 401 means that the token was refused. Must leave its body readable."""
 
 
 class Rejections:
-    """Renew for the next call, or start the cool-down where the last such renewal did not help.
+    """Renew after a 401 that cannot be replayed, or start the cool-down if the last such renewal did not help.
 
-    Without replays nobody sees a renewed token refused at once, and each stream would cost a renewal.
+    Without a replay nauth does not see that the vendor refuses the new token too, and each such request would cost a
+    renewal.
 
     Attributes:
-        last: refused on a request that could not be replayed; no later token has been seen to work yet.
+        last: the token refused on a request that could not be replayed; None once a later token has worked.
     """
 
     __slots__ = ("_manager", "last")
@@ -37,7 +38,7 @@ class Rejections:
         self.last: Token | None = None
 
     def note(self, token: Token) -> None:
-        """Take down that `token` was answered 401."""
+        """Record that a request with `token` got a 401."""
         if self.last is None or token.same_access(self.last):
             self.last = token
             self._manager.reject(token)
@@ -46,6 +47,6 @@ class Rejections:
             self._manager.refused(token)
 
     def worked(self, token: Token) -> None:
-        """Take down that `token` was accepted: an earlier 401 is not held against it."""
+        """Record that `token` was accepted: the refusal of an earlier token no longer counts."""
         if self.last is not None and not token.same_access(self.last):
             self.last = None

@@ -1,4 +1,4 @@
-"""Where tokens are shared: the contract and its stores."""
+"""Token stores: the `TokenStore` contract and its implementations."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 _ON_DEMAND = {"RedisStore": "nauth.stores.redis", "SQLiteStore": "nauth.stores.sqlite"}
-"""What is imported at its first use: most programs need no engine but memory, and the others take time to import."""
+"""Imported at first use: most programs need the memory store only, and the others take time to import."""
 
 
 def __getattr__(name: str) -> object:

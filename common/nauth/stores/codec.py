@@ -19,13 +19,14 @@ FORMAT = 1
 """Version of the text; a reader refuses any other instead of guessing."""
 
 RETENTION = timedelta(hours=24)
-"""How long a record outlives its access token for the sake of its refresh token. Where a person has signed in, the
-rotated refresh token in it may be the only one that still works."""
+"""How long a record is kept after its access token has expired, because of its refresh token. After a person has
+signed in, the rotated refresh token in it may be the only one that still works."""
 
 _MICROSECOND = timedelta(microseconds=1)
 
 _UNSENDABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-"""What no header may hold (RFC 9110 section 5.5). A line break would end the header and begin another one."""
+"""Characters that no header may hold (RFC 9110 section 5.5). A line break would end the header and begin another
+one."""
 
 
 def encode_token(token: Token) -> str:
@@ -51,8 +52,8 @@ def decode_token(text: str | bytes) -> Token:
     """Return the token that `encode_token` wrote.
 
     Raises:
-        StoreError: the text is something else, or the token in it could not stand in a header: nobody was ever issued
-            such a one. Never quotes it.
+        StoreError: the text is something else, or its token cannot stand in a header, so no vendor has issued it. The
+            error never quotes the text.
     """
     with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return _token(json.loads(text))
@@ -70,9 +71,9 @@ def unreadable() -> StoreError:
 
 
 def lifetime_kept(token: Token, longest: timedelta) -> timedelta:
-    """Return how long after `token` was asked for its record is of use.
+    """Return how long the record of `token` is kept, counted from when the token was requested.
 
-    That is its lifetime, at most `longest`, and `RETENTION` more where there is a refresh token.
+    That is its lifetime, at most `longest`, and `RETENTION` more if there is a refresh token.
     """
     lifetime = longest if token.lifetime is None else min(token.lifetime, longest)
     return lifetime + RETENTION if token.refresh_token else lifetime

@@ -1,4 +1,4 @@
-"""Who wants to know of a change: `Listeners` are called, `Waiters` are woken. Shared by the stores."""
+"""Notify of a changed record: `Listeners` are called, `Waiters` are woken. Used by the stores."""
 
 from __future__ import annotations
 
@@ -78,11 +78,11 @@ class Waiters(dict[StoreKey, list["asyncio.Future[None]"]]):
                 self[key] = rest
 
     def wake(self, key: StoreKey) -> None:
-        """Wake all who wait for `key`, from any thread."""
+        """Wake all waiters of `key`. May be called from any thread."""
         with self._guard:
             waiters = self.pop(key, [])
         for waiter in waiters:
-            with contextlib.suppress(RuntimeError):  # a loop that was closed has nobody waiting any more
+            with contextlib.suppress(RuntimeError):  # the waiter's loop is closed
                 waiter.get_loop().call_soon_threadsafe(_settle, waiter)
 
 

@@ -31,7 +31,7 @@ class _Entry:
 
 @attrs.frozen(eq=False)
 class MemoryLease:
-    """A lease of a `MemoryStore`; identity is ownership."""
+    """A lease of a `MemoryStore`; only the object that `lease` returned counts."""
 
     key: StoreKey
     ends_at: float
@@ -46,13 +46,13 @@ class MemoryLease:
 class MemoryStore:
     """Share tokens inside one process.
 
-    Records leave when they expire (those with a refresh token a day later), and their number is bounded: beyond
-    `max_records` the one nearest to its end goes first. Safe across threads and event loops: a plain lock guards the
-    tables and is never held over an await.
+    Expired records are removed (those with a refresh token a day later), and their number is bounded: beyond
+    `max_records` the record that expires first is removed. Safe across threads and event loops: a plain lock guards
+    the tables and is never held over an await.
 
     Args:
-        clock: where time comes from.
-        max_records: the bound.
+        clock: source of time; the machine's clock if None.
+        max_records: the largest number of records.
 
     Raises:
         ConfigurationError: `max_records` is not positive.
@@ -83,7 +83,7 @@ class MemoryStore:
         return None if entry is None else self._record(entry)
 
     async def lease(self, key: StoreKey, ttl: timedelta) -> Lease | None:
-        """Take the right to renew `key`, or return None if somebody else has it."""
+        """Take the right to renew `key`, or return None if another client holds it."""
         now = self._clock.monotonic()
         with self._guard:
             current = self._leases.get(key)
@@ -93,10 +93,10 @@ class MemoryStore:
         return lease
 
     async def extend(self, lease: Lease, ttl: timedelta) -> Lease:
-        """Let a lease that is still ours hold for `ttl` from now.
+        """Return a lease that holds for `ttl` from now; the old object no longer works.
 
         Raises:
-            LeaseLostError: it is over, or somebody else has it.
+            LeaseLostError: it has ended, or another client holds it.
         """
         now = self._clock.monotonic()
         with self._guard:
@@ -106,7 +106,7 @@ class MemoryStore:
         return longer
 
     async def release(self, lease: Lease) -> None:
-        """Give the lease back if it is still ours."""
+        """Give the lease back if this client still holds it."""
         with self._guard:
             if self._leases.get(lease.key) is not lease:
                 return
@@ -114,10 +114,10 @@ class MemoryStore:
         self._waiters.wake(lease.key)
 
     async def commit(self, lease: Lease, token: Token, *, expected_version: int, age: timedelta) -> Record:
-        """Write `token`, release the lease and tell the others.
+        """Write `token`, release the lease and notify the listeners.
 
         Raises:
-            LeaseLostError: the lease is over or the record has changed. Nothing was written.
+            LeaseLostError: the lease has ended, or the record has changed. Nothing was written.
         """
         now, key = self._clock.monotonic(), lease.key
         with self._guard:
@@ -136,7 +136,7 @@ class MemoryStore:
         return record
 
     async def discard(self, key: StoreKey, token: Token) -> bool:
-        """Delete the record if it still holds `token`'s access token; say whether it did."""
+        """Delete the record if it still holds `token`'s access token; return whether it did."""
         with self._guard:
             entry = self._entries.get(key)
             if entry is None or not entry.token.same_access(token):
@@ -150,7 +150,7 @@ class MemoryStore:
         """Return when `key` changed or its lease was freed, at the latest after `timeout`."""
         with self._guard:
             if key not in self._leases:
-                return  # freed between the caller's look and this one
+                return  # freed since the caller looked
             waiter = self._waiters.enter(key)
         try:
             async with asyncio.timeout(timeout.total_seconds()):
@@ -175,7 +175,7 @@ class MemoryStore:
         self._commits_since_trim += 1
         full = len(self._entries) > self._max_records
         if self._commits_since_trim * 8 < len(self._entries) and not full:
-            return  # a look at every record at every commit would be quadratic
+            return  # looking at every record at every commit would be quadratic
         self._commits_since_trim = 0
         # a leased key's record must stay: its version is what the holder's commit compares
         spare = [key for key in self._entries if key != keep and key not in self._leases]
@@ -192,7 +192,7 @@ _stores_guard = threading.Lock()
 
 
 def default_store(clock: Clock | None = None) -> MemoryStore:
-    """Return the one `MemoryStore` of this process; a clock of your own has a store of its own."""
+    """Return the `MemoryStore` that this process shares; each clock other than the machine's has another one."""
     clock = clock or _system_clock
     if isinstance(clock, SystemClock):
         clock = _system_clock

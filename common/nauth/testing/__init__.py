@@ -1,4 +1,4 @@
-"""What tests of code that signs in need: a clock that obeys, and vendors that live on loopback."""
+"""Tools for tests of code that signs in: a controllable clock and local vendor servers."""
 
 from __future__ import annotations
 

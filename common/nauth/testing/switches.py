@@ -1,4 +1,4 @@
-"""`Switchboard`: check the switches a sandbox is given, and say what there is where one is wrong."""
+"""`Switchboard`: check a sandbox's switches, and name the possible values if one is wrong."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Switchboard:
         """Return `options` with each value checked; those in `special` are read by their own function.
 
         Raises:
-            ConfigurationError: an unknown switch or value; the text lists what there is.
+            ConfigurationError: an unknown switch or value; the text lists the possible ones.
         """
         checked: dict[str, object] = {}
         for name, value in options.items():
@@ -78,7 +78,7 @@ class Switchboard:
         return self.span(name, value)
 
     def wrong(self, name: str, value: object, more: str = "") -> ConfigurationError:
-        """Return the error for a value that the switch does not take; `more` says what else it would take."""
+        """Return the error for a value that the switch does not take; `more` names further values that it takes."""
         return ConfigurationError(
             f"{self._sandbox}({name}=...) is not one of this switch's values but another {type(value).__name__}. "
             f"It takes: {', '.join(self._switches[name])}{more}"

@@ -66,7 +66,7 @@ _T = TypeVar("_T")
 _Hook = Callable[[Any, Any], Any]
 _Json = Mapping[str, object]
 
-_MAX_PROBLEMS = 20  # a list of ten thousand bad entries is one fault, said twenty times
+_MAX_PROBLEMS = 20  # a list of ten thousand bad entries needs no more lines than this
 
 
 def identity(name: str) -> str:
@@ -162,8 +162,8 @@ def decode(
         value: from `parse_json`.
         cls: an attrs class, or any type the converter understands.
         error: class to raise, such as the vendor's own.
-        status: HTTP status of the answer, for the error.
-        request_id: the vendor's name for the exchange, for the error.
+        status: HTTP status of the response, for the error.
+        request_id: the vendor's id of the request, for the error.
         what: how the error calls the document.
 
     Raises:
@@ -177,7 +177,7 @@ def decode(
         return hook(value, cls)
     except Exception as failure:  # noqa: BLE001 - whatever a hook or a model's validator raises means the same
         problems = tuple(_problems(failure, cls))
-    # outside the handler, so that `failure`, whose frames hold the answer, is not the new error's context
+    # outside the handler, so that `failure`, whose frames hold the response, is not the new error's context
     del value
     raise malformed(problems, error=error, status=status, request_id=request_id, what=what) from None
 
@@ -301,7 +301,7 @@ class _Fault(NamedTuple):
 
 
 def _placed(child: Exception, path: str, owner: Any) -> _Fault:
-    """Find the place of `child` in the answer from the note that cattrs left on it."""
+    """Find the place of `child` in the response from the note that cattrs left on it."""
     for note in getattr(child, "__notes__", ()):
         if isinstance(note, AttributeValidationNote):
             return _Fault(child, f"{path}.{note.name}", note.type, note.name)

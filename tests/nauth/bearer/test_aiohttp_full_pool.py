@@ -1,4 +1,4 @@
-"""Everybody is refused at once, on far too few connections: one renewal, and everybody is served."""
+"""All requests get a 401 at once, on far too few connections: one renewal, and all are served."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ async def test_stopped_leader_hurts_nobody(killer: Callable[..., Any], method: s
 
 @pytest.mark.parametrize("fails", [False, True])
 async def test_all_waiters_cancelled(caplog: pytest.LogCaptureFixture, *, fails: bool) -> None:
-    """When nobody waits any more the outcome is kept all the same, and no task or exception is left behind."""
+    """If no caller waits any more, the outcome is kept, and no task or exception is left behind."""
     asyncio.get_running_loop().slow_callback_duration = 60  # remarks on that are not what is looked for
     rig = Rig(rotating=True)
     gate = rig.close_gate()

@@ -37,7 +37,7 @@ async def test_a_close_look_opens_a_short_window() -> None:
     assert await manager.token() is token
     assert before < manager._until <= SystemClock.monotonic() + WINDOW_S
     manager._until = inf
-    manager._held = manager._held.dead()  # nobody looks at it while the window is open
+    manager._held = manager._held.dead()  # no call looks at it while the window is open
     assert immediately(manager.token()) is token
 
 

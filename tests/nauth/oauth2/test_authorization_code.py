@@ -202,7 +202,7 @@ def test_a_state_is_good_once(stage: _Stage) -> None:
 
 
 def test_the_oldest_sign_in_is_forgotten_first() -> None:
-    """Addresses that nobody comes back from do not pile up."""
+    """Addresses that no person comes back from do not pile up."""
     awaited, states = Awaited(), [new_state() for _ in range(65)]
     for state in states:
         awaited.add(state, None)
@@ -224,7 +224,7 @@ async def test_without_a_code_a_person_is_asked_for(stage: _Stage) -> None:
 
 
 async def test_exchange_ends_the_cool_down(stage: _Stage) -> None:
-    """Callers have just been told to sign somebody in: when that has happened, nobody waits ten seconds more."""
+    """After callers were told that a person must sign in, and one has, no caller waits out the cool-down."""
     code = stage.code()
     manager = stage.manager(code)
     with pytest.raises(InteractionRequiredError):
@@ -297,7 +297,7 @@ async def test_a_refused_code_asks_for_a_person_again(stage: _Stage) -> None:
 
 
 async def test_a_code_that_never_left_is_kept(stage: _Stage) -> None:
-    """Without a connection nobody has seen it: the next renewal sends it."""
+    """Without a connection the server has not seen the code: the next renewal sends it."""
     code = stage.code()
     manager = stage.manager(code)
     stage.transport.queue(NotSentError("no route"), _FIRST)

@@ -227,7 +227,7 @@ async def test_what_the_server_said_is_cleaned() -> None:
     ["CANARY", "canary0", "canary" * 3, "canary_" * 6 + "x", "canary__x", "canary\n", "eyJh.eyJp.c2ln"],
 )
 async def test_a_token_in_the_place_of_a_code(status: int, echoed: str) -> None:
-    """What is not lower-case words of a code's length is shown nowhere; the refusal is one all the same."""
+    """A code that is not lower-case words of a code's length is not shown; the refusal is raised nevertheless."""
     with pytest.raises(RequestRejectedError) as refused:
         await _asked({"error": echoed}, status)
     assert refused.value.code is None
@@ -236,7 +236,7 @@ async def test_a_token_in_the_place_of_a_code(status: int, echoed: str) -> None:
 
 @pytest.mark.parametrize("code", ["insufficient_user_authentication", "use_dpop_nonce", "mfa-required"])
 async def test_a_code_of_another_standard(code: str) -> None:
-    """A code that is unknown here is shown, for whoever knows it."""
+    """An unknown code is shown in the error, for the user to look up."""
     with pytest.raises(RequestRejectedError, match=code) as refused:
         await _asked({"error": code}, 400)
     assert refused.value.code == code

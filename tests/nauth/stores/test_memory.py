@@ -75,7 +75,7 @@ async def test_lease_is_exclusive() -> None:
 
 
 async def test_lease_ends_by_the_clock() -> None:
-    """A lease of somebody who died ends by itself; its late holder can neither commit nor take away the next one."""
+    """The lease of a dead holder ends by time; a late holder can neither commit nor free the next lease."""
     shelf = Shelf()
     late = await shelf.lease()
     shelf.clock.advance(39.5)
@@ -116,7 +116,7 @@ async def test_discard_compares() -> None:
 
 
 async def test_version_never_goes_back() -> None:
-    """Versions grow over discards too: nobody takes a new record for an old one."""
+    """Versions grow over discards too: no client takes a new record for an old one."""
     shelf = Shelf()
     versions = []
     for name in "abc":

@@ -129,7 +129,7 @@ def test_error_carries_the_exchange(converter: cattrs.Converter) -> None:
 
 
 def test_unknown_kind_is_the_programmers_fault(converter: cattrs.Converter) -> None:
-    """A type nobody told the converter about is not blamed on the vendor."""
+    """A type that the converter does not know is not blamed on the vendor."""
     with pytest.raises(cattrs.StructureHandlerNotFoundError):
         decode(converter, 1, complex)
 

@@ -56,7 +56,7 @@ async def put(store: RedisStore, token: Token, key: StoreKey = KEY, *, age: time
 async def until(done: Callable[[], object], *, within_s: float = 10.0) -> None:
     """Wait until `done()`; servers and their messages are beyond the event loop's sight."""
     async with asyncio.timeout(within_s):
-        while not done():  # noqa: ASYNC110 - nobody could set an event
+        while not done():  # noqa: ASYNC110 - no event tells when it is done
             await asyncio.sleep(0.005)
 
 

@@ -73,7 +73,7 @@ async def failing(store: RedisStore, meaning: str) -> None:
 
 
 async def test_refused(rig: tuple[Proxy, RedisStore]) -> None:
-    """While nobody listens every operation is a typed error; afterwards the same store works."""
+    """While no server listens every operation is a typed error; afterwards the same store works."""
     proxy, store = rig
     proxy.refuse()
     await failing(store, "cannot be reached")
@@ -203,7 +203,7 @@ async def test_a_cancelled_lease_is_given_back(rig: tuple[Proxy, RedisStore], di
 async def test_a_cancelled_request_for_a_held_lease(
     rig: tuple[Proxy, RedisStore], direct: RedisStore
 ) -> None:
-    """A caller cancelled while somebody else has the lease takes nothing from that somebody."""
+    """A caller cancelled while another client has the lease does not free that lease."""
     _, store = rig
     held = await lease(direct)
     asking = asyncio.create_task(store.lease(KEY, SECOND))
@@ -273,7 +273,7 @@ async def test_restarted_empty(own: Server) -> None:
 
 
 async def test_evicted(valkey: Server, prefix: str) -> None:
-    """A record that Redis has evicted is one that was never there, also for whoever had read it."""
+    """A record that Redis has evicted counts as missing, also for clients that had read it."""
     async with RedisStore(valkey.url, prefix=prefix) as store, client(valkey.url) as server:
         before = await put(store, made("a"))
         taken = await lease(store)

@@ -53,7 +53,7 @@ async def test_old_records_are_no_news(valkey: Server, prefix: str) -> None:
 
 
 async def test_a_record_that_was_gone_before_it_was_read(valkey: Server, prefix: str) -> None:
-    """A commit whose record is discarded before anybody could read it is heard as a discard."""
+    """A commit whose record is discarded before a listener could read it is heard as a discard."""
     async with RedisStore(valkey.url, prefix=prefix) as store, client(valkey.url) as server:
         heard: list[Record | None] = []
         store.subscribe(KEY, heard.append)
@@ -194,7 +194,7 @@ def test_one_loop_tells(valkey: Server, prefix: str) -> None:
 
 
 async def test_news_of_what_nobody_wants(valkey: Server, prefix: str) -> None:
-    """A record found after its last listener has gone is told to nobody."""
+    """A record found after its last listener has gone is dropped."""
     async with RedisStore(valkey.url, prefix=prefix) as store:
         record = await put(store, made("a"))
         store._rooms.subscribers.found("unknown", Loaded(record, NOW))

@@ -30,7 +30,7 @@ async def test_locked_too_long(shelf: Shelf) -> None:
 
 
 async def test_a_full_disk(shelf: Shelf) -> None:
-    """A token for which there is no room is not stored, shown to nobody, and the store recovers."""
+    """A token for which there is no room is not stored, appears in no error, and the store recovers."""
     store = shelf.open()
     record = await shelf.put(store, made("a"))
     lease = await held(store)
@@ -62,7 +62,7 @@ async def test_an_error_that_nobody_foresaw(shelf: Shelf) -> None:
 
 @pytest.mark.parametrize("damage", ["token = 'planted-secret'", "token = x'ff'", "token = 7"])
 async def test_an_unreadable_record(shelf: Shelf, damage: str) -> None:
-    """A record that somebody else has written is an error that shows nothing of it."""
+    """A record that another program has written is an error that shows nothing of it."""
     store = shelf.open()
     await shelf.put(store, made("planted-secret"))
     await shelf.run(f"UPDATE token SET {damage}")  # noqa: S608 - our own text

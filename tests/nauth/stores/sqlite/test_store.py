@@ -1,4 +1,4 @@
-"""`SQLiteStore`: the contract, its records, and its end. Files, errors and leases have rooms of their own."""
+"""`SQLiteStore`: the contract, its records, and closing. Files, errors and leases have separate test files."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ async def test_closing_gives_leases_back(shelf: Shelf) -> None:
 
 
 async def test_closing_a_broken_store(shelf: Shelf) -> None:
-    """A store whose file is locked by somebody closes all the same; its leases are then known to be nobody's."""
+    """A store closes even if another program locks its file; the others then see that its leases are free."""
     store, other = shelf.open(), shelf.open()
     await held(store)
     await other.load(KEY)
