@@ -8,6 +8,8 @@ from weakref import ref
 
 from aiohttp import ClientRequest, ClientResponse
 
+from nauth.transport.aiohttp_private import call_timer
+
 __all__ = ["Calls", "remember", "remembered"]
 
 Calls: TypeAlias = dict[int, ref[ClientResponse]]
@@ -41,4 +43,4 @@ def _call(request: ClientRequest) -> int:
     If there is no timer (true of no aiohttp release so far), return the id of the task. Every request that the task
     makes while it holds the redirect response then goes without our token, which is safe.
     """
-    return id(getattr(request, "_timer", None) or asyncio.current_task())
+    return id(call_timer(request) or asyncio.current_task())
