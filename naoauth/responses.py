@@ -75,5 +75,5 @@ def detail_of(body: bytes, *hide: Secret | None) -> str | None:
     text are all read, and ``error`` and ``message`` too.
     """
     return find_words(
-        ErrorDocument(body).members, _WORDS, inner=_INNER_WORDS, most=_MOST, with_fields=True, hide=hide
+        ErrorDocument(body).members, _WORDS, inner=_INNER_WORDS, maps="named", most=_MOST, hide=hide
     )

@@ -88,7 +88,7 @@ def _peek(body: bytes, hide: tuple[Secret | None, ...]) -> tuple[bool, str | Non
     if not document.is_json:
         return False, plain_words(body, hide=hide), None
     content = canonical(document.content)
-    return True, find_words(content, _WORDS, hide=hide), _reason(content)
+    return True, find_words(content, _WORDS, inner=_WORDS, maps="texts", hide=hide), _reason(content)
 
 
 def _reason(document: object) -> AnyLoginStatus | None:

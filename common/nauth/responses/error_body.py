@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import cast
+from typing import Literal, TypeAlias, cast
 
 from nauth.errors import MalformedResponseError
 from nauth.redact import clean
 from nauth.secret import Secret
 from nauth.wire.json_text import parse_json
 
-__all__ = ["ErrorDocument", "Hidden", "find_words", "mend", "plain_words"]
+__all__ = ["ErrorDocument", "FieldMaps", "Hidden", "find_words", "mend", "plain_words"]
 
-Hidden = Sequence[Secret | None]
+FieldMaps: TypeAlias = Literal["skipped", "texts", "named"]
+"""What becomes of an inner object without a known member: nothing, or its texts, or each text behind its name."""
+
+Hidden: TypeAlias = Sequence[Secret | None]
 """What was sent and must not come back in the vendor's words."""
 
-_DEEPEST = 3
+_DEEPEST = 5
 """Levels of lists and objects that are searched for words."""
 _LONGEST_TEXT = 1000
 """Bytes of plain text that are read."""
@@ -61,25 +64,25 @@ def find_words(
     node: object,
     names: Sequence[str],
     *,
-    inner: Sequence[str] | None = None,
+    inner: Sequence[str] = (),
+    maps: FieldMaps = "skipped",
     most: int = 1,
-    with_fields: bool = False,
     hide: Hidden = (),
 ) -> str | None:
     """Return the words for people in a parsed error body, cleaned; None if there are none.
 
     Understood are text, lists of texts or of objects, and objects. Of an inner object the first member in `inner` that
-    holds words counts; an inner object without any such member is read as a map of field to what is wrong with it.
+    holds words counts. An inner object without any such member may be a map of field to what is wrong with it.
 
     Args:
         node: the document, or its members alone where other documents say nothing.
         names: members of the top-level object that may hold words, the most telling first; case does not matter.
-        inner: the same for the objects inside; `names` if None.
+        inner: the same for the objects inside.
+        maps: how inner objects without any of these are read.
         most: how many texts are quoted, joined by a semicolon.
-        with_fields: quote the names of a map of fields, too.
         hide: a text that shows one of these secrets is passed over.
     """
-    search = _Search(names, names if inner is None else inner, with_fields=with_fields, hide=hide)
+    search = _Search(names, inner, maps=maps, hide=hide)
     found = list(dict.fromkeys(islice(search.texts(node, 0), most)))
     return clean("; ".join(found)) if len(found) > 1 else next(iter(found), None)
 
@@ -91,14 +94,12 @@ def plain_words(body: bytes, *, hide: Hidden = ()) -> str | None:
 
 
 class _Search:
-    __slots__ = ("_hide", "_inner", "_names", "_with_fields")
+    __slots__ = ("_hide", "_inner", "_maps", "_names")
 
-    def __init__(
-        self, names: Sequence[str], inner: Sequence[str], *, with_fields: bool, hide: Hidden
-    ) -> None:
+    def __init__(self, names: Sequence[str], inner: Sequence[str], *, maps: FieldMaps, hide: Hidden) -> None:
         self._names = names
         self._inner = inner
-        self._with_fields = with_fields
+        self._maps = maps
         self._hide = hide
 
     def texts(self, node: object, depth: int) -> Iterator[str]:
@@ -108,25 +109,29 @@ class _Search:
                 yield text
         elif isinstance(node, list) and depth < _DEEPEST:
             for entry in cast("list[object]", node):
-                yield from self.texts(entry, depth + 1)
+                # a list right inside a list is no form that any vendor has
+                if not isinstance(entry, list):
+                    yield from self.texts(entry, depth + 1)
         elif isinstance(node, dict) and depth < _DEEPEST:
             yield from self._of_object(cast("dict[str, object]", node), depth)
 
     def _of_object(self, node: Mapping[str, object], depth: int) -> Iterator[str]:
         members = {name.lower(): value for name, value in node.items()}
-        named = [
+        named = (
             text
             for name in (self._inner if depth else self._names)
             for text in self.texts(members.get(name.lower()), depth + 1)
-        ]
+        )
         if depth == 0:
             yield from named
-        elif named:
-            yield named[0]
-        else:
+            return
+        first = next(named, None)
+        if first is not None:
+            yield first
+        elif self._maps != "skipped":
             for field, value in node.items():
                 for text in self.texts(value, depth + 1):
-                    told = _fit(f"{field}: {text}", self._hide) if self._with_fields else text
+                    told = text if self._maps == "texts" else _fit(f"{field}: {text}", self._hide)
                     if told is not None:
                         yield told
 
