@@ -21,7 +21,6 @@ from nauth.secret import Secret
 
 __all__ = ["NaoApiKey", "NaoCredentials", "NaoOAuth", "NaoSession", "read_credentials"]
 
-_KEY = re.compile(r"[\x21-\x7e]+", re.ASCII)
 _PATH = re.compile(r"/(?!/)[\x21-\x7e]*", re.ASCII)
 _FROM_ENVIRONMENT = "the process environment"
 
@@ -61,7 +60,7 @@ def _present(instance: object, attribute: attrs.Attribute[Any], value: object) -
 
 
 def _key_like(instance: object, attribute: attrs.Attribute[Any], value: Secret | None) -> None:
-    if value is not None and not _KEY.fullmatch(value.reveal()):
+    if value is not None and not value.sendable:
         raise ConfigurationError(
             f"{type(instance).__name__}({attribute.name}=...) must be the auth_token from NAO Cloud's My Profile page, "
             "alone: no 'Bearer' before it, no white space in it. (The mobile SDK's API key is another thing.)"
