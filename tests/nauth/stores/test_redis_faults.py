@@ -218,10 +218,10 @@ async def test_a_cancelled_request_for_a_held_lease(
 async def test_a_lease_cancelled_in_the_tick_of_its_answer_is_given_back(direct: RedisStore) -> None:
     """A caller cancelled when the answer is there but not yet taken leaves no lease either."""
     await direct.load(KEY)
-    engine = direct._rooms.here().engine
+    executor = direct._states.here().executor
     asking = asyncio.create_task(direct.lease(KEY, 60 * SECOND))
     await asyncio.sleep(0)
-    (inner,) = engine._tasks
+    (inner,) = executor._tasks
     inner.add_done_callback(lambda _: asking.cancel())
     await asyncio.wait([asking])
     assert asking.cancelled()

@@ -129,22 +129,22 @@ async def test_a_store_from_before_a_fork(shelf: Shelf, monkeypatch: pytest.Monk
     """In another process the store begins anew and neither uses nor closes what it inherits."""
     store = shelf.open()
     lease = await held(store)
-    office = store._office
-    assert office is not None
+    worker = store._worker
+    assert worker is not None
     pid = os.getpid()
     monkeypatch.setattr(os, "getpid", lambda: pid + 1)  # the real thing is in test_sqlite_processes.py
     await store.release(lease)
     assert await store.lease(KEY, LONG) is None
-    assert store._office is not office
-    office.leave()
+    assert store._worker is not worker
+    worker.close_abandoned()
     await store.aclose()
     stranger = SQLiteStore(shelf.path, clock=shelf.clock)
     await stranger.load(KEY)
     monkeypatch.undo()
     await stranger.aclose()
-    assert office.tables._db is not None
-    office.leave()
-    assert office.tables._db is None
+    assert worker.tables._db is not None
+    worker.close_abandoned()
+    assert worker.tables._db is None
 
 
 def test_it_is_imported_on_demand() -> None:

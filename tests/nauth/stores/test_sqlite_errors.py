@@ -8,7 +8,7 @@ import traceback
 import pytest
 
 from nauth.errors import StoreError
-from nauth.stores.sqlite.thread import Worker
+from nauth.stores.sqlite.thread import JobThread
 from tests.fakes.authenticator import made
 from tests.fakes.manager import KEY
 from tests.fakes.sqlite_shelf import NOW, Shelf, held, outside, raw
@@ -75,7 +75,7 @@ async def test_an_unreadable_record(shelf: Shelf, damage: str) -> None:
 
 async def test_no_thread_to_work_in(shelf: Shelf) -> None:
     """At the program's end no thread can be had; that is a `StoreError` too."""
-    worker = Worker()
+    worker = JobThread()
     worker.stop()
     with pytest.raises(StoreError, match="shutting down"):
         worker.run(gc.collect)

@@ -21,7 +21,7 @@ from nauth.stores.base import Lease, Listener, Record, StoreKey, Unsubscribe
 from nauth.stores.listeners import Listeners, Waiters
 from nauth.stores.sqlite.files import checked_path
 from nauth.stores.sqlite.tables import Tables
-from nauth.stores.sqlite.thread import Worker, unforked
+from nauth.stores.sqlite.thread import JobThread, unforked
 from nauth.token import Token
 
 __all__ = ["SQLiteLease", "SQLiteStore"]
@@ -78,7 +78,7 @@ class SQLiteStore:
         self._clock = clock or SystemClock()
         self._waiters = Waiters()
         self._listeners = Listeners()
-        self._office: _Office | None = None
+        self._worker: _Worker | None = None
         self._closed = False
 
     def __repr__(self) -> str:
@@ -107,9 +107,9 @@ class SQLiteStore:
 
     async def release(self, lease: Lease) -> None:
         """Give the lease back if it is still ours."""
-        office = self._office
+        worker = self._worker
         # each renewal releases once more after its commit: that costs no visit to the thread
-        if office is not None and office.here and lease in office.tables.held:
+        if worker is not None and worker.here and lease in worker.tables.held:
             await self._do(partial(self._released, lease=lease))
 
     async def commit(self, lease: Lease, token: Token, *, expected_version: int, age: timedelta) -> Record:
@@ -163,11 +163,11 @@ class SQLiteStore:
     async def aclose(self) -> None:
         """Give held leases back, close the files and end the thread. Using the store afterwards is a `StoreError`."""
         with unforked:
-            office, self._office, self._closed = self._office, None, True
-            if office is None or not office.here:
+            worker, self._worker, self._closed = self._worker, None, True
+            if worker is None or not worker.here:
                 return
-            done = office.worker.run(office.tables.close)
-            office.worker.stop()
+            done = worker.thread.run(worker.tables.close)
+            worker.thread.stop()
         await asyncio.wrap_future(done)
 
     async def _do(self, job: Callable[[Tables], _T]) -> _T:
@@ -178,11 +178,11 @@ class SQLiteStore:
         with unforked:
             if self._closed:
                 raise StoreError("this SQLiteStore has been closed: make another one for the same path")
-            office = self._office
-            if office is None or not office.here:
-                office = self._office = _Office(Worker(), Tables(self._path, self._clock))
-                weakref.finalize(self, office.leave)
-            return office.worker.run(partial(self._work, job, office.tables))
+            worker = self._worker
+            if worker is None or not worker.here:
+                worker = self._worker = _Worker(JobThread(), Tables(self._path, self._clock))
+                weakref.finalize(self, worker.close_abandoned)
+            return worker.thread.run(partial(self._work, job, worker.tables))
 
     def _work(self, job: Callable[[Tables], _T], tables: Tables) -> _T:
         # a method, so that the store cannot be collected, and its connection closed, amid its work
@@ -211,10 +211,10 @@ class SQLiteStore:
 
 
 @attrs.frozen(eq=False)
-class _Office:
+class _Worker:
     """A thread and what is done in it, of use only to the process that made it."""
 
-    worker: Worker
+    thread: JobThread
     tables: Tables
     pid: int = attrs.field(factory=os.getpid, init=False)
 
@@ -223,7 +223,7 @@ class _Office:
         """Whether this process made it."""
         return self.pid == os.getpid()
 
-    def leave(self) -> None:
+    def close_abandoned(self) -> None:
         """Close the connections of a store that nobody closed."""
         if self.here:
             self.tables.abandon()
@@ -231,6 +231,6 @@ class _Office:
             _inherited.append(self)
 
 
-_inherited: list[_Office] = []
+_inherited: list[_Worker] = []
 """Connections inherited through a fork: kept open and never used. Closing a connection that a fork brought along is forbidden, so they are kept, unused.
 https://www.sqlite.org/howtocorrupt.html#_carrying_an_open_database_connection_across_a_fork_"""

@@ -17,7 +17,7 @@ from nauth.errors import LeaseLostError, StoreError
 from nauth.stores.base import Lease, Record, StoreKey
 from nauth.stores.codec import decode_token, encode_token, lifetime_kept
 from nauth.stores.sqlite.files import explained, identity, is_busy
-from nauth.stores.sqlite.liveness import Alive
+from nauth.stores.sqlite.liveness import LivenessLock
 from nauth.stores.sqlite.schema import open_database, transaction
 from nauth.token import MAX_LIFETIME, Token
 
@@ -46,7 +46,7 @@ class Tables:
         self._clock = clock
         self._db: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
-        self._alive = Alive(path)
+        self._liveness = LivenessLock(path)
         self._numbers = itertools.count(1)
         self.held: dict[Lease, int] = {}
 
@@ -59,7 +59,7 @@ class Tables:
         """Return the record's version, 0 if there is none, and who holds the lease and is not known to be dead."""
         with self._connection() as db:
             holder = self._holder(db, key)
-            if holder is not None and self._alive.dead(holder[0]):
+            if holder is not None and self._liveness.dead(holder[0]):
                 holder = None
             return _version(db, key), holder
 
@@ -70,9 +70,9 @@ class Tables:
                 del self.held[ended]
             holder = self._holder(db, lease.key)
             # looked at before the transaction, which keeps all others out: who is dead now is dead then
-            if holder is not None and not self._alive.dead(holder[0]):
+            if holder is not None and not self._liveness.dead(holder[0]):
                 return False
-            process = self._alive.name or self._begin(db)
+            process = self._liveness.name or self._begin(db)
             number = next(self._numbers)
             with transaction(db, durable=False):
                 since_us, now_us, until_us = self._span(ttl)
@@ -158,19 +158,19 @@ class Tables:
 
     def close(self) -> None:
         """Give all leases back and close everything. Opens nothing; never raises."""
-        name = self._alive.name
+        name = self._liveness.name
         with contextlib.suppress(StoreError):
             if name is not None and identity(self._path) == self._identity:
                 with self._connection() as db, transaction(db, durable=False):
                     db.execute("DELETE FROM lease WHERE process = ?", (name,))
-                    self._alive.end()
-                    self._alive.bury(name)
+                    self._liveness.release()
+                    self._liveness.remove(name)
         self.abandon()
 
     def abandon(self) -> None:
         """Close without deleting lease rows; other processes see from the released lock that the owner is gone."""
         self.held.clear()
-        self._alive.end()
+        self._liveness.release()
         self._disconnect()
         self._identity = None
 
@@ -198,8 +198,8 @@ class Tables:
         path = Path(os.path.realpath(self._path))
         self._db = open_database(path)
         self._identity = identity(path)
-        if self._alive.name is None:
-            self._alive = Alive(Path(f"{path}-alive"))
+        if self._liveness.name is None:
+            self._liveness = LivenessLock(Path(f"{path}-alive"))
         return self._db
 
     def _disconnect(self) -> None:
@@ -210,11 +210,11 @@ class Tables:
     def _begin(self, db: sqlite3.Connection) -> str:
         # amid a transaction: nobody then takes a sign for dead that is made but not yet locked
         with transaction(db, durable=False):
-            self._alive.prepare()
-            for name in self._alive.dead_ones():
+            self._liveness.prepare()
+            for name in self._liveness.dead_owners():
                 db.execute("DELETE FROM lease WHERE process = ?", (name,))
-                self._alive.bury(name)
-            return self._alive.begin()
+                self._liveness.remove(name)
+            return self._liveness.acquire()
 
     def _holder(self, db: sqlite3.Connection, key: StoreKey) -> Holder | None:
         select = "SELECT process, number FROM lease WHERE key = ? AND since_us <= ? AND until_us > ?"
@@ -226,7 +226,7 @@ class Tables:
         return lease in self.held and lease.remaining > timedelta(0)
 
     def _row(self, lease: Lease) -> tuple[str, str | None, int]:
-        return _text(lease.key), self._alive.name, self.held[lease]
+        return _text(lease.key), self._liveness.name, self.held[lease]
 
     def _span(self, ttl: timedelta) -> tuple[int, int, int]:
         """Return since when, now and until when a lease of `ttl` holds.

@@ -1,4 +1,4 @@
-"""`Worker`: the one thread in which a `SQLiteStore` does its work, and forks kept away from work half done."""
+"""`JobThread`: the one thread in which a `SQLiteStore` does its work, and forks kept away from work half done."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import TypeVar
 
 from nauth.errors import StoreError
 
-__all__ = ["Worker", "unforked"]
+__all__ = ["JobThread", "unforked"]
 
 _T = TypeVar("_T")
 
 
-class Worker:
+class JobThread:
     """Run jobs one after another in a thread of its own.
 
     The thread starts with the first job and ends with `stop`, with the worker's garbage collection, or with the
@@ -66,8 +66,8 @@ class Worker:
 unforked: threading.RLock = threading.RLock()
 """Held for a moment by whoever hands a job in; no fork happens meanwhile, for the child could never take it."""
 
-_workers: weakref.WeakSet[Worker] = weakref.WeakSet()
-_paused: list[Worker] = []
+_workers: weakref.WeakSet[JobThread] = weakref.WeakSet()
+_paused: list[JobThread] = []
 
 
 def _pause() -> None:
