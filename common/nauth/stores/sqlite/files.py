@@ -13,6 +13,7 @@ from nauth.errors import ConfigurationError, StoreError
 
 __all__ = [
     "BUSY_S",
+    "BusyError",
     "checked_path",
     "connect",
     "explained",
@@ -22,8 +23,14 @@ __all__ = [
     "refuse_exposed",
 ]
 
-BUSY_S = 5.0
-"""How long one statement waits for another process to finish its transaction. Ours take under a millisecond."""
+BUSY_S = 4.0
+"""Seconds that an operation waits while another process keeps the file locked. Our own transactions take under a
+millisecond. Below `nauth.manager.store_access.STORE_DEADLINE`, so that the caller sees the error that names the reason."""
+
+
+class BusyError(StoreError):
+    """Another process has the file locked at this moment; the same again may succeed. Never leaves the store."""
+
 
 _FOR_OTHERS = stat.S_IRWXG | stat.S_IRWXO if os.name == "posix" else 0
 """What group and others may do. Windows keeps access lists instead and shows these bits on every file."""
@@ -31,7 +38,7 @@ _FOR_OTHERS = stat.S_IRWXG | stat.S_IRWXO if os.name == "posix" else 0
 _making = threading.Lock()
 
 _EXPLAINED = {
-    sqlite3.SQLITE_BUSY: f"stayed locked for {BUSY_S:.0f} s: another process hangs amid a transaction, or a tool has "
+    sqlite3.SQLITE_BUSY: f"stayed locked for {BUSY_S:.0f} s: another process hangs in a transaction, or a tool has "
     "the file open for writing. Close the tool, or look for the process that hangs",
     sqlite3.SQLITE_FULL: "cannot grow: the disk is full, or over its quota. Make room; nothing was written",
     sqlite3.SQLITE_READONLY: "cannot be written: the file, its folder or its file system is read-only. Put the store "
@@ -124,18 +131,19 @@ def identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def connect(path: Path, *, mode: str, timeout_s: float) -> sqlite3.Connection:
+def connect(path: Path, *, mode: str) -> sqlite3.Connection:
     """Open an existing file; never creates one, since SQLite would do so with the umask's permissions.
+
+    No statement waits for another process's lock: the store's thread waits, outside SQLite, and tries again.
 
     Args:
         path: the file, absolute.
         mode: "ro" or "rw".
-        timeout_s: how long a statement waits for another's lock.
     """
     return sqlite3.connect(
         f"{path.as_uri()}?mode={mode}",
         uri=True,
-        timeout=timeout_s,
+        timeout=0,
         isolation_level=None,  # transactions are begun and ended in plain sight
         check_same_thread=False,  # closed by whichever thread drops the store
     )
@@ -152,7 +160,8 @@ def explained(error: sqlite3.Error, path: Path) -> StoreError:
     text = _EXPLAINED.get(
         _code(error), "failed in a way that nauth does not know; SQLite calls it by the name above"
     )
-    return StoreError(f"the token store {path} ({name}) {text}")
+    kind = BusyError if is_busy(error) else StoreError
+    return kind(f"the token store {path} ({name}) {text}")
 
 
 def _code(error: sqlite3.Error) -> int:

@@ -51,7 +51,7 @@ class LivenessLock:
         path = self._folder / name
         make_private(path)
         with contextlib.ExitStack() as undo:
-            lock = connect(path, mode="rw", timeout_s=0)
+            lock = connect(path, mode="rw")
             undo.callback(lock.close)
             lock.execute("PRAGMA journal_mode = MEMORY")  # else a journal file lies beside it
             lock.execute("BEGIN EXCLUSIVE")
@@ -62,7 +62,7 @@ class LivenessLock:
     def dead(self, name: str) -> bool:
         """Tell whether the holder called `name` has surely died. One whose file somebody removed may still live."""
         try:
-            with contextlib.closing(connect(self._folder / name, mode="ro", timeout_s=0)) as probe:
+            with contextlib.closing(connect(self._folder / name, mode="ro")) as probe:
                 probe.execute("SELECT 1 FROM sqlite_master").fetchone()
         except sqlite3.Error:
             return False

@@ -21,7 +21,7 @@ from nauth.stores.base import Lease, Listener, Record, StoreKey, Unsubscribe
 from nauth.stores.listeners import Listeners, Waiters
 from nauth.stores.sqlite.files import checked_path
 from nauth.stores.sqlite.tables import Tables
-from nauth.stores.sqlite.thread import JobThread, unforked
+from nauth.stores.sqlite.thread import CLOSE_S, JobThread, unforked
 from nauth.token import Token
 
 __all__ = ["SQLiteLease", "SQLiteStore"]
@@ -101,7 +101,7 @@ class SQLiteStore:
             LeaseLostError: it is over, or somebody else has it.
         """
         longer = self._leased(lease.key, ttl)
-        with self._given_back(longer):
+        with self._given_back(longer, lease):
             await self._do(partial(Tables.extend, lease=lease, longer=longer, ttl=ttl))
         return longer
 
@@ -110,7 +110,7 @@ class SQLiteStore:
         worker = self._worker
         # each renewal releases once more after its commit: that costs no visit to the thread
         if worker is not None and worker.here and lease in worker.tables.held:
-            await self._do(partial(self._released, lease=lease))
+            await self._do(partial(self._released, lease=lease), keep=True)
 
     async def commit(self, lease: Lease, token: Token, *, expected_version: int, age: timedelta) -> Record:
         """Write `token`, release the lease and tell this process's others; not undone if the caller is cancelled.
@@ -124,7 +124,7 @@ class SQLiteStore:
             self._tell(lease.key, record)
             return record
 
-        return await self._do(job)
+        return await self._do(job, keep=True)
 
     async def discard(self, key: StoreKey, token: Token) -> bool:
         """Delete the record if it still holds `token`'s access token; say whether it did."""
@@ -135,7 +135,7 @@ class SQLiteStore:
                 self._tell(key, None)
             return gone
 
-        return await self._do(job)
+        return await self._do(job, keep=True)
 
     async def changed(self, key: StoreKey, *, timeout: timedelta) -> None:  # noqa: ASYNC109 - part of the contract
         """Return when `key` changed or its lease was freed, by its holder's death too; at the latest after `timeout`."""
@@ -161,28 +161,41 @@ class SQLiteStore:
         return self._listeners.add(key, listener)
 
     async def aclose(self) -> None:
-        """Give held leases back, close the files and end the thread. Using the store afterwards is a `StoreError`."""
-        with unforked:
-            worker, self._worker, self._closed = self._worker, None, True
-            if worker is None or not worker.here:
-                return
-            done = worker.thread.run(worker.tables.close)
-            worker.thread.stop()
-        await asyncio.wrap_future(done)
+        """Give held leases back, close the files and end the thread. Using the store afterwards is a `StoreError`.
 
-    async def _do(self, job: Callable[[Tables], _T]) -> _T:
-        return await asyncio.wrap_future(self._enter(job))
+        Takes two seconds at most, even if another process keeps the file locked. A lease that could not be given
+        back is free all the same, as that of a process that died.
+        """
+        worker, self._worker, self._closed = self._worker, None, True
+        if worker is None or not worker.here:
+            return
+        worker.thread.run(worker.tables.close, keep=True)
+        closed = asyncio.wrap_future(worker.thread.stop())
+        # the job ends in time, unless the disk itself does not answer
+        await asyncio.wait([closed], timeout=CLOSE_S)
+        closed.cancel()
 
-    def _enter(self, job: Callable[[Tables], _T]) -> Future[_T]:
-        """Hand `job` to the store's thread; from here on it will be done, whoever waits for it or does not."""
-        with unforked:
-            if self._closed:
-                raise StoreError("this SQLiteStore has been closed: make another one for the same path")
-            worker = self._worker
-            if worker is None or not worker.here:
-                worker = self._worker = _Worker(JobThread(), Tables(self._path, self._clock))
-                weakref.finalize(self, worker.close_abandoned)
-            return worker.thread.run(partial(self._work, job, worker.tables))
+    async def _do(self, job: Callable[[Tables], _T], *, keep: bool = False) -> _T:
+        return await asyncio.wrap_future(self._hand_in(job, keep=keep))
+
+    def _hand_in(self, job: Callable[[Tables], _T], *, keep: bool) -> Future[_T]:
+        """Hand `job` to the store's thread.
+
+        Args:
+            job: what to do with the tables.
+            keep: whether it is done even if the caller is cancelled before its turn comes.
+        """
+        worker = self._worker
+        if worker is None or not worker.here:
+            with unforked:
+                if self._closed:
+                    raise StoreError("this SQLiteStore has been closed: make another one for the same path")
+                worker = self._worker
+                if worker is None or not worker.here:
+                    worker = self._worker = _Worker.of(Tables(self._path, self._clock))
+                    # at the interpreter's exit the thread closes them
+                    weakref.finalize(self, worker.close_abandoned).atexit = False
+        return worker.thread.run(partial(self._work, job, worker.tables), keep=keep)
 
     def _work(self, job: Callable[[Tables], _T], tables: Tables) -> _T:
         # a method, so that the store cannot be collected, and its connection closed, amid its work
@@ -192,13 +205,14 @@ class SQLiteStore:
         return SQLiteLease(key, self._clock.monotonic() + ttl.total_seconds(), self._clock)
 
     @contextlib.contextmanager
-    def _given_back(self, lease: Lease) -> Generator[None]:
-        """Release `lease` as soon as it is there if the caller goes before that."""
+    def _given_back(self, *leases: Lease) -> Generator[None]:
+        """Release `leases` if the caller is cancelled: the job may have been done, or be skipped."""
         try:
             yield
         except (asyncio.CancelledError, GeneratorExit):
-            with contextlib.suppress(StoreError):
-                self._enter(partial(self._released, lease=lease))
+            for lease in leases:
+                with contextlib.suppress(StoreError):
+                    self._hand_in(partial(self._released, lease=lease), keep=True)
             raise
 
     def _released(self, tables: Tables, lease: Lease) -> None:
@@ -218,15 +232,22 @@ class _Worker:
     tables: Tables
     pid: int = attrs.field(factory=os.getpid, init=False)
 
+    @classmethod
+    def of(cls, tables: Tables) -> _Worker:
+        """Return a new thread for `tables`."""
+        return cls(JobThread(tables.abandon), tables)
+
     @property
     def here(self) -> bool:
         """Whether this process made it."""
         return self.pid == os.getpid()
 
     def close_abandoned(self) -> None:
-        """Close the connections of a store that nobody closed."""
+        """Close the connections of a store that was dropped without `aclose`."""
         if self.here:
-            self.tables.abandon()
+            self.tables.abandon()  # no job is under way: a job refers to the store
+            if self.thread.running:
+                self.thread.stop()
         else:
             _inherited.append(self)
 

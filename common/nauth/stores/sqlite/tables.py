@@ -157,14 +157,17 @@ class Tables:
             return True
 
     def close(self) -> None:
-        """Give all leases back and close everything. Opens nothing; never raises."""
+        """Give all leases back and close everything. Opens nothing.
+
+        Raises:
+            StoreError: the leases could not be given back, and everything is still open.
+        """
         name = self._liveness.name
-        with contextlib.suppress(StoreError):
-            if name is not None and identity(self._path) == self._identity:
-                with self._connection() as db, transaction(db, durable=False):
-                    db.execute("DELETE FROM lease WHERE process = ?", (name,))
-                    self._liveness.release()
-                    self._liveness.remove(name)
+        if name is not None and identity(self._path) == self._identity:
+            with self._connection() as db, transaction(db, durable=False):
+                db.execute("DELETE FROM lease WHERE process = ?", (name,))
+                self._liveness.release()
+                self._liveness.remove(name)
         self.abandon()
 
     def abandon(self) -> None:
