@@ -62,13 +62,14 @@ class SQLiteStore:
     looks every 20 to 100 ms. Network file systems are not supported: their locks cannot be relied on.
 
     Args:
-        path: the database's file, created at the first use; its folder must exist. Best in a folder of its own that
-            only this program's user can open.
+        path: the database's file, created at the first use. Its folder must exist, belong to this program's user (or to
+            root), and be closed to writing by others, unless it is sticky like /tmp. Best a folder of its own with
+            mode 700.
         clock: where time comes from; all processes must go by the same one, as those of one machine do.
 
     Raises:
-        ConfigurationError: `path` names no file. At the first use: its folder is missing, others may open the file, or
-            it is another program's database.
+        ConfigurationError: `path` names no file. At the first use: its folder is missing, another user owns or may open
+            the file or could put another in its place, or it is another program's database.
     """
 
     persistent = True

@@ -16,7 +16,7 @@ from nauth.clock import Clock
 from nauth.errors import LeaseLostError, StoreError
 from nauth.stores.base import Lease, Record, StoreKey
 from nauth.stores.codec import decode_token, encode_token, lifetime_kept
-from nauth.stores.sqlite.files import explained, identity, is_busy
+from nauth.stores.sqlite.files import explained, identity, is_busy, refuse_exposed, resolved
 from nauth.stores.sqlite.liveness import LivenessLock
 from nauth.stores.sqlite.schema import open_database, transaction
 from nauth.token import MAX_LIFETIME, Token
@@ -197,12 +197,13 @@ class Tables:
         if self._identity not in {None, found}:
             self.abandon()  # deleted or replaced: our leases went with it
         self._disconnect()
-        # SQLite puts its own files beside the real one, whatever links lead there
-        path = Path(os.path.realpath(self._path))
+        path = resolved(self._path)
+        locks = Path(f"{path}-alive")
+        refuse_exposed(locks, folder=True)
         self._db = open_database(path)
         self._identity = identity(path)
         if self._liveness.name is None:
-            self._liveness = LivenessLock(Path(f"{path}-alive"))
+            self._liveness = LivenessLock(locks)
         return self._db
 
     def _disconnect(self) -> None:
