@@ -49,12 +49,14 @@ class TestContract(StoreContract):
 
 
 async def test_expired_records_leave(shelf: Shelf) -> None:
-    """Records leave with the next commit after their end, but for a key under lease."""
+    """Records leave with the next commit a day after their end, but for a key under lease."""
     store = shelf.open()
     keys = {name: attrs.evolve(KEY, identity=name) for name in "abcd"}
     await shelf.put(store, made("a"), keys["a"])
     await shelf.put(store, made("b"), keys["b"])
     await shelf.put(store, made("endless", lifetime=None), keys["c"])
+    shelf.clock.advance(LONG)
+    await shelf.put(store, made("d"), keys["d"])
     await held(store, keys["b"])
     shelf.clock.advance(HOUR)
     await shelf.put(store, made("d"), keys["d"])

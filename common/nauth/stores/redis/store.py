@@ -18,7 +18,7 @@ from nauth.errors import ConfigurationError, LeaseLostError
 from nauth.identity import identity_digest
 from nauth.secret import Secret
 from nauth.stores.base import Lease, Listener, Record, StoreKey, Unsubscribe
-from nauth.stores.codec import encode_token, lifetime_kept
+from nauth.stores.codec import REFRESH_LIFETIME, checked_lifetime, encode_token, lifetime_kept
 from nauth.stores.redis.clients import source
 from nauth.stores.redis.per_loop import LoopStates
 from nauth.stores.redis.scripts import (
@@ -33,7 +33,7 @@ from nauth.stores.redis.scripts import (
     loaded,
     stamped,
 )
-from nauth.token import MAX_LIFETIME, Token
+from nauth.token import Token
 
 __all__ = ["RedisLease", "RedisStore"]
 
@@ -81,8 +81,8 @@ class RedisStore:
     * Cancelling a caller costs no connection and leaves no lease behind.
     * Each event loop has a client of its own, closed by `aclose`, or when its loop is shut down.
 
-    Records leave when they expire (those with a refresh token a day later). A record that Redis evicts or loses is one
-    that was never there: the next renewal writes it anew.
+    Records leave when they expire, those with a refresh token when that one may have expired. A record that Redis evicts
+    or loses is one that was never there: the next renewal writes it anew.
 
     Args:
         url_or_client: ``redis://``, ``rediss://`` or ``unix://``, as text or a `Secret`; a client of ``redis.asyncio``, from Sentinel's
@@ -91,6 +91,7 @@ class RedisStore:
         prefix: begins all keys and the channel; programs that share tokens share it.
         timeout: the deadline of one operation, a repetition included.
         allow_plaintext: whether a ``redis://`` URL may lead away from this machine, showing the tokens on the way.
+        refresh_lifetime: how long a refresh token can be used whose vendor does not say so.
 
     Raises:
         ConfigurationError: redis-py is missing (``pip install nauth[redis]``), or an argument is unusable or unsafe.
@@ -105,11 +106,13 @@ class RedisStore:
         prefix: str = "nauth",
         timeout: timedelta = _TIMEOUT,
         allow_plaintext: bool = False,
+        refresh_lifetime: timedelta = REFRESH_LIFETIME,
     ) -> None:
         if not prefix or not prefix.isprintable() or set(prefix) & set(" {}"):
             raise ConfigurationError("RedisStore(prefix=...) must be a name without spaces and braces")
         if timeout <= timedelta(0):
             raise ConfigurationError(f"RedisStore(timeout=...) must be more than zero, got {timeout}")
+        self._refresh_lifetime = checked_lifetime(refresh_lifetime, "RedisStore")
         # an error tracker prints the locals of every frame an error passes through
         given = Secret(url_or_client) if isinstance(url_or_client, str) else url_or_client
         del url_or_client
@@ -182,7 +185,7 @@ class RedisStore:
             LeaseLostError: the lease is over or the record has changed. Nothing was written.
             StoreError: Redis failed; the token may be stored or not.
         """
-        kept = max(lifetime_kept(token, MAX_LIFETIME) - age, _LEAST_KEPT)
+        kept = max(lifetime_kept(token, self._refresh_lifetime) - age, _LEAST_KEPT)
         outcome = await self._states.here().executor.ask(
             COMMIT,
             _digest(lease.key),

@@ -35,6 +35,13 @@ _LEASES = """CREATE TABLE lease (
     until_us INTEGER NOT NULL
 )"""
 
+_CLOCK = """CREATE TABLE IF NOT EXISTS clock (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    steady_us INTEGER NOT NULL,
+    seen_us INTEGER NOT NULL
+)"""
+# one row: the clock by which records leave, and the machine's clock at the last commit
+
 _MAKING = (
     _TOKENS,
     "CREATE INDEX token_until ON token (until_us)",
@@ -44,6 +51,7 @@ _MAKING = (
 )
 
 _SETTINGS = (
+    _CLOCK,  # not among the first tables: files made before it existed get it here
     "PRAGMA fullfsync = ON",  # macOS, where fsync alone leaves data in the disk's cache
     "PRAGMA secure_delete = ON",  # a replaced token is overwritten
 )

@@ -18,6 +18,7 @@ import attrs
 from nauth.clock import Clock, SystemClock
 from nauth.errors import StoreError
 from nauth.stores.base import Lease, Listener, Record, StoreKey, Unsubscribe
+from nauth.stores.codec import REFRESH_LIFETIME, checked_lifetime
 from nauth.stores.listeners import Listeners, Waiters
 from nauth.stores.sqlite.files import checked_path
 from nauth.stores.sqlite.tables import Tables
@@ -51,8 +52,9 @@ class SQLiteStore:
     """Share tokens between the processes of one machine, in one file.
 
     The file and those that SQLite puts beside it (`-wal`, `-shm`) belong to their owner alone, mode 0600, as does the
-    folder `-alive`, which holds an empty file for each store in use. Records leave when they expire (those with a
-    refresh token a day later). What is committed survives a power cut.
+    folder `-alive`, which holds an empty file for each store in use. Records leave a day
+    after they expire, those with a refresh token a day after that one may have expired; a clock that is put forward by
+    mistake deletes none. What is committed survives a power cut.
 
     A lease ends at the death of its process, however that comes, or by time. All of SQLite's work is done in one
     thread of the store, never on an event loop; several loops and threads may use one store. A forked child begins
@@ -66,16 +68,24 @@ class SQLiteStore:
             root), and be closed to writing by others, unless it is sticky like /tmp. Best a folder of its own with
             mode 700.
         clock: where time comes from; all processes must go by the same one, as those of one machine do.
+        refresh_lifetime: how long a refresh token can be used whose vendor does not say so.
 
     Raises:
-        ConfigurationError: `path` names no file. At the first use: its folder is missing, another user owns or may open
+        ConfigurationError: `path` names no file, or `refresh_lifetime` is not positive. At the first use: its folder is missing, another user owns or may open
             the file or could put another in its place, or it is another program's database.
     """
 
     persistent = True
 
-    def __init__(self, path: str | os.PathLike[str], *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        clock: Clock | None = None,
+        refresh_lifetime: timedelta = REFRESH_LIFETIME,
+    ) -> None:
         self._path = checked_path(path)
+        self._refresh_lifetime = checked_lifetime(refresh_lifetime, "SQLiteStore")
         self._clock = clock or SystemClock()
         self._waiters = Waiters()
         self._listeners = Listeners()
@@ -193,7 +203,9 @@ class SQLiteStore:
                     raise StoreError("this SQLiteStore has been closed: make another one for the same path")
                 worker = self._worker
                 if worker is None or not worker.here:
-                    worker = self._worker = _Worker.of(Tables(self._path, self._clock))
+                    worker = self._worker = _Worker.of(
+                        Tables(self._path, self._clock, self._refresh_lifetime)
+                    )
                     # at the interpreter's exit the thread closes them
                     weakref.finalize(self, worker.close_abandoned).atexit = False
         return worker.thread.run(partial(self._work, job, worker.tables), keep=keep)

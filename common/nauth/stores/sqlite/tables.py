@@ -19,31 +19,39 @@ from nauth.stores.codec import decode_token, encode_token, lifetime_kept
 from nauth.stores.sqlite.files import explained, identity, is_busy, refuse_exposed, resolved
 from nauth.stores.sqlite.liveness import LivenessLock
 from nauth.stores.sqlite.schema import open_database, transaction
-from nauth.token import MAX_LIFETIME, Token
+from nauth.token import Token
 
-__all__ = ["Holder", "Tables"]
+__all__ = ["LONGEST_STEP", "Holder", "Tables"]
 
 Holder: TypeAlias = tuple[str, int]
 """Whose lease: the name of the holder's sign of life, and a number drawn once under that name."""
+
+LONGEST_STEP = timedelta(days=1)
+"""The most that one commit moves the clock by which records leave. Whatever the machine's clock does between two commits,
+a record that is of use is not deleted by the second."""
 
 _FREE = "DELETE FROM lease WHERE key = ? AND process = ? AND number = ?"
 _MICROSECOND = timedelta(microseconds=1)
 
 
 class Tables:
-    """The store's data, used by one thread. All instants are microseconds since the epoch, by the store's clock.
+    """The store's data, used by one thread.
+
+    Instants are microseconds since the epoch by the store's clock; only a record's `until_us` goes by the table `clock`.
 
     Args:
         path: the database's file.
         clock: the store's clock.
+        refresh_lifetime: how long a refresh token can be used whose vendor does not say so.
 
     Attributes:
         held: the leases of this store that are not known to be over, with their numbers. Other threads may look.
     """
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    def __init__(self, path: Path, clock: Clock, refresh_lifetime: timedelta) -> None:
         self._path = path
         self._clock = clock
+        self._refresh_lifetime = refresh_lifetime
         self._db: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
         self._liveness = LivenessLock(path)
@@ -130,16 +138,18 @@ class Tables:
                 if _version(db, lease.key) != expected_version:
                     raise LeaseLostError("another client stored a token meanwhile")
                 now_us, key = self._now_us(), _text(lease.key)
+                steady_us = _steady_us(db, now_us)
                 # a leased key's record must stay: its version is what the holder's commit compares
                 db.execute(
                     "DELETE FROM token WHERE key = ? "
                     "OR (until_us <= ? AND key NOT IN (SELECT key FROM lease WHERE until_us > ?))",
-                    (key, now_us, now_us),
+                    (key, steady_us, now_us),
                 )
                 # the greatest version ever given, of whichever key, be its record still there or not
                 (last,) = db.execute("SELECT max(seq) FROM sqlite_sequence WHERE name = 'token'").fetchone()
                 version, asked_at_us = max((last or 0) + 1, now_us), now_us - age // _MICROSECOND
-                until_us = asked_at_us + lifetime_kept(token, MAX_LIFETIME) // _MICROSECOND
+                kept = lifetime_kept(token, self._refresh_lifetime) - age + LONGEST_STEP
+                until_us = steady_us + kept // _MICROSECOND
                 db.execute(
                     "INSERT INTO token (version, key, token, asked_at_us, until_us) VALUES (?, ?, ?, ?, ?)",
                     (version, key, encode_token(token), asked_at_us, until_us),
@@ -243,6 +253,17 @@ class Tables:
 
     def _now_us(self) -> int:
         return int(self._clock.wall() * 1_000_000)
+
+
+def _steady_us(db: sqlite3.Connection, now_us: int) -> int:
+    """Move the clock by which records leave, and return it.
+
+    It follows the machine's, but stands still where that one goes back, and moves by `LONGEST_STEP` at most.
+    """
+    steady_us, seen_us = db.execute("SELECT steady_us, seen_us FROM clock").fetchone() or (now_us, now_us)
+    steady_us += min(max(now_us - seen_us, 0), LONGEST_STEP // _MICROSECOND)
+    db.execute("INSERT OR REPLACE INTO clock (id, steady_us, seen_us) VALUES (1, ?, ?)", (steady_us, now_us))
+    return int(steady_us)
 
 
 def _text(key: StoreKey) -> str:
