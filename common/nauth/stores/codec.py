@@ -81,7 +81,7 @@ def unreadable() -> StoreError:
     )
 
 
-def checked_lifetime(given: timedelta, store: str) -> timedelta:
+def checked_lifetime(given: object, store: str) -> timedelta:
     """Return the `refresh_lifetime` that was given to a store.
 
     Raises:

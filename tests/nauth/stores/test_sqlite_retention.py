@@ -13,7 +13,7 @@ from nauth.stores.encrypted import EncryptedStore
 from nauth.stores.sqlite.store import SQLiteStore
 from tests.fakes.authenticator import HOUR, made
 from tests.fakes.manager import KEY
-from tests.fakes.sqlite_shelf import LONG, NOW, Shelf, held
+from tests.fakes.sqlite_shelf import LONG, NOW, Shelf, held, outside, raw
 
 OTHER = attrs.evolve(KEY, identity="other")
 DAYS = 86_400.0
@@ -118,3 +118,40 @@ async def test_an_age_counts(shelf: Shelf) -> None:
     await days_pass(shelf, store, 1)
     assert await store.load(KEY) is None
     await store.aclose()
+
+
+async def in_files(shelf: Shelf, text: str) -> list[str]:
+    """Return the names of the store's files that hold `text`."""
+
+    def look() -> list[str]:
+        files = [file for file in shelf.path.parent.rglob("*") if file.is_file()]
+        return sorted(file.name for file in files if text.encode() in file.read_bytes())
+
+    return await outside(look)
+
+
+async def test_a_replaced_token_is_in_no_file(shelf: Shelf) -> None:
+    """What was replaced or discarded is overwritten while the store is open, in the write-ahead log too."""
+    store = shelf.open()
+    await shelf.put(store, made("first-canary", refresh="refresh-canary"))
+    assert await in_files(shelf, "first-canary")
+    await shelf.put(store, made("second-canary" * 2000))
+    assert await in_files(shelf, "first-canary") == []
+    assert await in_files(shelf, "refresh-canary") == []
+    assert await in_files(shelf, "second-canary")
+    assert await store.discard(KEY, made("second-canary" * 2000))
+    assert await in_files(shelf, "second-canary") == []
+
+
+async def test_a_reader_puts_the_overwriting_off(shelf: Shelf) -> None:
+    """Another process that reads at the moment of the commit costs nothing but time: the next one overwrites both."""
+    store, reader = shelf.open(), shelf.open()
+    await shelf.put(store, made("first-canary"))
+    await reader.load(KEY)
+    await raw(reader, "BEGIN")
+    await raw(reader, "SELECT count(*) FROM token")
+    await shelf.put(store, made("second-canary"))
+    assert await in_files(shelf, "first-canary")
+    await raw(reader, "ROLLBACK")
+    await shelf.put(store, made("third-canary"))
+    assert await in_files(shelf, "first-canary") == await in_files(shelf, "second-canary") == []

@@ -55,6 +55,8 @@ class SQLiteStore:
     folder `-alive`, which holds an empty file for each store in use. Records leave a day
     after they expire, those with a refresh token a day after that one may have expired; a clock that is put forward by
     mistake deletes none. What is committed survives a power cut.
+    A token that was replaced or discarded is overwritten, in SQLite's log too, unless another process reads at that moment:
+    then the next commit that replaces one does it.
 
     A lease ends at the death of its process, however that comes, or by time. All of SQLite's work is done in one
     thread of the store, never on an event loop; several loops and threads may use one store. A forked child begins

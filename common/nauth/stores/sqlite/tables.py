@@ -140,11 +140,11 @@ class Tables:
                 now_us, key = self._now_us(), _text(lease.key)
                 steady_us = _steady_us(db, now_us)
                 # a leased key's record must stay: its version is what the holder's commit compares
-                db.execute(
+                gone = db.execute(
                     "DELETE FROM token WHERE key = ? "
                     "OR (until_us <= ? AND key NOT IN (SELECT key FROM lease WHERE until_us > ?))",
                     (key, steady_us, now_us),
-                )
+                ).rowcount
                 # the greatest version ever given, of whichever key, be its record still there or not
                 (last,) = db.execute("SELECT max(seq) FROM sqlite_sequence WHERE name = 'token'").fetchone()
                 version, asked_at_us = max((last or 0) + 1, now_us), now_us - age // _MICROSECOND
@@ -154,16 +154,20 @@ class Tables:
                     "INSERT INTO token (version, key, token, asked_at_us, until_us) VALUES (?, ?, ?, ?, ?)",
                     (version, key, encode_token(token), asked_at_us, until_us),
                 )
+            if gone:
+                _overwrite(db)
             del self.held[lease]
             return Record(token=token, version=version, age=age)
 
     def discard(self, key: StoreKey, token: Token) -> bool:
         """Delete the record of `key` if it holds `token`'s access token; say whether it did."""
-        with self._connection() as db, transaction(db):
-            record = _load(db, key, self._now_us())
-            if record is None or not record.token.same_access(token):
-                return False
-            db.execute("DELETE FROM token WHERE key = ?", (_text(key),))
+        with self._connection() as db:
+            with transaction(db):
+                record = _load(db, key, self._now_us())
+                if record is None or not record.token.same_access(token):
+                    return False
+                db.execute("DELETE FROM token WHERE key = ?", (_text(key),))
+            _overwrite(db)
             return True
 
     def close(self) -> None:
@@ -253,6 +257,16 @@ class Tables:
 
     def _now_us(self) -> int:
         return int(self._clock.wall() * 1_000_000)
+
+
+def _overwrite(db: sqlite3.Connection) -> None:
+    """Empty the write-ahead log, which still holds deleted tokens in clear; in the database itself they are overwritten.
+
+    Another process that reads at this moment prevents it, and the next call does it.
+    """
+    # the token is stored, whatever comes of this
+    with contextlib.suppress(sqlite3.Error):
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def _steady_us(db: sqlite3.Connection, now_us: int) -> int:
