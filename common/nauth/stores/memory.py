@@ -12,9 +12,9 @@ import attrs
 from nauth.clock import Clock, SystemClock
 from nauth.errors import ConfigurationError, LeaseLostError
 from nauth.stores.base import Lease, Listener, Record, StoreKey, Unsubscribe
-from nauth.stores.codec import lifetime_kept
+from nauth.stores.codec import REFRESH_LIFETIME, checked_lifetime, lifetime_kept
 from nauth.stores.listeners import Listeners, Waiters
-from nauth.token import MAX_LIFETIME, Token
+from nauth.token import Token
 
 __all__ = ["MemoryLease", "MemoryStore", "default_store"]
 
@@ -24,9 +24,7 @@ class _Entry:
     token: Token
     version: int
     asked_at: float  # the store's monotonic seconds
-
-    def expires_at(self) -> float:
-        return self.asked_at + lifetime_kept(self.token, MAX_LIFETIME).total_seconds()
+    until: float  # likewise: when the record is of no use any more
 
 
 @attrs.frozen(eq=False)
@@ -46,25 +44,33 @@ class MemoryLease:
 class MemoryStore:
     """Share tokens inside one process.
 
-    Expired records are removed (those with a refresh token a day later), and their number is bounded: beyond
-    `max_records` the record that expires first is removed. Safe across threads and event loops: a plain lock guards
-    the tables and is never held over an await.
+    Records leave when they expire, those with a refresh token when that one may have expired. Their number is bounded:
+    beyond `max_records` the one nearest to its end goes first. Safe across threads and event loops: a plain lock guards the
+    tables and is never held over an await.
 
     Args:
-        clock: source of time; the machine's clock if None.
-        max_records: the largest number of records.
+        clock: where time comes from.
+        max_records: the bound.
+        refresh_lifetime: how long a refresh token can be used whose vendor does not say so.
 
     Raises:
-        ConfigurationError: `max_records` is not positive.
+        ConfigurationError: `max_records` or `refresh_lifetime` is not positive.
     """
 
     persistent = False
 
-    def __init__(self, *, clock: Clock | None = None, max_records: int = 10_000) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        max_records: int = 10_000,
+        refresh_lifetime: timedelta = REFRESH_LIFETIME,
+    ) -> None:
         if max_records < 1:
             raise ConfigurationError(f"MemoryStore(max_records=...) must be at least 1, got {max_records}")
         self._clock = clock or SystemClock()
         self._max_records = max_records
+        self._refresh_lifetime = checked_lifetime(refresh_lifetime, "MemoryStore")
         self._guard = threading.Lock()
         self._version = 0
         self._commits_since_trim = 0
@@ -127,7 +133,9 @@ class MemoryStore:
             if (before.version if before else 0) != expected_version:
                 raise LeaseLostError("another client stored a token meanwhile")
             self._version += 1
-            entry = self._entries[key] = _Entry(token, self._version, now - age.total_seconds())
+            asked_at = now - age.total_seconds()
+            until = asked_at + lifetime_kept(token, self._refresh_lifetime).total_seconds()
+            entry = self._entries[key] = _Entry(token, self._version, asked_at, until)
             del self._leases[key]
             self._trim(now, keep=key)
         self._waiters.wake(key)
@@ -179,9 +187,9 @@ class MemoryStore:
         self._commits_since_trim = 0
         # a leased key's record must stay: its version is what the holder's commit compares
         spare = [key for key in self._entries if key != keep and key not in self._leases]
-        spare.sort(key=lambda key: self._entries[key].expires_at())
+        spare.sort(key=lambda key: self._entries[key].until)
         for key in spare:
-            if self._entries[key].expires_at() > now and len(self._entries) <= self._max_records:
+            if self._entries[key].until > now and len(self._entries) <= self._max_records:
                 break
             del self._entries[key]
 

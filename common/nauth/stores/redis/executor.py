@@ -1,4 +1,4 @@
-"""`Engine`: one Redis client put to work: scripts with a deadline, in tasks that no caller can interrupt."""
+"""`ScriptExecutor`: one Redis client put to work: scripts with a deadline, in tasks that no caller can interrupt."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nauth.stores.redis.clients import RedisClient
 from nauth.stores.redis.errors import connection_lost, explained
 from nauth.stores.redis.scripts import RELEASE, Script, allowed
 
-__all__ = ["Engine", "Reader"]
+__all__ = ["Reader", "ScriptExecutor"]
 
 _T = TypeVar("_T")
 
@@ -28,7 +28,7 @@ _AT_ONCE = 16
 """Most scripts under way, and so most connections but for the subscription's: a herd of keys must not open a herd."""
 
 
-class Engine:
+class ScriptExecutor:
     """Run scripts on one client, inside its event loop.
 
     Each runs in a task of its own: a cancelled caller costs no connection, and what was sent comes to an end. After

@@ -89,8 +89,8 @@ class StoreContract(LeaseContract, SharingContract):
     pytest's detailed assertion messages call ``pytest.register_assert_rewrite("nauth.testing")`` in conftest.py, before
     the first import.
 
-    Beyond the docstrings of `TokenStore` the suite demands one thing: a record with a refresh token outlives its
-    access token (`nauth.stores.codec.RETENTION`), for that refresh token may be the only one that still works.
+    Beyond the words of `TokenStore` the suite asks for one thing: a record with a refresh token outlives its access
+    token (`nauth.stores.codec.REFRESH_LIFETIME`), for that refresh token may be the only one that still works.
     """
 
     async def test_is_a_store(self) -> None:
