@@ -18,7 +18,7 @@ from nauth.errors import (
 from nauth.manager.token_manager import TokenManager
 from nauth.oauth2.callback import Awaited, Callback, hide, new_state
 from nauth.oauth2.endpoint import TokenEndpoint
-from nauth.oauth2.errors import Ask
+from nauth.oauth2.errors import Operation
 from nauth.oauth2.pkce import PKCE
 from nauth.oauth2.urls import endpoint_url, with_parameters
 from nauth.secret import Secret
@@ -75,17 +75,17 @@ class AuthorizationCode:
         refresh_token: str | Secret | None = None,
     ) -> None:
         self._endpoint = endpoint
-        self._door = endpoint_url(authorization_url, setting="authorization_url")
+        self._authorization_url = endpoint_url(authorization_url, setting="authorization_url")
         self._redirect_uri = redirect_uri
         self._scope = scope
         self._pkce = pkce
-        self._seed = None if refresh_token is None else Secret.of(refresh_token)
+        self._given_refresh_token = None if refresh_token is None else Secret.of(refresh_token)
         self._awaited = Awaited()
         self._grant: _Grant | None = None
         self._client_refused: NauthError | None = None
 
     def __repr__(self) -> str:
-        return f"<AuthorizationCode {self._door.host}: {len(self._awaited)} sign-ins under way>"
+        return f"<AuthorizationCode {self._authorization_url.host}: {len(self._awaited)} sign-ins under way>"
 
     @property
     def pending(self) -> bool:
@@ -111,7 +111,7 @@ class AuthorizationCode:
             "code_challenge_method": None if pkce is None else pkce.method,
         }
         given = {name: value for name, value in ours.items() if value is not None}
-        return with_parameters(self._door, {**(parameters or {}), **given})
+        return with_parameters(self._authorization_url, {**(parameters or {}), **given})
 
     def accept(self, callback: str | URL | Secret) -> None:
         """Check what the person brought back and keep its code for the next `issue`. Sends nothing.
@@ -168,13 +168,13 @@ class AuthorizationCode:
         grant, self._grant = self._grant, None
         if grant is not None:
             token = await self._exchanged(grant)
-        elif self._seed is not None:
-            token = await self._sown(self._seed)
+        elif self._given_refresh_token is not None:
+            token = await self._from_given_refresh_token(self._given_refresh_token)
         elif self._client_refused is not None:
             raise fresh_copy(self._client_refused)
         else:
             raise self._sign_in()
-        self._client_refused = self._seed = None
+        self._client_refused = self._given_refresh_token = None
         return token
 
     async def refresh(self, token: Token) -> Token:
@@ -189,7 +189,7 @@ class AuthorizationCode:
             # the manager issues then, and so keeps nothing of the old session
             raise CredentialsRejectedError("a new sign-in takes the place of this session; nothing was sent")
         # the refresh token at hand came after the one given at the start, which must not be sent again
-        self._client_refused = self._seed = None
+        self._client_refused = self._given_refresh_token = None
         try:
             return await self._endpoint.refresh(token)
         except CredentialsRejectedError as error:
@@ -212,25 +212,25 @@ class AuthorizationCode:
             "code_verifier": None if grant.pkce is None else grant.pkce.verifier,
         }
         try:
-            return await self._endpoint.token(Ask.AUTHORIZATION_CODE, parameters)
+            return await self._endpoint.token(Operation.AUTHORIZATION_CODE, parameters)
         except NotSentError:
             self._grant = grant  # nobody has seen the code, so it is as good as before
             raise
 
-    async def _sown(self, seed: Secret) -> Token:
+    async def _from_given_refresh_token(self, given: Secret) -> Token:
         # kept until it is known to be good or bad: an outage must not cost the person's sign-in
         try:
-            token = await self._endpoint.token(Ask.REFRESH_TOKEN, {"refresh_token": seed})
+            token = await self._endpoint.token(Operation.REFRESH_TOKEN, {"refresh_token": given})
         except CredentialsRejectedError as error:
             if error.code in _CLIENT_CODES:
                 raise
-            self._seed = None
+            self._given_refresh_token = None
         else:
-            return attrs.evolve(token, refresh_token=token.refresh_token or seed)
+            return attrs.evolve(token, refresh_token=token.refresh_token or given)
         raise self._sign_in()
 
     def _sign_in(self) -> InteractionRequiredError:
         return InteractionRequiredError(
             f"{self._endpoint.name}: somebody has to sign in. Send them to what authorization_url() returns (at "
-            f"{self._door.host}), and hand the address they come back to over to exchange()"
+            f"{self._authorization_url.host}), and hand the address they come back to over to exchange()"
         )

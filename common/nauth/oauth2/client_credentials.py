@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from nauth.oauth2.endpoint import TokenEndpoint
-from nauth.oauth2.errors import Ask
+from nauth.oauth2.errors import Operation
 from nauth.token import Token
 
 __all__ = ["ClientCredentials"]
@@ -38,7 +38,7 @@ class ClientCredentials:
             CredentialsRejectedError: client id or secret refused; the text says what to check.
             NauthError: see `TokenEndpoint.token`.
         """
-        token = await self._endpoint.token(Ask.CLIENT_CREDENTIALS, self._parameters, repeatable=True)
+        token = await self._endpoint.token(Operation.CLIENT_CREDENTIALS, self._parameters, repeatable=True)
         return attrs.evolve(token, refresh_token=None)
 
     async def refresh(self, token: Token) -> Token:  # noqa: ARG002 - the protocol's shape

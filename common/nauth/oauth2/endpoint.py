@@ -13,7 +13,7 @@ from yarl import URL
 from nauth.clock import Clock, SystemClock
 from nauth.errors import ConfigurationError, RequestRejectedError
 from nauth.identity import identity_digest
-from nauth.oauth2.errors import Ask, refusal
+from nauth.oauth2.errors import Operation, refusal
 from nauth.oauth2.token_response import read_token
 from nauth.oauth2.urls import endpoint_url
 from nauth.secret import Secret
@@ -29,9 +29,9 @@ Parameters: TypeAlias = Mapping[str, str | Secret | None]
 """Form fields; those that are None are left out."""
 
 _GRANT_TYPES = {
-    Ask.CLIENT_CREDENTIALS: "client_credentials",
-    Ask.AUTHORIZATION_CODE: "authorization_code",
-    Ask.REFRESH_TOKEN: "refresh_token",
+    Operation.CLIENT_CREDENTIALS: "client_credentials",
+    Operation.AUTHORIZATION_CODE: "authorization_code",
+    Operation.REFRESH_TOKEN: "refresh_token",
 }
 
 
@@ -120,11 +120,11 @@ class TokenEndpoint:
         identity = identity_digest(self._client_id, self._secret, *parts)
         return StoreKey(vendor=vendor, base_url=str(self._token_url), identity=identity)
 
-    async def token(self, ask: Ask, parameters: Parameters, *, repeatable: bool = False) -> Token:
+    async def token(self, operation: Operation, parameters: Parameters, *, repeatable: bool = False) -> Token:
         """Ask for a token.
 
         Args:
-            ask: what for; gives the grant type.
+            operation: what for; gives the grant type.
             parameters: of the grant.
             repeatable: may be sent again although the server may have acted on it. A code may not, nor a refresh
                 token that rotates: a server that sees one twice takes it for stolen and revokes everything.
@@ -132,9 +132,9 @@ class TokenEndpoint:
         Raises:
             NauthError: see `nauth.oauth2.errors` for refusals and `nauth.transport` for the rest.
         """
-        fields = {"grant_type": _GRANT_TYPES[ask], **parameters}
+        fields = {"grant_type": _GRANT_TYPES[operation], **parameters}
         answer = await self._post(self._token_url, fields, repeatable=repeatable)
-        return read_token(answer, ask, name=self._name)
+        return read_token(answer, operation, name=self._name)
 
     async def refresh(self, token: Token, *, scope: str | None = None) -> Token:
         """Exchange `token.refresh_token` (RFC 6749 section 6). It is sent once: see `token`.
@@ -143,7 +143,9 @@ class TokenEndpoint:
             CredentialsRejectedError: refused for good.
             NauthError: as for `token`.
         """
-        return await self.token(Ask.REFRESH_TOKEN, {"refresh_token": token.refresh_token, "scope": scope})
+        return await self.token(
+            Operation.REFRESH_TOKEN, {"refresh_token": token.refresh_token, "scope": scope}
+        )
 
     async def revoke(self, token: Token) -> None:
         """End the life of both tokens (RFC 7009), the refresh token first. "Already invalid" is success.
@@ -174,7 +176,7 @@ class TokenEndpoint:
     async def _revoke(self, url: URL, token: Secret, hint: str) -> None:
         answer = await self._post(url, {"token": token, "token_type_hint": hint}, repeatable=True)
         if not answer.ok:
-            raise refusal(answer, Ask.REVOCATION, name=self._name)
+            raise refusal(answer, Operation.REVOCATION, name=self._name)
 
     async def _post(self, url: URL, fields: Parameters, *, repeatable: bool) -> Answer:
         request = Request(

@@ -21,10 +21,10 @@ from nauth.transport.base import Answer
 from nauth.transport.retry import wait_of
 from nauth.wire.converter import parse_json
 
-__all__ = ["Ask", "authorization_refusal", "refusal"]
+__all__ = ["Operation", "authorization_refusal", "refusal"]
 
 
-class Ask(enum.Enum):
+class Operation(enum.Enum):
     """What was asked for: the same code means different things in different places."""
 
     CLIENT_CREDENTIALS = "signing in with client credentials"
@@ -90,7 +90,7 @@ _DECLINED: _Meaning = (
     InteractionRequiredError,
     "the person, or the server on their behalf, declined. Ask them, and start again at the authorization URL",
 )
-_AT_THE_DOOR: Mapping[str, _Meaning] = {
+_CALLBACK_ERRORS: Mapping[str, _Meaning] = {
     **_OF_CODE,
     **dict.fromkeys(
         (
@@ -127,21 +127,21 @@ _REDIRECT: _Meaning = (
 _DECLINES: _Meaning = (RequestRejectedError, "the server declines the request")
 
 
-def refusal(answer: Answer, ask: Ask, *, name: str) -> NauthError:
+def refusal(answer: Answer, operation: Operation, *, name: str) -> NauthError:
     """Return the error for an answer of the token or revocation endpoint that is no success.
 
     The status decides only where it says "later" or where there is no known code: servers disagree on 400 and 401.
 
     Args:
         answer: as received; its text is never quoted but for the code and the cleaned description.
-        ask: what was asked for.
+        operation: what was asked for.
         name: how the error calls the server.
     """
     code, said = _peek(answer.body)
-    kind, means = _meaning(answer.status, code, ask)
+    kind, means = _meaning(answer.status, code, operation)
     shown = f"HTTP {answer.status}" + (f", {code}" if code else "") + (f": {said}" if said else "")
     return kind(
-        f"{name}: {ask.value} failed: {means} ({shown})",
+        f"{name}: {operation.value} failed: {means} ({shown})",
         status=answer.status,
         code=code,
         detail=said,
@@ -153,19 +153,19 @@ def refusal(answer: Answer, ask: Ask, *, name: str) -> NauthError:
 def authorization_refusal(code: str, description: str | None, *, name: str) -> NauthError:
     """Return the error for a callback that says why there is no code (RFC 6749 section 4.1.2.1)."""
     known = code if _CODE.fullmatch(code) else None
-    kind, means = _AT_THE_DOOR.get(known or "", _DECLINES)
+    kind, means = _CALLBACK_ERRORS.get(known or "", _DECLINES)
     said = clean(description)
     shown = (known or "an error code that is none") + (f": {said}" if said else "")
     return kind(f"{name} sent the person back without a code: {means} ({shown})", code=known, detail=said)
 
 
-def _meaning(status: int, code: str | None, ask: Ask) -> _Meaning:
+def _meaning(status: int, code: str | None, operation: Operation) -> _Meaning:
     if status >= 500:  # noqa: PLR2004 - RFC 9110 section 15.6
         return _UNAVAILABLE
     if 300 <= status < 400:  # noqa: PLR2004 - RFC 9110 section 15.4
         return _REDIRECT
     if code is not None and code in _OF_CODE and status != 429:  # noqa: PLR2004 - whatever it says, too many is too many
-        if code == "invalid_grant" and ask is Ask.AUTHORIZATION_CODE:
+        if code == "invalid_grant" and operation is Operation.AUTHORIZATION_CODE:
             return _CODE_IS_SPENT
         return _OF_CODE[code]
     return _OF_STATUS.get(status, _DECLINES)

@@ -10,7 +10,7 @@ from typing import cast
 import attrs
 
 from nauth.errors import MalformedResponseError
-from nauth.oauth2.errors import Ask, refusal
+from nauth.oauth2.errors import Operation, refusal
 from nauth.redact import clean
 from nauth.secret import Secret
 from nauth.times import bounded_seconds, instant
@@ -46,14 +46,14 @@ _NAMED = frozenset(field.name for field in attrs.fields(TokenAnswer))
 _CONVERTER = make_converter()
 
 
-def read_token(answer: Answer, ask: Ask, *, name: str) -> Token:
+def read_token(answer: Answer, operation: Operation, *, name: str) -> Token:
     """Return the token in `answer`; its life counts from the moment the request was sent.
 
     Members that RFC 6749 does not name here, such as `scope`, go to `Token.extra` as text; nested ones are left out.
 
     Args:
         answer: as received.
-        ask: what was asked for.
+        operation: what was asked for.
         name: how errors call the server.
 
     Raises:
@@ -61,8 +61,8 @@ def read_token(answer: Answer, ask: Ask, *, name: str) -> Token:
         MalformedResponseError: a success that holds no usable bearer token.
     """
     if not answer.ok or _refuses(answer.body):
-        raise refusal(answer, ask, name=name)
-    what = f"{name}'s answer to {ask.value}"
+        raise refusal(answer, operation, name=name)
+    what = f"{name}'s answer to {operation.value}"
     status, request_id = answer.status, answer.request_id
     # no local holds the parsed body: an error tracker would print it
     read = decode(

@@ -29,7 +29,7 @@ from nauth.testing import FakeClock
 from nauth.token import Token
 from tests.fakes.transport import FakeTransport, answer
 
-_DOOR = "https://auth.example.com/authorize?tenant=1&state=fixed"
+_AUTHORIZE = "https://auth.example.com/authorize?tenant=1&state=fixed"
 _FIRST = answer(200, {"access_token": "at-1", "refresh_token": "rt-1", "expires_in": 3600})
 _SECOND = answer(200, {"access_token": "at-2", "refresh_token": "rt-2", "expires_in": 3600})
 _REFUSED = answer(400, {"error": "invalid_grant"})
@@ -46,7 +46,7 @@ class _Stage:
         endpoint = TokenEndpoint(
             "https://auth.example.com/token", client_id="id", client_secret="s", transport=self.transport
         )
-        given = {"authorization_url": _DOOR, "redirect_uri": "https://app.example/cb"} | options
+        given = {"authorization_url": _AUTHORIZE, "redirect_uri": "https://app.example/cb"} | options
         return AuthorizationCode(endpoint, **given)
 
     def manager(self, code: AuthorizationCode) -> TokenManager:

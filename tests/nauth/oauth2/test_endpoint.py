@@ -20,7 +20,7 @@ from nauth.errors import (
     VendorUnavailableError,
 )
 from nauth.oauth2 import ClientCredentials, TokenEndpoint
-from nauth.oauth2.errors import Ask
+from nauth.oauth2.errors import Operation
 from nauth.secret import Secret
 from nauth.token import Token
 from tests.fakes.transport import FakeTransport, answer
@@ -45,9 +45,11 @@ def _sent(transport: FakeTransport, number: int = -1) -> dict[str, str]:
     return dict(parse_qsl((transport.requests[number].body or b"").decode(), keep_blank_values=True))
 
 
-async def _asked(body: object, status: int = 200, *, ask: Ask = Ask.REFRESH_TOKEN, **headers: str) -> Token:
+async def _asked(
+    body: object, status: int = 200, *, operation: Operation = Operation.REFRESH_TOKEN, **headers: str
+) -> Token:
     return await _made(FakeTransport(answer(status, body, headers=headers, sent_wall=1e9))).token(
-        ask, {"a": None}
+        operation, {"a": None}
     )
 
 
@@ -57,7 +59,9 @@ async def _asked(body: object, status: int = 200, *, ask: Ask = Ask.REFRESH_TOKE
 async def test_basic_form_encodes_both_parts() -> None:
     """RFC 6749 section 2.3.1: a colon or plus in the id must not move the border."""
     transport = FakeTransport(answer(200, _FULL))
-    await _made(transport, client_id="a:b c+é", client_secret="s%:/ ü").token(Ask.CLIENT_CREDENTIALS, {})
+    await _made(transport, client_id="a:b c+é", client_secret="s%:/ ü").token(
+        Operation.CLIENT_CREDENTIALS, {}
+    )
     scheme, _, packed = transport.requests[0].headers["Authorization"].partition(" ")
     assert (scheme, base64.b64decode(packed)) == ("Basic", b"a%3Ab+c%2B%C3%A9:s%25%3A%2F+%C3%BC")
     assert _sent(transport) == {"grant_type": "client_credentials"}
@@ -76,7 +80,7 @@ async def test_the_body_may_name_the_client(options: dict[str, Any], fields: dic
     """In the body, or as a public client that only names itself: no Authorization header then."""
     transport = FakeTransport(answer(200, _FULL))
     await _made(transport, **options).token(
-        Ask.REFRESH_TOKEN, {"refresh_token": Secret("x y"), "scope": None}
+        Operation.REFRESH_TOKEN, {"refresh_token": Secret("x y"), "scope": None}
     )
     assert _sent(transport) == {"grant_type": "refresh_token", "refresh_token": "x y"} | fields
     assert "Authorization" not in transport.requests[0].headers
@@ -176,38 +180,38 @@ async def test_a_success_that_cannot_be_used(body: object, problem: str) -> None
 
 
 @pytest.mark.parametrize(
-    "status, body, kind, ask",
+    "status, body, kind, operation",
     [
-        (400, {"error": "invalid_grant"}, CredentialsRejectedError, Ask.REFRESH_TOKEN),
-        (401, {"error": "invalid_grant"}, CredentialsRejectedError, Ask.CLIENT_CREDENTIALS),
-        (400, {"error": "invalid_grant"}, InteractionRequiredError, Ask.AUTHORIZATION_CODE),
-        (400, {"error": "invalid_client"}, CredentialsRejectedError, Ask.REFRESH_TOKEN),
-        (400, {"error": "unauthorized_client"}, CredentialsRejectedError, Ask.REFRESH_TOKEN),
-        (400, {"error": "access_denied"}, PermissionDeniedError, Ask.REFRESH_TOKEN),
-        (400, {"error": "invalid_scope"}, RequestRejectedError, Ask.REFRESH_TOKEN),
-        (400, {"error": "invalid_request"}, RequestRejectedError, Ask.REFRESH_TOKEN),
-        (400, {"error": "unsupported_grant_type"}, RequestRejectedError, Ask.REFRESH_TOKEN),
-        (400, {"error": "temporarily_unavailable"}, VendorUnavailableError, Ask.REFRESH_TOKEN),
-        (400, {"error": "server_error"}, VendorUnavailableError, Ask.REFRESH_TOKEN),
-        (200, {"error": "invalid_grant"}, CredentialsRejectedError, Ask.REFRESH_TOKEN),
-        (200, {"error": "new_code"}, RequestRejectedError, Ask.REFRESH_TOKEN),
-        (400, {"error": "new_code"}, RequestRejectedError, Ask.REFRESH_TOKEN),
-        (400, {"error": {"a": 1}}, RequestRejectedError, Ask.REFRESH_TOKEN),
-        (400, [], RequestRejectedError, Ask.REFRESH_TOKEN),
-        (401, b"", CredentialsRejectedError, Ask.REFRESH_TOKEN),
-        (403, b"<html>", PermissionDeniedError, Ask.REFRESH_TOKEN),
-        (404, b"", RequestRejectedError, Ask.REFRESH_TOKEN),
-        (307, b"", MalformedResponseError, Ask.REFRESH_TOKEN),
-        (429, {"error": "invalid_grant"}, VendorUnavailableError, Ask.REFRESH_TOKEN),
-        (503, {"error": "invalid_grant"}, VendorUnavailableError, Ask.REFRESH_TOKEN),
+        (400, {"error": "invalid_grant"}, CredentialsRejectedError, Operation.REFRESH_TOKEN),
+        (401, {"error": "invalid_grant"}, CredentialsRejectedError, Operation.CLIENT_CREDENTIALS),
+        (400, {"error": "invalid_grant"}, InteractionRequiredError, Operation.AUTHORIZATION_CODE),
+        (400, {"error": "invalid_client"}, CredentialsRejectedError, Operation.REFRESH_TOKEN),
+        (400, {"error": "unauthorized_client"}, CredentialsRejectedError, Operation.REFRESH_TOKEN),
+        (400, {"error": "access_denied"}, PermissionDeniedError, Operation.REFRESH_TOKEN),
+        (400, {"error": "invalid_scope"}, RequestRejectedError, Operation.REFRESH_TOKEN),
+        (400, {"error": "invalid_request"}, RequestRejectedError, Operation.REFRESH_TOKEN),
+        (400, {"error": "unsupported_grant_type"}, RequestRejectedError, Operation.REFRESH_TOKEN),
+        (400, {"error": "temporarily_unavailable"}, VendorUnavailableError, Operation.REFRESH_TOKEN),
+        (400, {"error": "server_error"}, VendorUnavailableError, Operation.REFRESH_TOKEN),
+        (200, {"error": "invalid_grant"}, CredentialsRejectedError, Operation.REFRESH_TOKEN),
+        (200, {"error": "new_code"}, RequestRejectedError, Operation.REFRESH_TOKEN),
+        (400, {"error": "new_code"}, RequestRejectedError, Operation.REFRESH_TOKEN),
+        (400, {"error": {"a": 1}}, RequestRejectedError, Operation.REFRESH_TOKEN),
+        (400, [], RequestRejectedError, Operation.REFRESH_TOKEN),
+        (401, b"", CredentialsRejectedError, Operation.REFRESH_TOKEN),
+        (403, b"<html>", PermissionDeniedError, Operation.REFRESH_TOKEN),
+        (404, b"", RequestRejectedError, Operation.REFRESH_TOKEN),
+        (307, b"", MalformedResponseError, Operation.REFRESH_TOKEN),
+        (429, {"error": "invalid_grant"}, VendorUnavailableError, Operation.REFRESH_TOKEN),
+        (503, {"error": "invalid_grant"}, VendorUnavailableError, Operation.REFRESH_TOKEN),
     ],
 )
 async def test_every_refusal_has_its_kind(
-    status: int, body: object, kind: type[NauthError], ask: Ask
+    status: int, body: object, kind: type[NauthError], operation: Operation
 ) -> None:
     """By the RFC's code, whatever the status; by the status where it says "later" or there is no code."""
     with pytest.raises(NauthError) as refused:
-        await _asked(body, status, ask=ask, **{"Retry-After": "7", "X-Request-Id": "r-1"})
+        await _asked(body, status, operation=operation, **{"Retry-After": "7", "X-Request-Id": "r-1"})
     assert type(refused.value) is kind
     assert (refused.value.status, refused.value.request_id) == (status, "r-1")
     assert refused.value.retry_after == (timedelta(seconds=7) if kind is VendorUnavailableError else None)
