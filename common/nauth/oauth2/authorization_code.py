@@ -18,7 +18,7 @@ from nauth.errors import (
 from nauth.manager.token_manager import TokenManager
 from nauth.oauth2.callback import Awaited, Callback, hide, new_state
 from nauth.oauth2.endpoint import TokenEndpoint
-from nauth.oauth2.errors import Operation
+from nauth.oauth2.errors import CLIENT_CODES, Operation, ends_grant
 from nauth.oauth2.pkce import PKCE
 from nauth.oauth2.urls import endpoint_url, with_parameters
 from nauth.secret import Secret
@@ -26,7 +26,6 @@ from nauth.token import Token
 
 __all__ = ["AuthorizationCode"]
 
-_CLIENT_CODES = frozenset({"invalid_client", "unauthorized_client"})
 _ATTEMPTS = 3
 """Renewals that `exchange` joins before it gives up: the first may have begun before the code was there."""
 
@@ -82,7 +81,8 @@ class AuthorizationCode:
         self._given_refresh_token = None if refresh_token is None else Secret.of(refresh_token)
         self._awaited = Awaited()
         self._grant: _Grant | None = None
-        self._client_refused: NauthError | None = None
+        self._refusal: CredentialsRejectedError | None = None
+        self._ended: Secret | None = None  # the refresh token that the server has refused for good
 
     def __repr__(self) -> str:
         return f"<AuthorizationCode {self._authorization_url.host}: {len(self._awaited)} sign-ins under way>"
@@ -170,11 +170,11 @@ class AuthorizationCode:
             token = await self._exchanged(grant)
         elif self._given_refresh_token is not None:
             token = await self._from_given_refresh_token(self._given_refresh_token)
-        elif self._client_refused is not None:
-            raise fresh_copy(self._client_refused)
+        elif self._refusal is not None and self._refusal.code in CLIENT_CODES:
+            raise fresh_copy(self._refusal)
         else:
             raise self._sign_in()
-        self._client_refused = self._given_refresh_token = None
+        self._refusal = self._given_refresh_token = None
         return token
 
     async def refresh(self, token: Token) -> Token:
@@ -188,13 +188,15 @@ class AuthorizationCode:
         if self.pending:
             # the manager issues then, and so keeps nothing of the old session
             raise CredentialsRejectedError("a new sign-in takes the place of this session; nothing was sent")
+        if self._refusal is not None and self._ended == token.refresh_token:
+            # sending it again would change nothing, and some servers take it for an attack
+            raise fresh_copy(self._refusal)
         # the refresh token at hand came after the one given at the start, which must not be sent again
-        self._client_refused = self._given_refresh_token = None
+        self._refusal = self._given_refresh_token = None
         try:
             return await self._endpoint.refresh(token)
         except CredentialsRejectedError as error:
-            if error.code in _CLIENT_CODES:
-                self._client_refused = fresh_copy(error)
+            self._remember(error, token.refresh_token)
             raise
 
     async def revoke(self, token: Token) -> None:
@@ -218,19 +220,37 @@ class AuthorizationCode:
             raise
 
     async def _from_given_refresh_token(self, given: Secret) -> Token:
-        # kept until it is known to be good or bad: an outage must not cost the person's sign-in
+        # kept until the server itself has taken or refused it: neither an outage nor a gateway's bare 401 may cost the
+        # person's sign-in
         try:
             token = await self._endpoint.token(Operation.REFRESH_TOKEN, {"refresh_token": given})
         except CredentialsRejectedError as error:
-            if error.code in _CLIENT_CODES:
+            self._remember(error, given)
+            if error.code in CLIENT_CODES:
                 raise
-            self._given_refresh_token = None
         else:
             return attrs.evolve(token, refresh_token=token.refresh_token or given)
+        if self._ended is not None:
+            self._given_refresh_token = None
         raise self._sign_in()
 
+    def _remember(self, error: CredentialsRejectedError, refresh_token: Secret | None) -> None:
+        # a copy, for the original's traceback holds the request
+        self._refusal = fresh_copy(error)
+        self._ended = refresh_token if ends_grant(error) else None
+
     def _sign_in(self) -> InteractionRequiredError:
+        refusal = self._refusal
+        why = "a person has to sign in"
+        if refusal is not None:
+            said = f"HTTP {refusal.status}" + (f", {refusal.code}" if refusal.code else "")
+            said += f": {refusal.detail}" if refusal.detail else ""
+            why += f", for the refresh token was refused ({said})"
         return InteractionRequiredError(
-            f"{self._endpoint.name}: somebody has to sign in. Send them to what authorization_url() returns (at "
-            f"{self._authorization_url.host}), and hand the address they come back to over to exchange()"
+            f"{self._endpoint.name}: {why}. Send them to what authorization_url() returns (at "
+            f"{self._authorization_url.host}), and hand the address they come back to over to exchange()",
+            status=None if refusal is None else refusal.status,
+            code=None if refusal is None else refusal.code,
+            detail=None if refusal is None else refusal.detail,
+            request_id=None if refusal is None else refusal.request_id,
         )

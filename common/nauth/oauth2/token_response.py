@@ -10,7 +10,7 @@ from typing import cast
 import attrs
 
 from nauth.errors import MalformedResponseError
-from nauth.oauth2.errors import Operation, refusal
+from nauth.oauth2.errors import ErrorBody, Operation, refusal
 from nauth.redact import clean
 from nauth.secret import Secret
 from nauth.times import bounded_seconds, instant
@@ -60,7 +60,8 @@ def read_token(answer: Answer, operation: Operation, *, name: str) -> Token:
         NauthError: the server refused; see `nauth.oauth2.errors`.
         MalformedResponseError: a success that holds no usable bearer token.
     """
-    if not answer.ok or _refuses(answer.body):
+    # some servers refuse with a status of success: an error and no token
+    if not answer.ok or ErrorBody.read(answer.body).present:
         raise refusal(answer, operation, name=name)
     what = f"{name}'s answer to {operation.value}"
     status, request_id = answer.status, answer.request_id
@@ -86,19 +87,6 @@ def read_token(answer: Answer, operation: Operation, *, name: str) -> Token:
         expires_at=None if lifetime is None else instant(answer.sent_wall + lifetime.total_seconds()),
         extra=_extra(answer.body),
     )
-
-
-def _refuses(body: bytes) -> bool:
-    """Tell whether a status of success comes with an error code and no token: some servers answer so."""
-    try:
-        document = parse_json(body)
-    except MalformedResponseError:
-        return False
-    if not isinstance(document, dict):
-        return False
-    members = cast("dict[str, object]", document)
-    # any text, not only what has the form of a code: an error that cannot be shown is one all the same
-    return bool(members.get("error")) and isinstance(members["error"], str) and "access_token" not in members
 
 
 def _problem(read: TokenAnswer) -> str | None:

@@ -333,6 +333,45 @@ async def test_a_refused_refresh(stage: _Stage, refused: Any, kind: type[NauthEr
         await manager.renew()
 
 
+async def test_the_person_is_told_what_the_server_said(stage: _Stage) -> None:
+    """The error that asks for a person holds the refusal's code and words, and the dead token is sent once."""
+    code = stage.code()
+    manager = stage.manager(code)
+    stage.transport.queue(_FIRST, answer(400, {"error": "bad_refresh_token", "error_description": "too old"}))
+    await code.exchange(_back(code), manager)
+    for _ in range(3):
+        with pytest.raises(InteractionRequiredError, match="bad_refresh_token: too old") as refused:
+            await manager.renew()
+        assert (refused.value.status, refused.value.code, refused.value.detail) == (
+            400,
+            "bad_refresh_token",
+            "too old",
+        )
+        assert refused.value.__context__ is None
+        manager.forgive()
+    assert len(stage.transport.requests) == 2
+    stage.transport.queue(answer(200, {"access_token": "at-3", "refresh_token": "rt-3"}), _SECOND)
+    await code.exchange(_back(code), manager)
+    assert (await manager.renew()).refresh_token == Secret("rt-2")
+
+
+@pytest.mark.parametrize("bare", [answer(400, b"<html>"), answer(401), answer(403), answer(404)])
+@pytest.mark.parametrize("held", [True, False])
+async def test_a_gateway_does_not_end_a_sign_in(stage: _Stage, held: bool, bare: Any) -> None:
+    """A refusal without the protocol's code ends no refresh token, be it held or given at the start."""
+    code = stage.code(refresh_token=None if held else "rt-1")
+    manager = stage.manager(code)
+    if held:
+        stage.transport.queue(_FIRST)
+        await code.exchange(_back(code), manager)
+    stage.transport.queue(bare, _SECOND)
+    with pytest.raises(NauthError):
+        await manager.renew()
+    manager.forgive()
+    assert (await manager.renew()).refresh_token == Secret("rt-2")
+    assert stage.sent() == {"grant_type": "refresh_token", "refresh_token": "rt-1"}
+
+
 async def test_revocation_goes_to_the_endpoint(stage: _Stage) -> None:
     """Without a revocation URL it is refused before anything is sent."""
     with pytest.raises(ConfigurationError, match="revocation_url"):

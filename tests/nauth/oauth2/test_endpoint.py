@@ -187,17 +187,29 @@ async def test_a_success_that_cannot_be_used(body: object, problem: str) -> None
         (400, {"error": "invalid_grant"}, InteractionRequiredError, Operation.AUTHORIZATION_CODE),
         (400, {"error": "invalid_client"}, CredentialsRejectedError, Operation.REFRESH_TOKEN),
         (400, {"error": "unauthorized_client"}, CredentialsRejectedError, Operation.REFRESH_TOKEN),
-        (400, {"error": "access_denied"}, PermissionDeniedError, Operation.REFRESH_TOKEN),
+        (403, {"error": "access_denied"}, PermissionDeniedError, Operation.REFRESH_TOKEN),
+        (400, {"error": "access_denied"}, PermissionDeniedError, Operation.CLIENT_CREDENTIALS),
         (400, {"error": "invalid_scope"}, RequestRejectedError, Operation.REFRESH_TOKEN),
-        (400, {"error": "invalid_request"}, RequestRejectedError, Operation.REFRESH_TOKEN),
+        (400, {"error": "use_dpop_nonce"}, RequestRejectedError, Operation.REFRESH_TOKEN),
         (400, {"error": "unsupported_grant_type"}, RequestRejectedError, Operation.REFRESH_TOKEN),
         (400, {"error": "temporarily_unavailable"}, VendorUnavailableError, Operation.REFRESH_TOKEN),
         (400, {"error": "server_error"}, VendorUnavailableError, Operation.REFRESH_TOKEN),
         (200, {"error": "invalid_grant"}, CredentialsRejectedError, Operation.REFRESH_TOKEN),
-        (200, {"error": "new_code"}, RequestRejectedError, Operation.REFRESH_TOKEN),
-        (400, {"error": "new_code"}, RequestRejectedError, Operation.REFRESH_TOKEN),
-        (400, {"error": {"a": 1}}, RequestRejectedError, Operation.REFRESH_TOKEN),
-        (400, [], RequestRejectedError, Operation.REFRESH_TOKEN),
+        (200, {"error": "new_code"}, CredentialsRejectedError, Operation.REFRESH_TOKEN),
+        (200, {"error": "new_code"}, RequestRejectedError, Operation.CLIENT_CREDENTIALS),
+        (200, {"error": "new_code"}, InteractionRequiredError, Operation.AUTHORIZATION_CODE),
+        (200, {"error": {"code": "invalid_grant"}}, CredentialsRejectedError, Operation.REFRESH_TOKEN),
+        (400, b"", InteractionRequiredError, Operation.AUTHORIZATION_CODE),
+        (400, {"error": "invalid_request"}, RequestRejectedError, Operation.AUTHORIZATION_CODE),
+        (
+            200,
+            {"error": "incorrect_client_credentials"},
+            CredentialsRejectedError,
+            Operation.AUTHORIZATION_CODE,
+        ),
+        (400, {"error": {"a": 1}}, RequestRejectedError, Operation.CLIENT_CREDENTIALS),
+        (400, [], RequestRejectedError, Operation.CLIENT_CREDENTIALS),
+        (422, {"error": "new_code"}, RequestRejectedError, Operation.REFRESH_TOKEN),
         (401, b"", CredentialsRejectedError, Operation.REFRESH_TOKEN),
         (403, b"<html>", PermissionDeniedError, Operation.REFRESH_TOKEN),
         (404, b"", RequestRejectedError, Operation.REFRESH_TOKEN),
@@ -233,17 +245,54 @@ async def test_what_the_server_said_is_cleaned() -> None:
 async def test_a_token_in_the_place_of_a_code(status: int, echoed: str) -> None:
     """What is not lower-case words of a code's length is shown nowhere; the refusal is one all the same."""
     with pytest.raises(RequestRejectedError) as refused:
-        await _asked({"error": echoed}, status)
+        await _asked({"error": echoed}, status, operation=Operation.CLIENT_CREDENTIALS)
     assert refused.value.code is None
     assert echoed.strip() not in f"{refused.value} {vars(refused.value)}"
 
 
 @pytest.mark.parametrize("code", ["insufficient_user_authentication", "use_dpop_nonce", "mfa-required"])
 async def test_a_code_of_another_standard(code: str) -> None:
-    """A code that is unknown here is shown, for whoever knows it."""
+    """A code that is unknown here is shown: the person who reads the error may know it."""
     with pytest.raises(RequestRejectedError, match=code) as refused:
-        await _asked({"error": code}, 400)
+        await _asked({"error": code}, 400, operation=Operation.CLIENT_CREDENTIALS)
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize(
+    "status, body, code, words",
+    [
+        (
+            400,
+            {"error": "bad_refresh_token", "error_description": "incorrect"},
+            "bad_refresh_token",
+            "incorrect",
+        ),
+        (200, {"error": "bad_refresh_token"}, "bad_refresh_token", None),
+        (400, {"error": "invalid_request"}, "invalid_request", None),
+        (401, {"error": "invalid_token"}, "invalid_token", None),
+        (403, {"error": "INVALID_GRANT"}, "invalid_grant", None),
+        (400, {"error": "access_denied"}, "access_denied", None),
+        (400, {"error": {"type": "invalid_grant", "message": "too old"}}, "invalid_grant", "too old"),
+        (400, {"error": {"code": 7, "detail": "too old"}}, None, "too old"),
+        (400, {"error": "Session not found"}, None, None),
+        (400, b"", None, None),
+        (400, b"<html>", None, None),
+        (400, [], None, None),
+        (
+            400,
+            b'{"error":"invalid_grant","error_description":"Ung\xfcltig"}',
+            "invalid_grant",
+            "Ung\ufffdltig",
+        ),
+    ],
+)
+async def test_a_refresh_refused_in_other_words(
+    status: int, body: object, code: str | None, words: str | None
+) -> None:
+    """RFC 6749 gives 400 to every refusal of a grant and lets servers add codes: the grant is over."""
+    with pytest.raises(CredentialsRejectedError, match="the grant was refused") as refused:
+        await _asked(body, status)
+    assert (refused.value.code, refused.value.detail) == (code, words)
 
 
 @pytest.mark.parametrize("auth", ["basic", "body"])
