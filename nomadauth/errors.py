@@ -82,7 +82,13 @@ class NomadAccountBlockedError(NomadCredentialsRejectedError):
 
 
 class NomadRefreshRefusedError(NomadError, CredentialsRejectedError):
-    """Nomad refused the refresh token for good. The client signs in again by itself, if it can."""
+    """Nomad refused the refresh token for good. The client signs in again by itself, if it can.
+
+    Attributes:
+        by_nomad: whether the refusal is Nomad's own, which is JSON. Another may be a gateway's, and pass.
+    """
+
+    by_nomad: bool = False
 
 
 class NomadInteractionRequiredError(NomadError, InteractionRequiredError):
@@ -256,13 +262,16 @@ def refusal(
     leaf = _leaf(endpoint, status)
     hint = _WRONG_HOST if endpoint is Endpoint.LOGIN and status in {404, 405} and not is_json else ""
     said = f"HTTP {status}" + (f": {detail}" if detail else "")
-    return leaf(
+    error = leaf(
         f"{endpoint.value} failed: {_MEANS[leaf]}{hint} ({said})",
         status=status,
         detail=detail,
         request_id=request_id,
         retry_after=retry_after if issubclass(leaf, VendorUnavailableError) else None,
     )
+    if isinstance(error, NomadRefreshRefusedError):
+        error.by_nomad = is_json
+    return error
 
 
 def blocked(
