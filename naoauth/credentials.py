@@ -77,8 +77,8 @@ def _path(instance: object, attribute: attrs.Attribute[Any], value: str) -> None
 
 
 def _client_auth(_: object, __: attrs.Attribute[Any], value: object) -> None:
-    if value not in {"body", "basic"}:
-        raise ConfigurationError("NaoOAuth(client_auth=...) must be 'body' or 'basic'")
+    if value not in {"body", "basic", "basic_raw"}:
+        raise ConfigurationError("NaoOAuth(client_auth=...) must be 'body', 'basic' or 'basic_raw'")
 
 
 @attrs.frozen
@@ -182,7 +182,7 @@ class NaoOAuth:
             redirect URI and `account` share one token; without an account only clients made with this very object do.
         refresh_token: from an earlier sign-in, so that nobody need sign in again.
         scope: what to ask for, separated by spaces; the service's default if None.
-        client_auth: where the secret goes: "body" or "basic".
+        client_auth: where the secret goes: "body", "basic" or "basic_raw"; see `nauth.oauth2.TokenEndpoint`.
         pkce: use PKCE (RFC 7636). Whether the service knows it is not documented.
         authorize_path: below the base URL, like the others.
         token_path: where codes are exchanged.

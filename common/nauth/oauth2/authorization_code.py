@@ -8,6 +8,7 @@ import attrs
 from yarl import URL
 
 from nauth.errors import (
+    ConfigurationError,
     CredentialsRejectedError,
     InteractionRequiredError,
     NauthError,
@@ -17,7 +18,7 @@ from nauth.errors import (
 )
 from nauth.manager.token_manager import TokenManager
 from nauth.oauth2.callback import Awaited, Callback, hide, new_state
-from nauth.oauth2.endpoint import TokenEndpoint
+from nauth.oauth2.endpoint import Parameters, TokenEndpoint
 from nauth.oauth2.errors import CLIENT_CODES, Operation, ends_grant
 from nauth.oauth2.pkce import PKCE
 from nauth.oauth2.urls import endpoint_url, with_parameters
@@ -27,12 +28,15 @@ from nauth.token import Token
 __all__ = ["AuthorizationCode"]
 
 _ATTEMPTS = 3
-"""Renewals that `exchange` joins before it gives up: the first may have begun before the code was there."""
+"""Renewals that `exchange` waits for before it gives up: the first may have begun before the code was accepted."""
+
+
+_OF_THE_GRANT = frozenset({"grant_type", "code", "redirect_uri", "code_verifier", "refresh_token"})
 
 
 @attrs.frozen
 class _Grant:
-    """A code that waits to be exchanged, once."""
+    """An authorization code that has not been sent yet, with the PKCE verifier that belongs to it."""
 
     code: Secret
     pkce: PKCE | None = attrs.field(repr=False)
@@ -57,10 +61,12 @@ class AuthorizationCode:
         redirect_uri: where they are sent back to, as registered. None leaves it out.
         scope: what to ask for, separated by spaces.
         pkce: prove that code and exchange belong together (RFC 7636).
-        refresh_token: from an earlier sign-in; exchanged by the first `issue`, so that nobody need sign in again.
+        refresh_token: from an earlier sign-in; exchanged by the first `issue`, so that no person needs to sign in again.
+        parameters: further form fields of the token calls, such as ``resource`` (RFC 8707) or ``organization``; sent
+            with the code and with each refresh token.
 
     Raises:
-        ConfigurationError: `authorization_url` is no https address.
+        ConfigurationError: `authorization_url` is no https address, or `parameters` names a field of the grant itself.
     """
 
     def __init__(
@@ -72,12 +78,14 @@ class AuthorizationCode:
         scope: str | None = None,
         pkce: bool = True,
         refresh_token: str | Secret | None = None,
+        parameters: Parameters | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._authorization_url = endpoint_url(authorization_url, setting="authorization_url")
         self._redirect_uri = redirect_uri
         self._scope = scope
         self._pkce = pkce
+        self._parameters = _further(parameters or {})
         self._given_refresh_token = None if refresh_token is None else Secret.of(refresh_token)
         self._awaited = Awaited()
         self._grant: _Grant | None = None
@@ -144,7 +152,7 @@ class AuthorizationCode:
         del callback  # as in `accept`
         self.accept(hidden)
         for _ in range(_ATTEMPTS):
-            # a person has just acted: a cool-down that asked for just that is over
+            # the person has just signed in, so a cool-down that told callers to sign in is over
             manager.forgive()
             try:
                 token = await manager.renew()
@@ -159,10 +167,10 @@ class AuthorizationCode:
         )
 
     async def issue(self) -> Token:
-        """Exchange the code at hand, or the refresh token given at the start. Neither is sent twice.
+        """Exchange the code that was accepted, or the refresh token given at the start. Neither is sent twice.
 
         Raises:
-            InteractionRequiredError: there is neither, or it was refused: somebody has to sign in.
+            InteractionRequiredError: there is neither, or it was refused: a person has to sign in.
             NauthError: see `TokenEndpoint.token`.
         """
         grant, self._grant = self._grant, None
@@ -186,15 +194,15 @@ class AuthorizationCode:
             NauthError: see `TokenEndpoint.token`.
         """
         if self.pending:
-            # the manager issues then, and so keeps nothing of the old session
+            # the manager then calls issue, which keeps nothing of the old session
             raise CredentialsRejectedError("a new sign-in takes the place of this session; nothing was sent")
         if self._refusal is not None and self._ended == token.refresh_token:
             # sending it again would change nothing, and some servers take it for an attack
             raise fresh_copy(self._refusal)
-        # the refresh token at hand came after the one given at the start, which must not be sent again
+        # `token` is newer than the refresh token given at the start, which must not be sent again
         self._refusal = self._given_refresh_token = None
         try:
-            return await self._endpoint.refresh(token)
+            return await self._endpoint.refresh(token, parameters=self._parameters)
         except CredentialsRejectedError as error:
             self._remember(error, token.refresh_token)
             raise
@@ -208,7 +216,8 @@ class AuthorizationCode:
         await self._endpoint.revoke(token)
 
     async def _exchanged(self, grant: _Grant) -> Token:
-        parameters = {
+        parameters: Parameters = {
+            **self._parameters,
             "code": grant.code,
             "redirect_uri": self._redirect_uri,
             "code_verifier": None if grant.pkce is None else grant.pkce.verifier,
@@ -216,14 +225,16 @@ class AuthorizationCode:
         try:
             return await self._endpoint.token(Operation.AUTHORIZATION_CODE, parameters)
         except NotSentError:
-            self._grant = grant  # nobody has seen the code, so it is as good as before
+            self._grant = grant  # the server has not seen the code, so it can still be used
             raise
 
     async def _from_given_refresh_token(self, given: Secret) -> Token:
         # kept until the server itself has taken or refused it: neither an outage nor a gateway's bare 401 may cost the
         # person's sign-in
         try:
-            token = await self._endpoint.token(Operation.REFRESH_TOKEN, {"refresh_token": given})
+            token = await self._endpoint.token(
+                Operation.REFRESH_TOKEN, {**self._parameters, "refresh_token": given}
+            )
         except CredentialsRejectedError as error:
             self._remember(error, given)
             if error.code in CLIENT_CODES:
@@ -254,3 +265,12 @@ class AuthorizationCode:
             detail=None if refusal is None else refusal.detail,
             request_id=None if refusal is None else refusal.request_id,
         )
+
+
+def _further(parameters: Parameters) -> Parameters:
+    taken = sorted(_OF_THE_GRANT.intersection(parameters))
+    if taken:
+        raise ConfigurationError(
+            f"AuthorizationCode(parameters=...) names {', '.join(taken)}, which the grant sets itself; leave it out"
+        )
+    return dict(parameters)

@@ -1,4 +1,4 @@
-"""From RFC 6749 error codes to nauth's kinds: what a refusal means, and what to do next."""
+"""Choose nauth's error class for an OAuth error code, and say what the refusal means and what to do next."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["CLIENT_CODES", "ErrorBody", "Operation", "authorization_refusal", "e
 
 
 class Operation(enum.Enum):
-    """What was asked for: the same code means different things in different places."""
+    """What the request asks for. The same error code means different things for different operations."""
 
     CLIENT_CREDENTIALS = "signing in with client credentials"
     AUTHORIZATION_CODE = "exchanging the authorization code"
@@ -48,7 +48,8 @@ _CLIENT: _Meaning = (
     CredentialsRejectedError,
     (
         "the client was refused. Check client id and client secret, whether they belong to this server, and whether "
-        "the secret goes into the Authorization header (client_auth='basic') or into the body (client_auth='body')"
+        "the secret goes into the Authorization header (client_auth='basic', or 'basic_raw' for a server that decodes "
+        "nothing) or into the body (client_auth='body')"
     ),
 )
 _UNAVAILABLE: _Meaning = (
@@ -59,6 +60,24 @@ _GRANT: _Meaning = (
     CredentialsRejectedError,
     "the grant was refused: it has expired, was revoked or was used before",
 )
+
+_MALFORMED: _Meaning = (
+    RequestRejectedError,
+    "the server calls the request malformed. Check the URL of the endpoint, and client_auth",
+)
+_MALFORMED_BY_OPERATION: Mapping[Operation, _Meaning] = {
+    Operation.CLIENT_CREDENTIALS: (
+        RequestRejectedError,
+        (
+            "the server calls the request malformed. Check the scope, whether the server wants further fields such as "
+            "audience or resource (parameters=...), and client_auth"
+        ),
+    ),
+    Operation.AUTHORIZATION_CODE: (
+        RequestRejectedError,
+        "the server calls the request malformed. Check the redirect URI, and whether the server wants PKCE or refuses it",
+    ),
+}
 
 # RFC 6749 sections 4.1.2.1 and 5.2, RFC 7009 section 2.2.1, RFC 8707, OpenID Connect Core section 3.1.2.6
 _OF_CODE: Mapping[str, _Meaning] = {
@@ -73,10 +92,7 @@ _OF_CODE: Mapping[str, _Meaning] = {
         RequestRejectedError,
         "a scope is unknown, malformed or more than was granted; check the scope",
     ),
-    "invalid_request": (
-        RequestRejectedError,
-        "the request was malformed. Check the redirect URI, and whether the server wants PKCE or refuses it",
-    ),
+    "invalid_request": _MALFORMED,
     "invalid_target": (RequestRejectedError, "the resource or audience asked for is unknown; check it"),
     "unsupported_grant_type": (
         RequestRejectedError,
@@ -98,6 +114,7 @@ _DECLINED: _Meaning = (
 )
 _CALLBACK_ERRORS: Mapping[str, _Meaning] = {
     **_OF_CODE,
+    "invalid_request": _MALFORMED_BY_OPERATION[Operation.AUTHORIZATION_CODE],
     **dict.fromkeys(
         (
             "access_denied",
@@ -123,7 +140,7 @@ _GRANT_CODES = frozenset(
         "account_selection_required",
     }
 )
-"""The codes that refuse a grant under whatever status they come: RFC 6749 section 5.2, and what servers say instead."""
+"""The codes that refuse a grant under whatever status they come: the one of RFC 6749 section 5.2, and those that servers send instead."""
 
 _NOT_OF_THE_GRANT = frozenset(
     {
@@ -137,7 +154,7 @@ _NOT_OF_THE_GRANT = frozenset(
         "invalid_dpop_proof",
     }
 )
-"""The codes that say of a refresh token nothing at all. Any other code under 400 refuses it."""
+"""The codes that say nothing about a refresh token. Any other code under status 400 refuses it."""
 
 _CODE_IS_SPENT: _Meaning = (
     InteractionRequiredError,
@@ -263,7 +280,7 @@ def _meaning(status: int, code: str | None, operation: Operation) -> _Meaning:
         return _UNAVAILABLE
     if 300 <= status < 400:  # noqa: PLR2004 - RFC 9110 section 15.4
         return _REDIRECT
-    if status == 429:  # noqa: PLR2004 - whatever it says, too many is too many
+    if status == 429:  # noqa: PLR2004 - RFC 6585: the body does not change its meaning
         return _OF_STATUS[429]
     match operation:
         case Operation.REFRESH_TOKEN if code in _GRANT_CODES or _refuses_grant(status, code):
@@ -272,5 +289,7 @@ def _meaning(status: int, code: str | None, operation: Operation) -> _Meaning:
             code not in _OF_CODE and _refuses_grant(status, code)
         ):
             return _CODE_IS_SPENT
+        case _ if code == "invalid_request":
+            return _MALFORMED_BY_OPERATION.get(operation, _MALFORMED)
         case _:
             return _OF_CODE.get(code or "") or _OF_STATUS.get(status, _DECLINES)

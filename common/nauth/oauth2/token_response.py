@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import cast
 
 import attrs
@@ -21,18 +20,18 @@ from nauth.wire.json_text import malformed
 
 __all__ = ["TokenAnswer", "read_token"]
 
-_VISIBLE = re.compile(r"[\x20-\x7e]+", re.ASCII)
-"""RFC 6749 appendix A.12. Anything else could not go into a header, or would end it."""
+_BEARER = frozenset({"bearer", "bearertoken", ""})
+"""The words for a bearer token, in lower case; Apigee documents the second one."""
 
 
 @attrs.frozen(kw_only=True)
 class TokenAnswer:
-    """What RFC 6749 names in a token endpoint's success. Only the first member is required here.
+    """The members of a token endpoint's success that RFC 6749 names. Only the first is required here.
 
     Attributes:
         access_token: goes on requests.
         token_type: the scheme it goes with; bearer if absent.
-        expires_in: seconds of life, in any spelling of a number; what cannot be read counts as unsaid.
+        expires_in: seconds of life, in any spelling of a number; ignored if it cannot be read.
         refresh_token: buys the next token.
     """
 
@@ -46,7 +45,9 @@ _NAMED = frozenset(field.name for field in attrs.fields(TokenAnswer))
 _CONVERTER = make_converter()
 
 
-def read_token(answer: Answer, operation: Operation, *, name: str) -> Token:
+def read_token(
+    answer: Answer, operation: Operation, *, name: str, token_types: Collection[str] = ()
+) -> Token:
     """Return the token in `answer`; its life counts from the moment the request was sent.
 
     Members that RFC 6749 does not name here, such as `scope`, go to `Token.extra` as text; nested ones are left out.
@@ -55,6 +56,7 @@ def read_token(answer: Answer, operation: Operation, *, name: str) -> Token:
         answer: as received.
         operation: what was asked for.
         name: how errors call the server.
+        token_types: further words for a bearer token, in lower case.
 
     Raises:
         NauthError: the server refused; see `nauth.oauth2.errors`.
@@ -74,7 +76,7 @@ def read_token(answer: Answer, operation: Operation, *, name: str) -> Token:
         request_id=request_id,
         what=what,
     )
-    problem = _problem(read)
+    problem = _problem(read, token_types)
     if problem is not None:
         raise malformed(
             (problem,), error=MalformedResponseError, status=status, request_id=request_id, what=what
@@ -89,12 +91,14 @@ def read_token(answer: Answer, operation: Operation, *, name: str) -> Token:
     )
 
 
-def _problem(read: TokenAnswer) -> str | None:
-    if not _VISIBLE.fullmatch(read.access_token.reveal()):
-        return f"$.access_token: expected printable ASCII, got {'another str' if read.access_token else 'nothing'}"
-    if (read.token_type or "bearer").strip().lower() not in {"bearer", ""}:
-        # the type is named, as the one value that helps: it is a word of the protocol, and cleaned
-        return f"$.token_type: expected bearer, got {(clean(read.token_type) or 'another str')[:32]}"
+def _problem(read: TokenAnswer, token_types: Collection[str]) -> str | None:
+    if not read.access_token.sendable:
+        got = "another str" if read.access_token else "nothing"
+        return f"$.access_token: expected printable ASCII without white space, got {got}"
+    if (read.token_type or "").strip().lower() not in _BEARER.union(token_types):
+        # the type is shown, cleaned: it is a word of the protocol, and the reader needs it for token_types
+        got = (clean(read.token_type) or "another str")[:32]
+        return f"$.token_type: expected bearer, got {got}; if that is the server's word for it, name it in token_types"
     return None
 
 
@@ -114,5 +118,5 @@ def _text(value: object) -> str | None:
 
 
 def _writable(text: str) -> bool:
-    # half of a surrogate pair would fail much later, in a store
+    # a lone surrogate would fail much later, when a store encodes it
     return not any("\ud800" <= char <= "\udfff" for char in text)

@@ -201,15 +201,30 @@ def test_a_state_is_good_once(stage: _Stage) -> None:
         code.accept(callback)
 
 
-def test_the_oldest_sign_in_is_forgotten_first() -> None:
-    """Addresses that nobody comes back from do not pile up."""
-    awaited, states = Awaited(), [new_state() for _ in range(65)]
+def test_a_dropped_sign_in_is_told_so(caplog: pytest.LogCaptureFixture) -> None:
+    """Beyond the bound the oldest sign-in is dropped: a warning says so then, and an error when its person comes back."""
+    awaited, states = Awaited(most=2), [new_state() for _ in range(5)]
     for state in states:
         awaited.add(state, None)
-    assert len(awaited) == 64
-    with pytest.raises(InteractionRequiredError):
+    assert len(awaited) == 2
+    assert len(caplog.records) == 3
+    for state in states[1:3]:
+        with pytest.raises(InteractionRequiredError, match="dropped because 2 newer ones"):
+            awaited.take(state)
+    # of the dropped ones, too, no more are remembered than the bound
+    with pytest.raises(InteractionRequiredError, match="another process"):
         awaited.take(states[0])
-    assert awaited.take(states[64]) is None
+    assert awaited.take(states[4]) is None
+
+
+def test_a_thousand_visits_drop_nobody(stage: _Stage) -> None:
+    """A sign-in page that is visited often keeps each person's sign-in."""
+    code = stage.code()
+    first = _back(code)
+    for _ in range(1000):
+        code.authorization_url()
+    code.accept(first)
+    assert code.pending
 
 
 # --- in a manager ----------------------------------------------------------------------------------------------------
@@ -370,6 +385,20 @@ async def test_a_gateway_does_not_end_a_sign_in(stage: _Stage, held: bool, bare:
     manager.forgive()
     assert (await manager.renew()).refresh_token == Secret("rt-2")
     assert stage.sent() == {"grant_type": "refresh_token", "refresh_token": "rt-1"}
+
+
+async def test_further_fields_go_with_code_and_refresh_token(stage: _Stage) -> None:
+    """On every token call of the grant; the grant's own fields cannot be replaced."""
+    more = {"resource": "https://a"}
+    code = stage.code(parameters=more)
+    manager = stage.manager(code)
+    stage.transport.queue(_FIRST, _SECOND, _FIRST)
+    await code.exchange(_back(code), manager)
+    await manager.renew()
+    await stage.code(parameters=more, refresh_token="rt-0").issue()
+    assert [stage.sent(n)["resource"] for n in range(3)] == ["https://a"] * 3
+    with pytest.raises(ConfigurationError, match="code, refresh_token"):
+        stage.code(parameters={"refresh_token": "x", "code": "y"})
 
 
 async def test_revocation_goes_to_the_endpoint(stage: _Stage) -> None:

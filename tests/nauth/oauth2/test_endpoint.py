@@ -20,6 +20,7 @@ from nauth.errors import (
     VendorUnavailableError,
 )
 from nauth.oauth2 import ClientCredentials, TokenEndpoint
+from nauth.oauth2.endpoint import Parameters
 from nauth.oauth2.errors import Operation
 from nauth.secret import Secret
 from nauth.token import Token
@@ -56,16 +57,72 @@ async def _asked(
 # --- what goes out ---------------------------------------------------------------------------------------------------
 
 
-async def test_basic_form_encodes_both_parts() -> None:
-    """RFC 6749 section 2.3.1: a colon or plus in the id must not move the border."""
+async def test_basic_percent_encodes_both_parts() -> None:
+    """RFC 6749 section 2.3.1: a colon in the id must not move the border; a space is %20, which every server decodes."""
     transport = FakeTransport(answer(200, _FULL))
     await _made(transport, client_id="a:b c+é", client_secret="s%:/ ü").token(
         Operation.CLIENT_CREDENTIALS, {}
     )
     scheme, _, packed = transport.requests[0].headers["Authorization"].partition(" ")
-    assert (scheme, base64.b64decode(packed)) == ("Basic", b"a%3Ab+c%2B%C3%A9:s%25%3A%2F+%C3%BC")
+    assert (scheme, base64.b64decode(packed)) == ("Basic", b"a%3Ab%20c%2B%C3%A9:s%25%3A%2F%20%C3%BC")
     assert _sent(transport) == {"grant_type": "client_credentials"}
     assert str(transport.requests[0].url) == _URL
+
+
+async def test_basic_raw_encodes_nothing() -> None:
+    """For servers that split the pair and decode neither part."""
+    transport = FakeTransport(answer(200, _FULL))
+    await _made(transport, client_id="id", client_secret="p/a+s:s=w%rd ü", client_auth="basic_raw").refresh(
+        _BOTH
+    )
+    packed = transport.requests[0].headers["Authorization"].removeprefix("Basic ")
+    assert base64.b64decode(packed) == "id:p/a+s:s=w%rd ü".encode()
+    assert "client_id" not in _sent(transport)
+
+
+@pytest.mark.parametrize(
+    "options, named",
+    [({}, False), ({"client_auth": "body"}, True), ({"client_secret": None}, True)],
+)
+async def test_a_ready_made_authorization_is_sent_as_it_is(options: dict[str, Any], named: bool) -> None:
+    """It takes the place of the default Basic; what was asked for beside it goes out too."""
+    transport = FakeTransport(answer(200, _FULL))
+    await _made(transport, headers={"authorization": "Basic mine"}, **options).refresh(_BOTH)
+    headers = {name.lower(): value for name, value in transport.requests[0].headers.items()}
+    assert headers["authorization"] == "Basic mine"
+    assert len(headers) == len(transport.requests[0].headers)
+    assert ("client_id" in _sent(transport)) == named
+
+
+@pytest.mark.parametrize(
+    "operation, words",
+    [
+        (Operation.CLIENT_CREDENTIALS, "audience or resource"),
+        (Operation.AUTHORIZATION_CODE, "PKCE"),
+        (Operation.REFRESH_TOKEN, "the grant was refused"),
+    ],
+)
+async def test_a_malformed_request_is_worded_by_what_was_asked(operation: Operation, words: str) -> None:
+    """PKCE is no advice for a grant that has none."""
+    with pytest.raises(NauthError, match=words):
+        await _asked({"error": "invalid_request"}, 400, operation=operation)
+    transport = FakeTransport(answer(400, {"error": "invalid_request"}))
+    with pytest.raises(RequestRejectedError, match="URL of the endpoint"):
+        await _made(transport).revoke(_BOTH)
+
+
+async def test_a_refused_client_learns_of_every_way_to_prove_itself() -> None:
+    """The 401's text names the way for servers that decode nothing."""
+    with pytest.raises(CredentialsRejectedError, match="'basic_raw' for a server that decodes nothing"):
+        await _asked({"error": "invalid_client"}, 401)
+
+
+@pytest.mark.parametrize("word", ["BearerToken", "bearer", " Bearer ", "urn:example:Own"])
+async def test_words_for_a_bearer_token(word: str) -> None:
+    """Apigee's own is known, others are named; the token goes out as Bearer."""
+    transport = FakeTransport(answer(200, _FULL | {"token_type": word}))
+    token = await _made(transport, token_types=["urn:example:own"]).refresh(_BOTH)
+    assert token.scheme == "Bearer"
 
 
 @pytest.mark.parametrize(
@@ -102,6 +159,10 @@ async def test_the_body_may_name_the_client(options: dict[str, Any], fields: dic
         (_URL, {"client_auth": "body", "client_secret": None}, "absent"),
         (_URL, {"client_auth": "none"}, "contradicts"),
         (_URL, {"client_auth": "jwt"}, "must be 'basic'"),
+        (_URL, {"client_auth": "basic_raw", "headers": {"authorization": "CANARY"}}, "contradict each other"),
+        (_URL, {"token_types": "bearer"}, "list of words, not str"),
+        (_URL, {"token_types": [7]}, "text only"),
+        (_URL, {"token_types": 7}, "not int"),
     ],
 )
 def test_unsafe_or_contradictory_settings_are_refused(url: Any, options: dict[str, Any], words: str) -> None:
@@ -160,8 +221,10 @@ async def test_only_the_access_token_is_required(more: dict[str, Any]) -> None:
         ({}, "$.access_token: missing"),
         ({"access_token": ""}, "nothing"),
         ({"access_token": "CANARY\r\nX: y"}, "printable"),
+        ({"access_token": "CANARY 1"}, "without white space"),
+        ({"access_token": " CANARY"}, "without white space"),
         ({"access_token": 7}, "got int"),
-        ({"access_token": "CANARY", "token_type": "mac"}, "got mac"),
+        ({"access_token": "CANARY", "token_type": "mac"}, "got mac; if that is the server's word for it"),
         ({"access_token": "CANARY", "token_type": "é" * 999}, "expected bearer"),
         ({"access_token": "CANARY", "token_type": "\x01"}, "another str"),
         ({"access_token": "CANARY", "token_type": 7}, "got int"),
@@ -353,3 +416,24 @@ async def test_client_credentials_drop_a_refresh_token() -> None:
     assert _sent(transport, 1) == {"grant_type": "client_credentials", "scope": "a", "audience": "b"}
     assert [request.repeatable for request in transport.requests[:2]] == [True, True]
     assert "CANARY" not in repr(service)
+
+
+async def test_further_fields_of_client_credentials() -> None:
+    """RFC 8707's resource may stand several times, and a server may call the grant by a name of its own."""
+    transport = FakeTransport(otherwise=answer(200, _FULL))
+    more: Parameters = {
+        "resource": ["https://a", "https://b"],
+        "account_id": Secret("7"),
+        "scope": "lost",
+        "left_out": None,
+    }
+    await ClientCredentials(_made(transport), scope="a", parameters=more).issue()
+    assert parse_qsl((transport.requests[0].body or b"").decode()) == [
+        ("grant_type", "client_credentials"),
+        ("resource", "https://a"),
+        ("resource", "https://b"),
+        ("account_id", "7"),
+        ("scope", "a"),
+    ]
+    await ClientCredentials(_made(transport), parameters={"grant_type": "account_credentials"}).issue()
+    assert _sent(transport) == {"grant_type": "account_credentials"}
