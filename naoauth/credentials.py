@@ -76,8 +76,8 @@ def _path(instance: object, attribute: attrs.Attribute[Any], value: str) -> None
 
 
 def _client_auth(_: object, __: attrs.Attribute[Any], value: object) -> None:
-    if value not in {"body", "basic"}:
-        raise ConfigurationError("NaoOAuth(client_auth=...) must be 'body' or 'basic'")
+    if value not in {"body", "basic", "basic_raw"}:
+        raise ConfigurationError("NaoOAuth(client_auth=...) must be 'body', 'basic' or 'basic_raw'")
 
 
 @attrs.frozen
@@ -177,12 +177,11 @@ class NaoOAuth:
         client_id: of the registered application.
         client_secret: of the registered application.
         redirect_uri: the registered callback address.
-        account: whose consent this is, if one process serves several people. Clients with equal client id, secret,
-            redirect URI and `account` share one token. Without `account` and `refresh_token`, only clients made with
-            this same object share a token.
+        account: whose consent this is, where one process serves several people. Clients with equal client id, secret,
+            redirect URI and `account` share one token; without an account only clients made with this very object do.
         refresh_token: from an earlier sign-in, so that the person need not sign in again.
-        scope: the scopes to ask for, separated by spaces; the service's default if None.
-        client_auth: where the secret goes: "body" or "basic".
+        scope: what to ask for, separated by spaces; the service's default if None.
+        client_auth: where the secret goes: "body", "basic" or "basic_raw"; see `nauth.oauth2.TokenEndpoint`.
         pkce: use PKCE (RFC 7636). Whether the service knows it is not documented.
         authorize_path: path of the authorization endpoint below the base URL.
         token_path: path of the token endpoint.
