@@ -40,6 +40,7 @@ ROOMS = {
     "sandbox.responses",
     "sandbox.data",
     "sandbox.server",
+    "sandbox.sessions",
     "sandbox.switches",
 }
 SETTINGS = {"DEFAULT_LIFETIME", "POLICY", "USER_AGENT", "VENDOR", "choose_base_url"}
@@ -106,15 +107,11 @@ SANDBOX_FACE = {
 
 OWN_ROOMS: Mapping[tuple[str, str], str] = {
     ("nomad", "interaction"): "a login may want a code or a new password of a person",
-    ("nomad", "sandbox.sessions"): "the server's memory of logins and refresh tokens",
-    ("nomad", "sandbox.throttle"): "waits that the vendor's token calls may ask for",
+    ("nomad", "sandbox.limits"): "waits that the vendor's token calls may ask for",
     ("nomad", "sso"): "a browser's return is parsed; no other vendor has one of its own making",
     ("nomad", "statuses"): "login and ping statuses come as numbers or words, unknown ones too",
     ("nomba", "sandbox.limits"): "documented rate classes with their windows",
-    ("nomba", "sandbox.sessions"): "the server's memory of pairs",
     ("noyo", "sandbox.limits"): "throttle and maintenance windows",
-    ("noyo", "sandbox.sessions"): "the server's memory of tokens",
-    ("nao", "sandbox.grants"): "the server's memory of consents",
     ("nao", "sandbox.oauth"): "an authorization server of its own beside the API",
     ("nao", "session_response"): "the JWT hides in a `meta` block without a documented name",
 }
