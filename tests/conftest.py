@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import asyncio.constants
+import asyncio.format_helpers
 import contextlib
 import inspect
 import ipaddress
+import linecache
 import resource
 import socket
 import sys
+import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
-from types import SimpleNamespace
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 import aioresponses.core
@@ -82,13 +85,25 @@ _repair_aioresponses()
 
 
 def _shorten_stacks() -> None:
-    """Let asyncio's debug mode note one frame of whoever makes a future, a task or a handle.
+    """Let asyncio's debug mode note one frame for each future, task or handle, and read no source file for it.
 
-    Whole stacks are read from source files, and blockbuster looks at each of these reads: with them the suites that
-    open thousands of connections take three times as long. What pytest shows of a failure is not shortened.
+    Otherwise every note looks at source files, and blockbuster looks at each of these reads: the suites that open
+    thousands of connections then take three times as long. What pytest shows of a failure is not shortened.
     """
     sys.tracebacklimit = 1
-    asyncio.constants.DEBUG_STACK_DEPTH = 1  # type: ignore[misc]  # final for everybody but the tests
+    asyncio.constants.DEBUG_STACK_DEPTH = 1  # type: ignore[misc]  # final for all code but the tests
+    linecache.checkcache = _unchanged  # each check asks the disk, and no source changes while tests run
+    asyncio.format_helpers.extract_stack = _one_frame
+
+
+def _unchanged(filename: str | None = None) -> None:
+    pass
+
+
+def _one_frame(f: FrameType | None = None, limit: int | None = None) -> traceback.StackSummary:
+    frame = f or sys._getframe(1)
+    place = (frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+    return traceback.StackSummary([traceback.FrameSummary(*place, lookup_line=False)])
 
 
 _shorten_stacks()
