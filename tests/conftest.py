@@ -14,6 +14,7 @@ import socket
 import sys
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from types import FrameType, SimpleNamespace
 from typing import Any
 
@@ -43,6 +44,12 @@ def _loops(config: pytest.Config) -> Loops:
 def pytest_report_header(config: pytest.Config) -> str:
     """Name the loops of this run."""
     return f"loops: {_loops(config)}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Run single files in this process, which starts at once; for folders the answer is xdist's: a worker for each core."""
+    return 0 if all(Path(arg.partition("::")[0]).is_file() for arg in config.args) else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
