@@ -139,7 +139,7 @@ def _only_here(original: Callable[..., Any]) -> Callable[..., Any]:
 def loops(request: pytest.FixtureRequest) -> Iterator[Loops]:
     """Make every loop as the command line says, those of `asyncio.run` in plain tests too.
 
-    `asyncio.Runner` asks this function of asyncio, for pytest-asyncio as for everybody; its hook for loop factories
+    `asyncio.Runner` asks this function of asyncio, for pytest-asyncio as for all other callers; its hook for loop factories
     reaches only the tests that are coroutines, and event loop policies are deprecated.
     """
     made = _loops(request.config)
@@ -172,7 +172,7 @@ def no_blocking(stay_on_loopback: None) -> Iterator[BlockBuster]:
 
     One thing is allowed beyond blockbuster's own list, which knows pytest, asyncio and most of coverage: coverage's
     lock around its data, which several threads with loops of their own may meet at. What must block in a test
-    (certificates, files) is made in a plain fixture or in `asyncio.to_thread`. Whoever does need an exception adds it
+    (certificates, files) is made in a plain fixture or in `asyncio.to_thread`. A test that does need an exception adds it
     here, with its reason: `watch.functions[call].can_block_in(file, names)`.
     """
     with blockbuster_ctx() as watch:

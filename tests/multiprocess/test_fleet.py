@@ -30,7 +30,7 @@ slow = pytest.mark.slow
 
 @pytest.fixture(params=["sqlite", pytest.param("redis", marks=slow)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Where a store is that nobody has used."""
+    """Where a fresh store is."""
     if request.param == "redis":
         server: Server = request.getfixturevalue("valkey")
         return server.url
@@ -64,7 +64,7 @@ async def test_one_sign_in_and_one_renewal_for_each_lifetime(store: str) -> None
 
 @slow
 async def test_requests_in_flight_survive_a_vendor_that_ends_the_old_token(store: str) -> None:
-    """Where a renewal ends the old token, whoever still uses it is replayed, not failed, and renews nothing."""
+    """Where a renewal ends the old token, a request that still carries it is replayed, not failed, and renews nothing."""
     async with _fleet(store, old_token_dies=True) as fleet:
         run = await lifetimes(fleet, processes=2, count=2)
 

@@ -1,4 +1,4 @@
-"""Planted secrets, everything that was ever shown to anybody, and whether one turns up in the other."""
+"""Planted secrets, everything that was ever shown, and whether one turns up in the other."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _PUBLIC = {"access_denied", "refused", "expires", "authCallback"}
 _LONG = 40
 _PIECE = 20
 _ALL = 1000
-"""Frames, said aloud because the suite notes but one where nobody does."""
+"""Frames, said aloud because the suite notes but one unless asked."""
 _FRAME_FREE = (TESTS, "/_pytest/", "/pluggy/")
 """Whose frames hold canaries on purpose."""
 WRAPPED = "wrapped"
@@ -340,7 +340,7 @@ def _members(value: object) -> list[tuple[str, object]]:
         return [(str(index), inner) for index, inner in enumerate(list(value))]
     module = sys.modules.get(type(value).__module__)
     where = getattr(module, "__file__", None) or ""
-    # a Secret's own slot is where the secret is; whoever opens that has called `reveal` by another name
+    # a Secret's own slot is where the secret is; code that opens it has called `reveal` by another name
     if not any(ours in where for ours in OURS) or "/sandbox/" in where or isinstance(value, Secret):
         return []
     names = dict.fromkeys(getattr(value, "__dict__", {}))
@@ -354,7 +354,7 @@ def _members(value: object) -> list[tuple[str, object]]:
 
 @contextlib.contextmanager
 def wrapped(canaries: Canaries) -> Iterator[None]:
-    """Plant everything that is wrapped in a `Secret` meanwhile, whoever does it."""
+    """Plant everything that is wrapped in a `Secret` meanwhile, by any code."""
     make = Secret.__init__
 
     def noting(self: Secret, value: str) -> None:

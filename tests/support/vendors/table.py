@@ -280,7 +280,7 @@ class Stage(Watching):
     Attributes:
         clock: drives the sandbox and every client.
         credentials: accepted by the sandbox.
-        store: shared by the clients, by nobody else.
+        store: shared by all clients of the stage, and by no other.
     """
 
     case: Case
