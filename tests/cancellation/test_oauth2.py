@@ -100,7 +100,7 @@ async def _code_issued() -> AsyncGenerator[Act]:
 
     async def after(report: Report) -> None:
         await settled()
-        # whoever calls it directly is the only one who has the token; the code is never sent twice
+        # a caller who calls it directly is the only one that has the token; the code is never sent twice
         with pytest.raises(InteractionRequiredError):
             await code.issue()
         assert len(server.transport.requests) == 1
