@@ -16,7 +16,7 @@ from naoauth.session_response import open_session
 from nauth.errors import ConfigurationError
 from nauth.secret import Secret
 from nauth.transport.base import Request, Transport
-from nauth.transport.calls import send
+from nauth.transport.calls import read_response, send
 from nauth.wire.converter import encode
 
 __all__ = ["NaoApi"]
@@ -99,7 +99,9 @@ class NaoApi:
         url = below(self._base_url, f"{API_PATH}/sites")
         asked = url if page is None else url.with_query({"page[number]": str(page)})
         request = Request(method="GET", url=asked, headers=self._headers(), repeatable=True)
-        return open_sites(await send(self._resources, request, LEAVES), self._endpoint, url)
+        answer = await send(self._resources, request, LEAVES)
+        with read_response(answer):
+            return open_sites(answer, self._endpoint, url)
 
     def _headers(self) -> dict[str, str]:
         return {"Accept": "application/json", "User-Agent": USER_AGENT}

@@ -23,7 +23,7 @@ from nauth.errors import (
     VendorUnavailableError,
     recast,
 )
-from nauth.transport.calls import Leaves, translate
+from nauth.transport.calls import ErrorClasses, translate
 
 __all__ = [
     "LEAVES",
@@ -195,7 +195,7 @@ def _leaf(endpoint: Endpoint, status: int) -> _Leaf:
     return _OF_STATUS[endpoint].get(status, NaoApiError)
 
 
-LEAVES: Leaves = {
+LEAVES: ErrorClasses = {
     NotSentError: NaoNotSentError,
     VendorUnavailableError: NaoUnavailableError,
     OutcomeUnknownError: NaoOutcomeUnknownError,
@@ -203,7 +203,7 @@ LEAVES: Leaves = {
 }
 """NAO Cloud's class for each kind a transport raises."""
 
-_OAUTH_LEAVES: Leaves = {
+_OAUTH_LEAVES: ErrorClasses = {
     **LEAVES,
     TokenRefusedError: NaoTokenRefusedError,
     CredentialsRejectedError: NaoCredentialsRejectedError,

@@ -14,7 +14,7 @@ from nauth.errors import MalformedResponseError
 from nauth.secret import Secret
 from nauth.token import Token
 from nauth.transport.base import Answer, Request, Transport
-from nauth.transport.calls import send
+from nauth.transport.calls import read_response, send
 from nauth.wire.converter import encode
 from nauth.wire.json_text import NOT_JSON
 from nomadauth.config import USER_AGENT
@@ -161,7 +161,8 @@ class NomadApi:
             NomadError: see `nomadauth.errors`.
         """
         answer = await self._post("account/ping", request, transport=self._resources)
-        return open_answer(answer, Endpoint.RESOURCE, PingResponse)
+        with read_response(answer):
+            return open_answer(answer, Endpoint.RESOURCE, PingResponse)
 
     async def get_ping(self) -> Reply[str]:
         """Ask whether the base URL is right: `GET /ping`, which needs no token.
@@ -194,7 +195,9 @@ class NomadApi:
         request = Request(
             method="GET", url=self._base_url.joinpath(path), headers=_headers(), repeatable=True
         )
-        return open_answer(await send(transport or self._resources, request, LEAVES), Endpoint.RESOURCE, data)
+        answer = await send(transport or self._resources, request, LEAVES)
+        with read_response(answer):
+            return open_answer(answer, Endpoint.RESOURCE, data)
 
     async def _post(
         self,

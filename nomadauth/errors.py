@@ -22,7 +22,7 @@ from nauth.errors import (
     TokenRefusedError,
     VendorUnavailableError,
 )
-from nauth.transport.calls import Leaves
+from nauth.transport.calls import ErrorClasses
 from nomadauth.interaction import NomadInteraction
 from nomadauth.statuses import AnyLoginStatus, LoginStatus, UnknownStatus
 
@@ -293,7 +293,7 @@ def _leaf(endpoint: Endpoint, status: int) -> _Leaf:
     return _OF_STATUS[endpoint].get(status, NomadApiError)
 
 
-LEAVES: Leaves = {
+LEAVES: ErrorClasses = {
     NotSentError: NomadNotSentError,
     VendorUnavailableError: NomadUnavailableError,
     OutcomeUnknownError: NomadOutcomeUnknownError,

@@ -23,7 +23,7 @@ from nauth.errors import (
     VendorUnavailableError,
 )
 from nauth.redact import clean
-from nauth.transport.calls import Leaves
+from nauth.transport.calls import ErrorClasses
 
 __all__ = [
     "LEAVES",
@@ -230,7 +230,7 @@ def _leaf(endpoint: Endpoint, status: int, code: str | None) -> _Leaf:
     return _OF_STATUS[endpoint].get(status, _OTHERWISE[endpoint])
 
 
-LEAVES: Leaves = {
+LEAVES: ErrorClasses = {
     NotSentError: NombaNotSentError,
     VendorUnavailableError: NombaUnavailableError,
     OutcomeUnknownError: NombaOutcomeUnknownError,

@@ -22,7 +22,7 @@ from nauth.errors import (
     TokenRefusedError,
     VendorUnavailableError,
 )
-from nauth.transport.calls import Leaves
+from nauth.transport.calls import ErrorClasses
 from noyoauth.models import ErrorBody
 
 __all__ = [
@@ -218,7 +218,7 @@ def _leaf(endpoint: Endpoint, status: int) -> _Leaf:
     return _OF_STATUS[endpoint].get(status, _OTHERWISE[endpoint])
 
 
-LEAVES: Leaves = {
+LEAVES: ErrorClasses = {
     NotSentError: NoyoNotSentError,
     VendorUnavailableError: NoyoUnavailableError,
     OutcomeUnknownError: NoyoOutcomeUnknownError,

@@ -129,4 +129,5 @@ def test_the_front_doors_signature_is_the_designs() -> None:
     """The options all vendors share come first, in the same order."""
     options = list(inspect.signature(NomadClient).parameters)
     shared = ["credentials", "environment", "base_url", "session", "store", "policy", "clock", "observer"]
+    shared += ["proxy", "ssl_context"]
     assert options == [*shared, "allow_persistence", "on_interaction", "portal_url", "sso_base_url"]

@@ -111,4 +111,6 @@ def test_the_front_doors_signature_is_the_designs() -> None:
         "policy",
         "clock",
         "observer",
+        "proxy",
+        "ssl_context",
     ]

@@ -185,6 +185,7 @@ async def test_lifetime_settings_reach_the_token() -> None:
 def test_the_front_doors_signature_is_the_designs() -> None:
     """The client's options are those that users of all vendors know, and Noyo's own."""
     common = ["credentials", "environment", "base_url", "session", "store", "policy", "clock", "observer"]
+    common += ["proxy", "ssl_context"]
     options = list(inspect.signature(NoyoClient).parameters)
     assert [name for name in options if name in common] == common
     assert set(options) - set(common) == {"token_url", "origins", "max_lifetime", "expires_in_unit"}
