@@ -43,6 +43,8 @@ class HttpxAuth:
     * A client with ``verify=False`` gets `OriginError` before its TLS handshake. Unseen stay connections that a
       request with another ``auth=`` has opened before, and transports other than httpx's own: these are not asked for
       their TLS, nor for the headers of redirects, of which httpx itself only removes ``Authorization``.
+    * Where an event hook raises at the 401, its error reaches the caller, and the token is renewed for the next call. A
+      refusal that comes with another status stays unseen then, and so does the 401 of a transport other than httpx's own.
     * A token that cannot be had raises nauth's errors, not httpx's.
 
     Made by `VendorClient.httpx_auth`. At run time it derives from ``Auth`` of both packages, as far as they are
@@ -101,7 +103,8 @@ class HttpxAuth:
             return
         token = await self._manager.token()
         guard.put(request.headers, AUTHORIZATION, token.authorization)
-        response = yield request
+        with guard.unseen_401(lambda: self._rejections.note(token)):
+            response = yield request
         hop = response.request
         if not await self._refuses(response, token):
             if response.status_code < 400 and self._carries(hop, token):  # noqa: PLR2004 - any answer but an error
@@ -118,7 +121,8 @@ class HttpxAuth:
         # httpx reads what it keeps in `history`, and what cannot be decoded would cost the caller the replay
         response.stream = kept(b"", like=response.stream)
         guard.put(hop.headers, AUTHORIZATION, renewed.authorization)
-        replayed = yield hop
+        with guard.unseen_401(lambda: self._manager.refused(renewed)):
+            replayed = yield hop
         if self._observer is not None:
             notify(self._observer, RequestReplayed(method=hop.method, status=replayed.status_code))
         if await self._refuses(replayed, renewed):
