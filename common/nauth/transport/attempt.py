@@ -245,7 +245,8 @@ def _errno(error: aiohttp.ClientConnectorError) -> str:
 
 def _not_http(error: Exception, what: str, name: str) -> str:
     """Say what is wrong with the response. Its own words are not shown: they may quote a cookie."""
-    match error.__cause__:
+    cause = error.__cause__  # what the parser raised, or aiohttp's own around it
+    match cause if cause is None or cause.__cause__ is None else cause.__cause__:
         case LineTooLong():
             return f"{what} has a header, or a status line, of more than {FIELD_SIZE} bytes ({name})"
         case TooManyInterimResponses():

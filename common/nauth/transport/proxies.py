@@ -45,15 +45,14 @@ class Proxy:
             raise ConfigurationError(f"{setting} must be a URL as text, not {type(value).__name__}")
         try:
             url = read_url(value.strip() if isinstance(value, str) else value)
-            host, port = url.host, url.port
+            bare = URL.build(scheme=url.scheme, host=url.host or "", port=url.port)
         except ValueError:
-            url, host, port = URL(), None, None
-        if url.scheme not in _SCHEMES or not host or not port:
+            url = bare = URL()
+        if url.scheme not in _SCHEMES or not bare.host or not bare.port:
             raise ConfigurationError(
                 f"{setting} must be the address of an http or https proxy, such as http://user:password@proxy:3128; "
                 "SOCKS proxies need a session whose connector speaks SOCKS"
             )
-        bare = URL.build(scheme=url.scheme, host=host, port=port)
         if url.user is None and url.password is None:
             return cls(bare)
         pair = f"{url.user or ''}:{url.password or ''}".encode()
