@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 
 from aiohttp import ClientSession
@@ -24,6 +25,7 @@ from nauth.stores.base import StoreKey, TokenStore
 from nauth.token import RenewalPolicy, Token
 from nauth.transport.base import Transport
 from nauth.transport.calls import token_calls
+from nauth.transport.network import Network
 
 __all__ = ["NaoClient"]
 
@@ -51,11 +53,13 @@ class NaoClient(VendorClient):
         environment: must be None: NAO Cloud has no environments.
         base_url: another instance, with or without ``/api/v2``; from `NAO_BASE_URL` if None. The OAuth URLs are
             derived from it.
-        session: your own session for requests; never closed here.
+        session: your own session; never closed here. Its connector, proxy and trust carry token calls too.
         store: where the token is shared; by default with every client of this process.
         policy: when to renew; by default five minutes before expiry.
         clock: source of time; the machine's clock if None.
         observer: called with each event, such as a renewal or a replay.
+        proxy: the address of a proxy, with user name and password if it wants any; by default those of the environment.
+        ssl_context: whom to trust and which certificate to show; checks cannot be switched off.
 
     Raises:
         ConfigurationError: lists every setting that is missing or wrong. Nothing was sent.
@@ -72,17 +76,20 @@ class NaoClient(VendorClient):
         policy: RenewalPolicy | None = None,
         clock: Clock | None = None,
         observer: Observer | None = None,
+        proxy: str | URL | None = None,
+        ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         credentials, url = _settings(credentials, environment, base_url, None)
         clock, policy = clock or SystemClock(), policy or POLICY
-        calls = token_calls(user_agent=USER_AGENT, policy=policy, clock=clock)
+        network = Network(session=session, proxy=proxy, ssl_context=ssl_context)
+        calls = token_calls(user_agent=USER_AGENT, policy=policy, clock=clock, network=network)
         self._authenticator, endpoint = _authenticator(credentials, url, calls)
         super().__init__(
             authenticator=self._authenticator,
             key=StoreKey(vendor=VENDOR, base_url=str(url), identity=credentials.identity()),
             base_url=url,
             transport=calls,
-            session=session,
+            network=network,
             headers={"Accept": "application/json", "User-Agent": USER_AGENT},
             store=store,
             policy=policy,

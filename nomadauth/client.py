@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Mapping
 from typing import cast, get_args
 
@@ -18,6 +19,7 @@ from nauth.origins import parse_base_url
 from nauth.stores.base import StoreKey, TokenStore
 from nauth.token import RenewalPolicy
 from nauth.transport.calls import token_calls
+from nauth.transport.network import Network
 from nomadauth.api import NomadApi
 from nomadauth.authenticator import (
     SESSION_ID,
@@ -61,12 +63,14 @@ class NomadClient(VendorClient):
             `NOMAD_MEDIA_APPLICATION_ID`), or `NOMAD_MEDIA_STATIC_TOKEN`, or `NOMAD_MEDIA_API_KEY` if None.
         environment: Nomad Media has none; only None is accepted.
         base_url: your admin host, with or without ``/api``; from `NOMAD_MEDIA_BASE_URL` if None.
-        session: your own session for requests; never closed here.
+        session: your own session; never closed here. Its connector, proxy and trust carry token calls too.
         store: where the token is shared; by default with every client of this process.
         policy: when to renew; by default 15 minutes before expiry. If a person may be asked, the default deadline is
             five minutes, so that there is time to answer.
         clock: source of time; the machine's clock if None.
         observer: called with each event, such as a renewal or a replay.
+        proxy: the address of a proxy, with user name and password if it wants any; by default those of the environment.
+        ssl_context: whom to trust and which certificate to show; checks cannot be switched off.
         allow_persistence: accept a store that outlives the process, against Nomad's advice.
         on_interaction: asked for a second factor's code or a new password, if a login requires one.
         portal_url: your portal host, if it shall get the token too.
@@ -87,6 +91,8 @@ class NomadClient(VendorClient):
         policy: RenewalPolicy | None = None,
         clock: Clock | None = None,
         observer: Observer | None = None,
+        proxy: str | URL | None = None,
+        ssl_context: ssl.SSLContext | None = None,
         allow_persistence: bool = False,
         on_interaction: OnInteraction | None = None,
         portal_url: str | URL | None = None,
@@ -102,7 +108,8 @@ class NomadClient(VendorClient):
         )
         clock, calls_policy = clock or SystemClock(), policy or POLICY
         policy = policy or (POLICY if on_interaction is None else INTERACTIVE_POLICY)
-        calls = token_calls(user_agent=USER_AGENT, policy=calls_policy, clock=clock)
+        network = Network(session=session, proxy=proxy, ssl_context=ssl_context)
+        calls = token_calls(user_agent=USER_AGENT, policy=calls_policy, clock=clock, network=network)
         auth_api = NomadApi(base_url=url, auth=calls, sso_base_url=sso_base_url)
         hidden_401 = Hidden401(clock)
         super().__init__(
@@ -111,7 +118,7 @@ class NomadClient(VendorClient):
             base_url=url,
             origins=[] if portal is None else [portal],
             transport=calls,
-            session=session,
+            network=network,
             headers={"Accept": "application/json", "User-Agent": USER_AGENT},
             hidden_401=hidden_401,
             store=store,

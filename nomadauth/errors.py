@@ -25,7 +25,7 @@ from nauth.errors import (
     VendorUnavailableError,
 )
 from nauth.responses.error_table import ErrorTable
-from nauth.transport.calls import Leaves
+from nauth.transport.calls import ErrorClasses
 from nomadauth.interaction import NomadInteraction
 from nomadauth.statuses import AnyLoginStatus, LoginStatus, UnknownStatus
 
@@ -292,7 +292,7 @@ def blocked(
     )
 
 
-LEAVES: Leaves = {
+LEAVES: ErrorClasses = {
     NotSentError: NomadNotSentError,
     VendorUnavailableError: NomadUnavailableError,
     OutcomeUnknownError: NomadOutcomeUnknownError,

@@ -12,7 +12,7 @@ from yarl import URL
 from nauth.errors import MalformedResponseError
 from nauth.token import Token
 from nauth.transport.base import Request, Transport
-from nauth.transport.calls import send
+from nauth.transport.calls import reading, send
 from nauth.wire.converter import encode
 from nauth.wire.json_text import NOT_JSON
 from nombaauth.config import USER_AGENT
@@ -102,7 +102,9 @@ class NombaApi:
         headers = self._headers() | ({"accountId": account_id} if account_id else {})
         url = self._base_url.joinpath("v1/accounts/balance")
         request = Request(method="GET", url=url, headers=headers, repeatable=True)
-        return read_response(await send(self._resources, request, LEAVES), Endpoint.RESOURCE, Balance)
+        answer = await send(self._resources, request, LEAVES)
+        with reading(answer):
+            return read_response(answer, Endpoint.RESOURCE, Balance)
 
     async def _post(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 
 from aiohttp import ClientSession
@@ -15,6 +16,7 @@ from nauth.events import Observer
 from nauth.stores.base import StoreKey, TokenStore
 from nauth.token import RenewalPolicy
 from nauth.transport.calls import token_calls
+from nauth.transport.network import Network
 from nombaauth.api import NombaApi
 from nombaauth.authenticator import NombaAuthenticator
 from nombaauth.config import ENVIRONMENTS, POLICY, USER_AGENT, VENDOR, NombaEnvironment, choose_base_url
@@ -45,11 +47,13 @@ class NombaClient(VendorClient):
             `NOMBA_ACCOUNT_ID` if None.
         environment: ``"production"`` or ``"sandbox"``; from `NOMBA_ENVIRONMENT` if None. Never guessed.
         base_url: a URL instead of the environment's host; from `NOMBA_BASE_URL` if None.
-        session: your own session for requests; never closed here.
+        session: your own session; never closed here. Its connector, proxy and trust carry token calls too.
         store: where the token is shared; by default with every client of this process.
         policy: when to renew; by default five minutes before expiry, as Nomba recommends.
         clock: source of time; the machine's clock if None.
         observer: called with each event, such as a renewal or a replay.
+        proxy: the address of a proxy, with user name and password if it wants any; by default those of the environment.
+        ssl_context: whom to trust and which certificate to show; checks cannot be switched off.
 
     Raises:
         ConfigurationError: lists every setting that is missing or wrong. Nothing was sent.
@@ -66,17 +70,22 @@ class NombaClient(VendorClient):
         policy: RenewalPolicy | None = None,
         clock: Clock | None = None,
         observer: Observer | None = None,
+        proxy: str | URL | None = None,
+        ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         credentials, url = _settings(credentials, environment, base_url, None)
         clock, policy = clock or SystemClock(), policy or POLICY
-        calls = token_calls(user_agent=USER_AGENT, policy=policy, clock=clock, wait_hint=window_hint)
+        network = Network(session=session, proxy=proxy, ssl_context=ssl_context)
+        calls = token_calls(
+            user_agent=USER_AGENT, policy=policy, clock=clock, wait_hint=window_hint, network=network
+        )
         auth_api = NombaApi(base_url=url, account_id=credentials.account_id, auth=calls)
         super().__init__(
             authenticator=NombaAuthenticator(credentials, auth_api),
             key=StoreKey(vendor=VENDOR, base_url=str(url), identity=credentials.identity()),
             base_url=url,
             transport=calls,
-            session=session,
+            network=network,
             headers={
                 "accountId": credentials.account_id,
                 "Accept": "application/json",

@@ -10,7 +10,7 @@ import attrs
 from yarl import URL
 
 from nauth.transport.base import Request, Transport
-from nauth.transport.calls import send
+from nauth.transport.calls import reading, send
 from nauth.wire.converter import encode
 from noyoauth.config import USER_AGENT, NoyoEnvironment
 from noyoauth.converter import CONVERTER
@@ -84,6 +84,6 @@ class NoyoApi:
         url = self._base_url.joinpath("api/v1/groups").with_query(query)
         call = Request(method="GET", url=url, headers=_COMMON, repeatable=True)
         where = f"{self._base_url.authority} ({self._said})"
-        return read_response(
-            await send(self._resources, call, LEAVES), Endpoint.RESOURCE, GroupsPage, where=where
-        )
+        answer = await send(self._resources, call, LEAVES)
+        with reading(answer):
+            return read_response(answer, Endpoint.RESOURCE, GroupsPage, where=where)

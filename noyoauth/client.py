@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import TypeVar, cast
@@ -19,6 +20,7 @@ from nauth.stores.base import StoreKey, TokenStore
 from nauth.token import RenewalPolicy
 from nauth.transport.base import Transport
 from nauth.transport.calls import token_calls
+from nauth.transport.network import Network
 from noyoauth.api import NoyoApi
 from noyoauth.authenticator import NoyoAuthenticator
 from noyoauth.config import (
@@ -70,11 +72,13 @@ class NoyoClient(VendorClient):
         token_url: the token endpoint, if not Noyo's, which is the same for both environments; from `NOYO_TOKEN_URL` if
             None. For a base URL on loopback it is the documented path there.
         origins: further origins that may get the token.
-        session: your own session for requests; never closed here.
+        session: your own session; never closed here. Its connector, proxy and trust carry token calls too.
         store: where the token is shared; by default with every client of this process.
         policy: when to renew; by default a minute before expiry.
         clock: source of time; the machine's clock if None.
         observer: called with each event, such as a renewal or a replay.
+        proxy: the address of a proxy, with user name and password if it wants any; by default those of the environment.
+        ssl_context: whom to trust and which certificate to show; checks cannot be switched off.
         max_lifetime: the longest lifetime accepted for a token whose claims do not state one.
         expires_in_unit: what `expires_in` counts; "auto" takes numbers of 10,000 and more as milliseconds.
 
@@ -95,6 +99,8 @@ class NoyoClient(VendorClient):
         policy: RenewalPolicy | None = None,
         clock: Clock | None = None,
         observer: Observer | None = None,
+        proxy: str | URL | None = None,
+        ssl_context: ssl.SSLContext | None = None,
         max_lifetime: timedelta = DEFAULT_LIFETIME,
         expires_in_unit: ExpiresInUnit = "auto",
     ) -> None:
@@ -107,14 +113,15 @@ class NoyoClient(VendorClient):
             rules=lambda: LifetimeRules(max_lifetime=max_lifetime, expires_in_unit=expires_in_unit),
         )
         clock, policy = clock or SystemClock(), policy or POLICY
-        calls = token_calls(user_agent=USER_AGENT, policy=policy, clock=clock)
+        network = Network(session=session, proxy=proxy, ssl_context=ssl_context)
+        calls = token_calls(user_agent=USER_AGENT, policy=policy, clock=clock, network=network)
         super().__init__(
             authenticator=NoyoAuthenticator(settings.source, settings.api(calls), rules=settings.rules),
             key=settings.key(),
             base_url=settings.base_url,
             origins=settings.origins,
             transport=calls,
-            session=session,
+            network=network,
             headers={"Accept": "application/json", "User-Agent": USER_AGENT},
             store=store,
             policy=policy,

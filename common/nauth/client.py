@@ -9,7 +9,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self, Unpack
 
-from aiohttp import ClientSession, ClientTimeout, TCPConnector
+from aiohttp import ClientSession
 from yarl import URL
 
 from nauth.authenticator import Authenticator
@@ -20,21 +20,22 @@ from nauth.clock import Clock
 from nauth.errors import ClosedError, ConfigurationError
 from nauth.events import Observer
 from nauth.manager.token_manager import TokenManager
-from nauth.origins import resolve, unverified
+from nauth.origins import resolve
 from nauth.request_options import PendingResponse, RequestOptions
 from nauth.stores.base import StoreKey, TokenStore
 from nauth.tasks import own_task
 from nauth.token import RenewalPolicy, Token
 from nauth.transport.aiohttp import AiohttpTransport
-from nauth.transport.aiohttp_private import connector_tls, session_middlewares
+from nauth.transport.aiohttp_private import session_middlewares
+from nauth.transport.aiohttp_session import request_session
 from nauth.transport.base import Transport
+from nauth.transport.connectors import Use, lease_for
+from nauth.transport.network import Network
 from nauth.transport.retry import Retrying, WaitHint
 from nauth.transport.sessions import LoopSessions
 
 __all__ = ["VendorClient"]
 
-_TIMEOUT = ClientTimeout(total=300, sock_connect=10)
-"""For the user's own requests: generous, for uploads, but never endless. ``timeout=`` overrides it."""
 
 _UNSAFE = frozenset({"ssl", "verify_ssl", "ssl_context", "fingerprint"})
 
@@ -51,7 +52,7 @@ class VendorClient:
         base_url: where relative request paths go; its origin may see the token.
         origins: further origins that may.
         transport: carries the token calls; closed with the client.
-        session: the user's own session for requests; never closed here. By default the client makes one.
+        network: the user's own session, which is never closed here, or proxy and trust of the one that the client makes.
         headers: what the vendor wants on every call.
         hidden_401: as for `BearerAuth`.
         store, policy, clock, observer: as for `TokenManager`.
@@ -68,7 +69,7 @@ class VendorClient:
         base_url: URL,
         origins: Iterable[URL] = (),
         transport: Transport,
-        session: ClientSession | None = None,
+        network: Network | None = None,
         headers: Mapping[str, str] | None = None,
         hidden_401: Hidden401 | None = None,
         store: TokenStore | None = None,
@@ -76,8 +77,7 @@ class VendorClient:
         clock: Clock | None = None,
         observer: Observer | None = None,
     ) -> None:
-        if session is not None:
-            _check_session(session)
+        self._network = network or Network()
         self._manager = TokenManager(
             authenticator, key=key, store=store, policy=policy, clock=clock, observer=observer
         )
@@ -85,7 +85,7 @@ class VendorClient:
         self._monotonic, self._wall = self._cache.monotonic, self._cache.wall
         self._base_url = base_url
         self._transport = transport
-        self._given_session = session
+        self._given_session = self._network.session
         self._closed = False
         origins = [base_url, *origins]
         self._auth = BearerAuth(
@@ -95,7 +95,9 @@ class VendorClient:
             httpx_auth, self._manager, origins, headers=headers, hidden_401=hidden_401, observer=observer
         )
         self._httpx_auth: HttpxAuth | None = None
-        self._sessions = LoopSessions(self._make_session)
+        self._sessions = LoopSessions(
+            partial(lease_for, Use.REQUESTS, self._network), partial(request_session, network=self._network)
+        )
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._base_url}: {self._manager!r}>"
@@ -176,7 +178,7 @@ class VendorClient:
         if not _UNSAFE.isdisjoint(options):
             raise ConfigurationError(
                 "TLS verification cannot be changed for a request that carries a token. For a private certificate "
-                "authority set SSL_CERT_FILE, or bring a session whose connector trusts it"
+                "authority give the client ssl_context=, or set SSL_CERT_FILE"
             )
         session = self._http()
         # a call's `middlewares` replace the session's, so all of them are named; ours is the outermost
@@ -238,16 +240,3 @@ class VendorClient:
                 "this client was closed; open a new one, or keep this one open for as long as it is used"
             )
         return self._sessions.here() if self._given_session is None else self._given_session
-
-    def _make_session(self) -> ClientSession:
-        return ClientSession(timeout=_TIMEOUT, connector=TCPConnector(limit=0, limit_per_host=100))
-
-
-def _check_session(session: object) -> None:
-    if not isinstance(session, ClientSession):
-        raise ConfigurationError(f"session must be an aiohttp.ClientSession, not {type(session).__name__}")
-    if unverified(connector_tls(session)):
-        raise ConfigurationError(
-            "the session's connector has TLS verification switched off (ssl=False, or a context that demands no "
-            "certificate); a token is never sent that way"
-        )

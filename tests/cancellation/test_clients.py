@@ -150,7 +150,7 @@ def _scene(
 
 def _idle(client: VendorClient, stage: Stage) -> bool:
     """Tell whether no connection of the client's is in use, and no task holds or waits for anything."""
-    connectors = [session.connector for session in client._sessions._table.values()]
+    connectors = [known.session.connector for known in client._sessions._table.values()]
     room = client._manager._rooms.here()
     return (
         not any(connector._acquired for connector in connectors if connector is not None)

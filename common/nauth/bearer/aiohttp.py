@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping
 
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
@@ -9,8 +11,9 @@ from aiohttp.hdrs import AUTHORIZATION
 from aiohttp.http import SERVER_SOFTWARE
 from yarl import URL
 
+from nauth.bearer.aiohttp_netrc import from_netrc
 from nauth.bearer.aiohttp_redirects import Calls, remember, remembered
-from nauth.bearer.aiohttp_replay import replayable, settle
+from nauth.bearer.aiohttp_replay import expect_again, replayable, settle
 from nauth.bearer.unauthorized import Hidden401, Rejections
 from nauth.errors import OriginError, TokenRefusedError
 from nauth.events import Observer, OriginRefused, RequestReplayed, notify
@@ -31,11 +34,14 @@ class BearerAuth:
 
     * aiohttp runs middlewares anew for every redirect, so the origin is compared on each hop; a foreign one gets
       neither the token nor the vendor's other headers.
-    * A caller's own ``Authorization`` wins, and is not replaced on a later hop, where aiohttp has taken it away.
+    * A caller's own ``Authorization`` wins, and is not replaced on a later hop, where aiohttp has taken it away. What
+      aiohttp has read from ``~/.netrc`` is the machine's, not the caller's: the token replaces it.
     * One replay after a 401, with a different token, and only for a body known to be replayable; otherwise the 401
       is handed back and the token renewed for the next call, unless the last such renewal did not help. The 401 is
       also handed back while the cool-down of `TokenManager.refused` lasts. What has been read of its body by then,
       64 KiB at most, stays readable.
+    * Where a middleware inside this one raises at the 401 (``raise_for_status``, say), its error reaches the caller, and
+      the token is renewed for the next call.
     * 403 never renews.
 
     One object serves any number of requests:
@@ -92,10 +98,12 @@ class BearerAuth:
 
     @property
     def origins(self) -> frozenset[OriginKey]:
-        """(scheme, host, port) of everybody who may see the token."""
+        """(scheme, host, port) of each server that may see the token."""
         return self._origins
 
-    async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    async def __call__(  # noqa: C901 - one function: another coroutine would cost as much as all its questions
+        self, request: ClientRequest, handler: ClientHandlerType
+    ) -> ClientResponse:
         """Send `request` with the token, if it may have it.
 
         Raises:
@@ -120,13 +128,21 @@ class BearerAuth:
         for name, value, automatic in self._headers:
             if headers.get(name, automatic) == automatic:
                 headers[name] = value
-        if AUTHORIZATION in headers or (self._foreign and remembered(self._foreign, request)):
+        if AUTHORIZATION in headers and not await from_netrc(request):
+            return await self._unsigned(request, handler)
+        if self._foreign and remembered(self._foreign, request):
+            headers.pop(AUTHORIZATION, None)
             return await self._unsigned(request, handler)
         token = self._cache.fresh() or await self._manager.token()
         headers[AUTHORIZATION] = token.authorization
         # an error of aiohttp's passes through this frame, whose locals an error tracker prints
         del headers
-        response = await handler(request)
+        try:
+            response = await handler(request)
+        except (Exception, asyncio.CancelledError):
+            if await self._refused_unseen(request, token):
+                self._rejections.note(token)
+            raise
         if response.status == _UNAUTHORIZED or (self._hidden_401 and await self._hidden_401(response)):
             return await self._after_401(request, handler, response, token)
         if self._rejections.last is not None and response.ok:
@@ -148,6 +164,24 @@ class BearerAuth:
             remember(self._foreign, request, response)
         return response
 
+    async def _refused_unseen(self, request: ClientRequest, token: Token) -> bool:
+        """Tell whether `token` was refused although no response came back: a middleware inside this one has raised.
+
+        It may raise for the status, or for a body that says 401. What was read by then is looked at, nothing else.
+        """
+        response: ClientResponse | None = getattr(request, "response", None)
+        if response is None or request.headers.get(AUTHORIZATION) != token.authorization:
+            return False
+        # the attempt may have ended before its response began; then there is no status
+        status = getattr(response, "status", None)
+        if status is None or status == _UNAUTHORIZED:
+            return status == _UNAUTHORIZED
+        if self._hidden_401 is None or not response.content.is_eof():
+            return False
+        with contextlib.suppress(Exception):
+            return await self._hidden_401(response)
+        return False
+
     async def _after_401(
         self, request: ClientRequest, handler: ClientHandlerType, response: ClientResponse, token: Token
     ) -> ClientResponse:
@@ -162,7 +196,13 @@ class BearerAuth:
         except TokenRefusedError:
             return response
         request.headers[AUTHORIZATION] = renewed.authorization
-        replayed = await handler(request)
+        expect_again(request)
+        try:
+            replayed = await handler(request)
+        except (Exception, asyncio.CancelledError):
+            if await self._refused_unseen(request, renewed):
+                self._manager.refused(renewed)
+            raise
         if self._observer is not None:
             notify(self._observer, RequestReplayed(method=request.method, status=replayed.status))
         if replayed.status == _UNAUTHORIZED or (self._hidden_401 and await self._hidden_401(replayed)):

@@ -44,6 +44,8 @@ class HttpxAuth:
     * A client with ``verify=False`` gets `OriginError` before its TLS handshake. Two cases escape this check: a
       connection that an earlier request with another ``auth=`` has opened, and transports other than httpx's own. Such
       transports do not show the headers of redirects either; there httpx itself removes only ``Authorization``.
+    * If an event hook raises at the 401, its error reaches the caller, and the token is renewed for the next call. A
+      refusal with another status is not seen then, and neither is the 401 of a transport other than httpx's own.
     * If no token can be obtained, nauth's errors are raised, not httpx's.
 
     Made by `VendorClient.httpx_auth`. At run time it derives from ``Auth`` of both packages, as far as they are
@@ -102,7 +104,8 @@ class HttpxAuth:
             return
         token = await self._manager.token()
         guard.put(request.headers, AUTHORIZATION, token.authorization)
-        response = yield request
+        with guard.unseen_401(lambda: self._rejections.note(token)):
+            response = yield request
         hop = response.request
         if not await self._refuses(response, token):
             if response.status_code < 400 and self._carries(hop, token):  # noqa: PLR2004 - any response that is no error
@@ -119,7 +122,8 @@ class HttpxAuth:
         # httpx reads the responses it keeps in `history`; a body that cannot be decoded would make the replay fail
         response.stream = kept(b"", like=response.stream)
         guard.put(hop.headers, AUTHORIZATION, renewed.authorization)
-        replayed = yield hop
+        with guard.unseen_401(lambda: self._manager.refused(renewed)):
+            replayed = yield hop
         if self._observer is not None:
             notify(self._observer, RequestReplayed(method=hop.method, status=replayed.status_code))
         if await self._refuses(replayed, renewed):

@@ -6,10 +6,21 @@ the oldest supported release as well.
 
 from __future__ import annotations
 
-from aiohttp import BaseConnector, ClientMiddlewareType, ClientRequest, ClientSession
-from aiohttp.payload import IOBasePayload
+import asyncio
 
-__all__ = ["call_timer", "close_now", "connector_tls", "seekable", "session_middlewares"]
+from aiohttp import BaseConnector, BasicAuth, ClientMiddlewareType, ClientRequest, ClientSession
+from aiohttp.payload import IOBasePayload
+from yarl import URL
+
+__all__ = [
+    "call_timer",
+    "close_now",
+    "connector_tls",
+    "seekable",
+    "session_loop",
+    "session_middlewares",
+    "session_proxy",
+]
 
 
 def connector_tls(session: ClientSession) -> object:
@@ -57,3 +68,17 @@ def close_now(connector: BaseConnector) -> None:
     left to do so. `_close` is what aiohttp's own `__del__` calls.
     """
     connector._close()  # noqa: SLF001 - see the docstring
+
+
+def session_loop(session: ClientSession) -> asyncio.AbstractEventLoop:
+    """Return the event loop that the session was made in. The public property `loop` is deprecated and warns."""
+    return session._loop  # noqa: SLF001 - see the docstring
+
+
+def session_proxy(session: ClientSession) -> tuple[str | URL, BasicAuth | None] | None:
+    """Return the proxy that the session was made with, and its credentials; None without one.
+
+    `ClientSession(proxy=..., proxy_auth=...)` keeps them in `_default_proxy` and `_default_proxy_auth` only.
+    """
+    address = session._default_proxy  # noqa: SLF001 - see the docstring
+    return None if address is None else (address, session._default_proxy_auth)  # noqa: SLF001 - see the docstring

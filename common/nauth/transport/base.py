@@ -74,6 +74,7 @@ class Answer:
         body: decompressed.
         sent_wall: `Clock.wall` just before this attempt was sent.
         sent_mono: `Clock.monotonic` just before this attempt was sent. Lifetimes count from here.
+        foreign: the request carried an `Authorization` of the session's own in place of the client's token.
     """
 
     status: int
@@ -83,6 +84,7 @@ class Answer:
     body: bytes = attrs.field(default=b"", repr=_size_only)
     sent_wall: float
     sent_mono: float
+    foreign: bool = False
 
     @property
     def ok(self) -> bool:

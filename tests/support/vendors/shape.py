@@ -84,6 +84,8 @@ OPTIONS: Mapping[str, str] = {
     "policy": "RenewalPolicy | None",
     "clock": "Clock | None",
     "observer": "Observer | None",
+    "proxy": "str | URL | None",
+    "ssl_context": "ssl.SSLContext | None",
 }
 """The client's keyword parameters, in this order, and their types; each None by default."""
 SANDBOX_OPTIONS = ["clock", "port", "ssl_context", "switches"]
