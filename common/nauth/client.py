@@ -9,14 +9,14 @@ from functools import partial
 from types import TracebackType
 from typing import Self, Unpack
 
-from aiohttp import ClientMiddlewareType, ClientSession
+from aiohttp import ClientSession
 from yarl import URL
 
 from nauth.authenticator import Authenticator
 from nauth.bearer.aiohttp import BearerAuth
 from nauth.bearer.httpx import HttpxAuth, httpx_auth
 from nauth.bearer.unauthorized import Hidden401
-from nauth.clock import Clock, SystemClock
+from nauth.clock import Clock
 from nauth.errors import ClosedError, ConfigurationError
 from nauth.events import Observer
 from nauth.manager.token_manager import TokenManager
@@ -26,6 +26,7 @@ from nauth.stores.base import StoreKey, TokenStore
 from nauth.tasks import own_task
 from nauth.token import RenewalPolicy, Token
 from nauth.transport.aiohttp import AiohttpTransport
+from nauth.transport.aiohttp_private import session_middlewares
 from nauth.transport.aiohttp_session import request_session
 from nauth.transport.base import Transport
 from nauth.transport.connectors import Use, lease_for
@@ -35,7 +36,6 @@ from nauth.transport.sessions import LoopSessions
 
 __all__ = ["VendorClient"]
 
-_monotonic = SystemClock.monotonic
 
 _UNSAFE = frozenset({"ssl", "verify_ssl", "ssl_context", "fingerprint"})
 
@@ -58,6 +58,9 @@ class VendorClient:
         store, policy, clock, observer: as for `TokenManager`.
     """
 
+    # what the fast path of `token` reads is cheaper in slots
+    __slots__ = ("__dict__", "__weakref__", "_cache", "_monotonic", "_wall")
+
     def __init__(
         self,
         *,
@@ -78,9 +81,11 @@ class VendorClient:
         self._manager = TokenManager(
             authenticator, key=key, store=store, policy=policy, clock=clock, observer=observer
         )
+        self._cache = self._manager.cache
+        self._monotonic, self._wall = self._cache.monotonic, self._cache.wall
         self._base_url = base_url
         self._transport = transport
-        self._session = self._network.session
+        self._given_session = self._network.session
         self._closed = False
         origins = [base_url, *origins]
         self._auth = BearerAuth(
@@ -141,8 +146,9 @@ class VendorClient:
             NauthError: no token could be had; the kind says what to do, `retry_after` when.
         """
         # the manager's fast path once more: another coroutine around it would cost as much again
-        if _monotonic() < self._manager._until:  # noqa: SLF001 - see above
-            return self._manager._serving  # type: ignore[return-value]  # noqa: SLF001 - as there
+        held, monotonic, wall = self._cache.held, self._monotonic, self._wall
+        if held.renew_mono > monotonic() and held.renew_wall > wall():
+            return held.token  # type: ignore[return-value]  # what holds no token is never fresh
         return await self._manager.token()
 
     async def renew(self) -> Token:
@@ -175,9 +181,8 @@ class VendorClient:
                 "authority give the client ssl_context=, or set SSL_CERT_FILE"
             )
         session = self._http()
-        inherited: tuple[ClientMiddlewareType, ...] = tuple(getattr(session, "_middlewares", ()))
         # a call's `middlewares` replace the session's, so all of them are named; ours is the outermost
-        others = (*options.get("middlewares", ()), *inherited)
+        others = (*options.get("middlewares", ()), *session_middlewares(session))
         options["middlewares"] = (self._auth, *(other for other in others if other is not self._auth))
         return session.request(method, target, **options)
 
@@ -234,4 +239,4 @@ class VendorClient:
             raise ClosedError(
                 "this client was closed; open a new one, or keep this one open for as long as it is used"
             )
-        return self._sessions.here() if self._session is None else self._session
+        return self._sessions.here() if self._given_session is None else self._given_session

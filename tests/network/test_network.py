@@ -81,7 +81,7 @@ async def test_one_way_at_a_time(client_tls: ssl.SSLContext) -> None:
                 Network(session=session, **others)
         for options in ({"session": session}, {"proxy": "http://p:3128"}, {"ssl_context": client_tls}):
             with pytest.raises(ConfigurationError, match="transport carries the calls its own way"):
-                TokenEndpoint("https://h/token", client_id="id", transport=FakeTransport(), **options)  # type: ignore[arg-type]
+                TokenEndpoint("https://h/token", client_id="id", transport=FakeTransport(), **options)
 
 
 @pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.name)

@@ -9,6 +9,8 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.hdrs import EXPECT
 from aiohttp.payload import BytesPayload, IOBasePayload
 
+from nauth.transport.aiohttp_private import seekable
+
 __all__ = ["expect_again", "replayable", "settle"]
 
 _SMALL = 65_536
@@ -27,7 +29,7 @@ def replayable(body: object) -> bool:
     if isinstance(body, BytesPayload | bytes):
         return True
     if isinstance(body, IOBasePayload):
-        return not body.consumed and _seekable(body)
+        return not body.consumed and seekable(body)
     if isinstance(body, MultipartWriter):
         return not body.consumed and all(replayable(part) for part, _, _ in body)
     return False
@@ -40,13 +42,6 @@ def expect_again(request: ClientRequest) -> None:
     """
     if request.headers.get(EXPECT, "").lower() == "100-continue":
         request.update_expect_continue()
-
-
-def _seekable(body: IOBasePayload) -> bool:
-    try:
-        return body._value.seekable()  # noqa: SLF001 - aiohttp has no public way to the file it was given
-    except (AttributeError, ValueError):  # not a real file, or closed
-        return False
 
 
 async def settle(request: ClientRequest, response: ClientResponse) -> None:

@@ -124,7 +124,7 @@ class AiohttpTransport:
                 stacklevel=2,
             )
 
-    def _session(self) -> ClientSession:
+    def _usable_session(self) -> ClientSession:
         if self._given is not None:
             session = self._given()
             if session.closed:
@@ -164,7 +164,7 @@ class AiohttpTransport:
 
     async def _on_own_session(self, request: Request, attempt: Attempt) -> Answer | NauthError:
         self._network.check()
-        session, pick = self._session(), self._network.pick_proxy()
+        session, pick = self._usable_session(), self._network.pick_proxy()
         return await self._ask(
             session,
             request,
@@ -175,7 +175,7 @@ class AiohttpTransport:
 
     async def _on_clients_session(self, request: Request, attempt: Attempt) -> Answer | NauthError:
         return await self._ask(
-            self._session(),
+            self._usable_session(),
             request,
             attempt,
             middlewares=(attempt.outermost, *self._middlewares),

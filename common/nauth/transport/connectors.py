@@ -13,6 +13,7 @@ import attrs
 from aiohttp import BaseConnector, TCPConnector
 
 from nauth.errors import ClosedError, ConfigurationError
+from nauth.transport.aiohttp_private import close_now, session_loop
 from nauth.transport.network import Network
 from nauth.transport.proxies import Proxy
 
@@ -74,12 +75,10 @@ class _SharedLease:
         if not self._pool.give_back(self._key, self._shared):
             return
         loop = self._key.loop
-        # what aiohttp's own `__del__` does; the public `close` must be awaited
-        close = self.connector._close  # noqa: SLF001 - see above
         if loop.is_running() and asyncio._get_running_loop() is not loop:  # noqa: SLF001 - documented, never raises
-            loop.call_soon_threadsafe(close)
+            loop.call_soon_threadsafe(close_now, self.connector)
         else:
-            close()
+            close_now(self.connector)
 
 
 @attrs.define(eq=False)
@@ -144,7 +143,7 @@ class Connectors:
     def _sweep(self) -> None:
         for key in list(self._table):
             if key.loop.is_closed() and (shared := self._table.pop(key, None)) is not None:
-                shared.connector._close()  # noqa: SLF001 - its loop is closed: this only forgets the connections
+                close_now(shared.connector)
 
 
 CONNECTORS = Connectors()
@@ -165,7 +164,7 @@ def lease_for(use: Use, network: Network) -> Lease:
     connector = session.connector
     if session.closed or connector is None:
         raise ClosedError("nothing was sent: the session is closed. Make the request before closing it.")
-    if session._loop is not asyncio.get_running_loop():  # noqa: SLF001 - the public name is deprecated
+    if session_loop(session) is not asyncio.get_running_loop():
         raise ConfigurationError(
             "nothing was sent: the session was made in another event loop. Make session and client anew in each loop, or "
             "leave session out: a client without one works in any loop"

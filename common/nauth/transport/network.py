@@ -11,6 +11,7 @@ from aiohttp import ClientSession
 
 from nauth.errors import ConfigurationError
 from nauth.origins import unverified
+from nauth.transport.aiohttp_private import connector_tls, session_proxy
 from nauth.transport.proxies import EnvironmentProxies, PickProxy, Proxy
 
 __all__ = ["Network"]
@@ -84,9 +85,9 @@ class Network:
             ConfigurationError: a proxy's address is none.
         """
         proxy, session = self.proxy, self.session
-        # aiohttp has no public name for either
-        if session is not None and session._default_proxy is not None:  # noqa: SLF001 - see above
-            proxy = Proxy.of_session(session._default_proxy, session._default_proxy_auth)  # noqa: SLF001 - see above
+        if session is not None:
+            address, auth = session_proxy(session)
+            proxy = None if address is None else Proxy.of_session(address, auth)
         if proxy is not None:
             only = proxy
             return lambda url: only if only.carries(url) else None
@@ -119,7 +120,7 @@ class Network:
 
 
 def _check_connector(session: ClientSession) -> None:
-    if unverified(getattr(session.connector, "_ssl", True)):
+    if unverified(connector_tls(session)):
         raise ConfigurationError(
             "the session's connector has TLS verification switched off (ssl=False, or a context that demands no "
             "certificate); a token is never sent that way"

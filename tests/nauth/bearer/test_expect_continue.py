@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import aiohttp
 import pytest
@@ -38,7 +38,7 @@ async def _continue_first(request: web.Request) -> None:
 async def test_expect100(
     manager: TokenManager,
     issuer: Issuer,
-    expect: Callable[[web.Request], object],
+    expect: Callable[[web.Request], Awaitable[None]],
     said_by: str,
     body: Callable[[], object],
 ) -> None:
