@@ -1,6 +1,6 @@
 """What the core must know of aiohttp and aiohttp does not publish: one function for each, tested on the oldest and newest.
 
-`tests/nauth/test_aiohttp_private.py` fails where a release of aiohttp has moved one of these, and `.ci/run` runs it with
+`tests/nauth/transport/test_aiohttp_private.py` fails where a release of aiohttp has moved one of these, and `.ci/run` runs it with
 the oldest supported release as well.
 """
 
@@ -10,7 +10,7 @@ import asyncio
 
 from aiohttp import BaseConnector, BasicAuth, ClientMiddlewareType, ClientRequest, ClientSession
 from aiohttp.payload import IOBasePayload
-from yarl import URL
+from aiohttp.typedefs import StrOrURL
 
 __all__ = [
     "call_timer",
@@ -41,6 +41,16 @@ def session_middlewares(session: ClientSession) -> tuple[ClientMiddlewareType, .
     return tuple(getattr(session, "_middlewares", ()))
 
 
+def session_proxy(session: ClientSession) -> tuple[StrOrURL | None, BasicAuth | None]:
+    """Return what the session was made with as `proxy=` and `proxy_auth=`; it keeps both in private names only."""
+    return getattr(session, "_default_proxy", None), getattr(session, "_default_proxy_auth", None)
+
+
+def session_loop(session: ClientSession) -> asyncio.AbstractEventLoop:
+    """Return the loop that the session belongs to; its public name is deprecated, and warns."""
+    return session._loop  # noqa: SLF001 - see the docstring
+
+
 def call_timer(request: ClientRequest) -> object | None:
     """Return the timer of the call's total timeout, which all hops of one call share and no other call has.
 
@@ -68,17 +78,3 @@ def close_now(connector: BaseConnector) -> None:
     left to do so. `_close` is what aiohttp's own `__del__` calls.
     """
     connector._close()  # noqa: SLF001 - see the docstring
-
-
-def session_loop(session: ClientSession) -> asyncio.AbstractEventLoop:
-    """Return the event loop that the session was made in. The public property `loop` is deprecated and warns."""
-    return session._loop  # noqa: SLF001 - see the docstring
-
-
-def session_proxy(session: ClientSession) -> tuple[str | URL, BasicAuth | None] | None:
-    """Return the proxy that the session was made with, and its credentials; None without one.
-
-    `ClientSession(proxy=..., proxy_auth=...)` keeps them in `_default_proxy` and `_default_proxy_auth` only.
-    """
-    address = session._default_proxy  # noqa: SLF001 - see the docstring
-    return None if address is None else (address, session._default_proxy_auth)  # noqa: SLF001 - see the docstring

@@ -85,8 +85,9 @@ class Network:
             ConfigurationError: a proxy's address is none.
         """
         proxy, session = self.proxy, self.session
-        if session is not None and (brought := session_proxy(session)) is not None:
-            proxy = Proxy.of_session(*brought)
+        if session is not None:
+            address, auth = session_proxy(session)
+            proxy = None if address is None else Proxy.of_session(address, auth)
         if proxy is not None:
             only = proxy
             return lambda url: only if only.carries(url) else None

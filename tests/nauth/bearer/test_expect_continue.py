@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import aiohttp
 import pytest
@@ -39,7 +38,7 @@ async def _continue_first(request: web.Request) -> None:
 async def test_expect100(
     manager: TokenManager,
     issuer: Issuer,
-    expect: Any,
+    expect: Callable[[web.Request], Awaitable[None]],
     said_by: str,
     body: Callable[[], object],
 ) -> None:
