@@ -46,7 +46,7 @@ def open_envelope(answer: Answer, endpoint: Endpoint, data: type[_T]) -> Envelop
     code, detail = _peek(answer.body)
     unreadable = answer.ok and code is None
     if not unreadable and not _succeeded(answer.status, code):
-        raise refusal(
+        refused = refusal(
             endpoint,
             answer.status,
             code=code,
@@ -54,6 +54,9 @@ def open_envelope(answer: Answer, endpoint: Endpoint, data: type[_T]) -> Envelop
             request_id=answer.request_id,
             retry_after=wait_of(answer, window_hint),
         )
+        # a code in no known form may be anything, and an error tracker would print this frame's locals
+        del code, detail
+        raise refused
     what = f"Nomba's answer to {endpoint.value}"
     status, request_id, error = answer.status, answer.request_id, NombaMalformedResponseError
     shape: type[Envelope[_T]] = cast("Any", Envelope)[data]

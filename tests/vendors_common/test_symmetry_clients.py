@@ -9,6 +9,7 @@ import attrs
 import pytest
 
 from nauth.client import VendorClient
+from nauth.errors import ConfigurationError
 from nauth.secret import Secret
 from tests.support.vendors.packages import every_vendor, exceptions, face, named
 from tests.support.vendors.shape import OPTIONS, OTHER_TYPES, OWN_CALLS, OWN_OPTIONS
@@ -97,6 +98,37 @@ def test_clients_and_their_options_are_documented(vendor: Vendor) -> None:
     assert "Source: https://" in text
     assert "ConfigurationError: " in text
     assert "async with" in text
+
+
+_SHAPES = {
+    "nomad": "NomadPassword",
+    "nomba": "NombaCredentials",
+    "noyo": "NoyoCredentials",
+    "nao": "NaoApiKey",
+}
+
+
+@every_vendor
+@pytest.mark.parametrize(
+    "credentials", [("id", "CANARY"), {"client_secret": "CANARY"}, "CANARY", object()], ids=type
+)
+def test_credentials_of_another_type_are_refused(vendor: Vendor, credentials: object) -> None:
+    """The error shows a form that works, and never the value."""
+    with pytest.raises(
+        ConfigurationError, match=rf"{vendor.prefix}Client\({_SHAPES[vendor.name]}\("
+    ) as refused:
+        vendor.client(credentials, base_url="https://api.example.com")
+    assert "CANARY" not in str(refused.value)
+
+
+@every_kind
+async def test_the_constructor_sends_nothing(case: Case) -> None:
+    """A client that is never used costs no call, and closes without one."""
+    async with case.vendor.sandbox(**case.switches) as sandbox:
+        credentials, before = case.credentials(sandbox), len(sandbox.log)
+        async with case.vendor.client(credentials, base_url=sandbox.base_url) as client:
+            assert sandbox.base_url in repr(client)
+        assert len(sandbox.log) == before
 
 
 @every_kind
