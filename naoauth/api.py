@@ -11,7 +11,7 @@ from naoauth.config import API_PATH, USER_AGENT, below
 from naoauth.converter import CONVERTER
 from naoauth.errors import LEAVES, Endpoint
 from naoauth.models import Session, SessionRequest, SitePage
-from naoauth.responses import open_sites
+from naoauth.responses import read_response
 from naoauth.session_response import open_session
 from nauth.errors import ConfigurationError
 from nauth.secret import Secret
@@ -99,7 +99,8 @@ class NaoApi:
         url = below(self._base_url, f"{API_PATH}/sites")
         asked = url if page is None else url.with_query({"page[number]": str(page)})
         request = Request(method="GET", url=asked, headers=self._headers(), repeatable=True)
-        return open_sites(await send(self._resources, request, LEAVES), self._endpoint, url)
+        answer = await send(self._resources, request, LEAVES)
+        return read_response(answer, self._endpoint, SitePage, url=url).data
 
     def _headers(self) -> dict[str, str]:
         return {"Accept": "application/json", "User-Agent": USER_AGENT}

@@ -31,7 +31,7 @@ from nomadauth.models import (
     Reply,
     User,
 )
-from nomadauth.responses import check_ok, open_answer
+from nomadauth.responses import check_ok, read_response
 from nomadauth.sso import SSOReturn, check_provider, parse_callback, sso_root
 
 __all__ = ["NomadApi"]
@@ -75,7 +75,7 @@ class NomadApi:
         once = request.token is not None or request.new_password is not None
         answer = await self._post("account/login", request, repeatable=not once)
         hide = (request.password, request.token, request.new_password)
-        return open_answer(answer, Endpoint.LOGIN, AccountLoginResponse, hide=hide)
+        return read_response(answer, Endpoint.LOGIN, AccountLoginResponse, hide=hide)
 
     async def refresh_token(self, request: RefreshTokenRequest) -> Reply[AccountLoginResponse]:
         """Exchange a refresh token: `POST /account/refresh-token`, without `Authorization`.
@@ -161,7 +161,7 @@ class NomadApi:
             NomadError: see `nomadauth.errors`.
         """
         answer = await self._post("account/ping", request, transport=self._resources)
-        return open_answer(answer, Endpoint.RESOURCE, PingResponse)
+        return read_response(answer, Endpoint.RESOURCE, PingResponse)
 
     async def get_ping(self) -> Reply[str]:
         """Ask whether the base URL is right: `GET /ping`, which needs no token.
@@ -194,7 +194,9 @@ class NomadApi:
         request = Request(
             method="GET", url=self._base_url.joinpath(path), headers=_headers(), repeatable=True
         )
-        return open_answer(await send(transport or self._resources, request, LEAVES), Endpoint.RESOURCE, data)
+        return read_response(
+            await send(transport or self._resources, request, LEAVES), Endpoint.RESOURCE, data
+        )
 
     async def _post(
         self,
@@ -224,7 +226,7 @@ def _headers() -> dict[str, str]:
 def _renewed(answer: Answer, endpoint: Endpoint, *, hide: tuple[Secret, ...]) -> Reply[AccountLoginResponse]:
     """Open the answer to a renewal: JSON of success without a token is a refusal, what is no JSON is a doubt."""
     try:
-        reply = open_answer(answer, endpoint, AccountLoginResponse, hide=hide)
+        reply = read_response(answer, endpoint, AccountLoginResponse, hide=hide)
     except MalformedResponseError as error:
         if not error.problems or any(problem.startswith(NOT_JSON) for problem in error.problems):
             raise

@@ -14,7 +14,7 @@ from nauth.secret import Secret
 from nauth.times import instant
 from nauth.token import Token
 from nomadauth.api import NomadApi
-from nomadauth.config import DEFAULT_LIFETIME, MAX_LIFETIME
+from nomadauth.config import DEFAULT_LIFETIME, MAX_TOKEN_LIFETIME
 from nomadauth.credentials import NomadApiKey, NomadPassword, NomadSSO, NomadStaticToken
 from nomadauth.errors import (
     Endpoint,
@@ -164,7 +164,7 @@ class NomadSSOAuthenticator:
         now = self._clock.wall()
         end = expiry_of(given.token, given.expires_at)
         left = DEFAULT_LIFETIME if end is None else end - datetime.fromtimestamp(now, UTC)
-        lifetime = min(left, MAX_LIFETIME)
+        lifetime = min(left, MAX_TOKEN_LIFETIME)
         token = Token(
             access_token=given.token,
             refresh_token=given.refresh_token,

@@ -35,9 +35,9 @@ from nomadauth.credentials import (
     read_credentials,
 )
 from nomadauth.errors import NomadNotFoundError
-from nomadauth.expired import Expired403
 from nomadauth.interaction import OnInteraction
 from nomadauth.models import NomadCheck, PingRequest, PingResponse
+from nomadauth.responses import Hidden401
 
 __all__ = ["NomadClient"]
 
@@ -104,7 +104,7 @@ class NomadClient(VendorClient):
         policy = policy or (POLICY if on_interaction is None else INTERACTIVE_POLICY)
         calls = token_calls(user_agent=USER_AGENT, policy=calls_policy, clock=clock)
         auth_api = NomadApi(base_url=url, auth=calls, sso_base_url=sso_base_url)
-        expired = Expired403(clock)
+        hidden_401 = Hidden401(clock)
         super().__init__(
             authenticator=_authenticator(credentials, auth_api, clock, on_interaction),
             key=StoreKey(vendor=VENDOR, base_url=str(url), identity=credentials.identity()),
@@ -113,13 +113,13 @@ class NomadClient(VendorClient):
             transport=calls,
             session=session,
             headers={"Accept": "application/json", "User-Agent": USER_AGENT},
-            hidden_401=expired,
+            hidden_401=hidden_401,
             store=store,
             policy=policy,
             clock=clock,
             observer=observer,
         )
-        expired.manager = self._manager
+        hidden_401.manager = self._manager
         self._credentials = credentials
         self._api = NomadApi(
             base_url=url,

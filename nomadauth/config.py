@@ -14,7 +14,7 @@ from nauth.token import RenewalPolicy
 __all__ = [
     "DEFAULT_LIFETIME",
     "INTERACTIVE_POLICY",
-    "MAX_LIFETIME",
+    "MAX_TOKEN_LIFETIME",
     "POLICY",
     "USER_AGENT",
     "VENDOR",
@@ -28,7 +28,7 @@ DEFAULT_LIFETIME = timedelta(minutes=45)
 """Documented life of a token, used where neither the answer nor the token states one.
 https://docs.nomad.media/docs/authentication-guide"""
 
-MAX_LIFETIME = timedelta(hours=24)
+MAX_TOKEN_LIFETIME = timedelta(hours=24)
 """Longest life believed: the tokens come from Amazon Cognito, which lets none live longer than a day."""
 
 POLICY = RenewalPolicy(

@@ -8,8 +8,7 @@ from typing import Any, cast, get_args
 import attrs
 import cattrs
 
-from nauth.wire.converter import camel, make_converter, rename_with
-from nauth.wire.scalars import MismatchError
+from nauth.wire.converter import MismatchError, camel, make_converter, rename_with
 from nomadauth.models import (
     LOGIN_STATUS,
     LOOSE,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from nauth.secret import Secret
 from nauth.times import bounded_seconds, parse_instant
 from nauth.wire import jwt
-from nomadauth.config import DEFAULT_LIFETIME, MAX_LIFETIME
+from nomadauth.config import DEFAULT_LIFETIME, MAX_TOKEN_LIFETIME
 from nomadauth.models import AccountLoginResponse
 
 __all__ = ["expiry_of", "sso_expiry", "token_lifetime"]
@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"\d{1,20}(?:\.\d*)?", re.ASCII)
 
 
 def token_lifetime(answer: AccountLoginResponse, token: Secret, *, sent_wall_s: float) -> timedelta:
-    """Return how long `token` lives from the moment it was asked for; at most `MAX_LIFETIME`.
+    """Return how long `token` lives from the moment it was asked for; at most `MAX_TOKEN_LIFETIME`.
 
     The answer's own figure or the token's ``exp - iat``, whichever is smaller; else an ``expires`` or a lone ``exp``
     against this machine's clock; else the documented 45 minutes. A figure that is not positive says nothing.
@@ -33,11 +33,11 @@ def token_lifetime(answer: AccountLoginResponse, token: Secret, *, sent_wall_s: 
     stated = bounded_seconds(answer.expiration_seconds) or bounded_seconds(answer.expires_in)
     known = [span for span in (stated, jwt.lifetime(token)) if span is not None]
     if known:
-        return min(*known, MAX_LIFETIME)
+        return min(*known, MAX_TOKEN_LIFETIME)
     asked = datetime.fromtimestamp(sent_wall_s, UTC)
     end = expiry_of(token, sso_expiry(answer.expires, now=asked))
     left = DEFAULT_LIFETIME if end is None or end <= asked else end - asked
-    return min(left, MAX_LIFETIME)
+    return min(left, MAX_TOKEN_LIFETIME)
 
 
 def expiry_of(token: Secret, stated: datetime | None) -> datetime | None:

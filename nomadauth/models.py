@@ -5,11 +5,11 @@ Source: https://docs.nomad.media/reference/post_account-login and its neighbours
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Generic, Literal, TypeVar
+from typing import Annotated, Final, Literal
 
 import attrs
-from cattrs import override
 
+from nauth.responses.reply import AnswerMeta, Reply
 from nauth.secret import Secret
 from nomadauth.statuses import AnyLoginStatus, AnyPingStatus
 
@@ -28,8 +28,6 @@ __all__ = [
     "Reply",
     "User",
 ]
-
-T_co = TypeVar("T_co", covariant=True)
 
 
 class _Mark:
@@ -147,29 +145,6 @@ class User:
     first_name: _Text = attrs.field(default=None, repr=False)
     last_name: _Text = attrs.field(default=None, repr=False)
     is_admin: _Flag = None
-
-
-@attrs.frozen(kw_only=True)
-class AnswerMeta:
-    """What came with an answer beside its body.
-
-    Attributes:
-        status: HTTP status.
-        sent_wall_s: when the request went out, in epoch seconds of this machine's clock.
-        request_id: Nomad's name for the exchange, if it gave one.
-    """
-
-    status: int
-    sent_wall_s: float
-    request_id: str | None = None
-
-
-@attrs.frozen(kw_only=True)
-class Reply(Generic[T_co]):
-    """A success: what the body says, and what came with it."""
-
-    data: T_co
-    meta: Annotated[AnswerMeta, override(omit=True)]
 
 
 @attrs.frozen(kw_only=True)

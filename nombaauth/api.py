@@ -26,7 +26,7 @@ from nombaauth.models import (
     RevokeTokenRequest,
     TokenData,
 )
-from nombaauth.responses import open_envelope
+from nombaauth.responses import read_response
 
 __all__ = ["NombaApi"]
 
@@ -102,7 +102,7 @@ class NombaApi:
         headers = self._headers() | ({"accountId": account_id} if account_id else {})
         url = self._base_url.joinpath("v1/accounts/balance")
         request = Request(method="GET", url=url, headers=headers, repeatable=True)
-        return open_envelope(await send(self._resources, request, LEAVES), Endpoint.RESOURCE, Balance)
+        return read_response(await send(self._resources, request, LEAVES), Endpoint.RESOURCE, Balance)
 
     async def _post(
         self,
@@ -122,7 +122,7 @@ class NombaApi:
             # a refresh too: if its token was spent by the answer that was lost, the refusal leads to a new sign-in
             repeatable=True,
         )
-        return open_envelope(await send(self._auth, request, LEAVES), endpoint, data)
+        return read_response(await send(self._auth, request, LEAVES), endpoint, data)
 
     def _headers(self) -> dict[str, str]:
         return {"Accept": "application/json", "User-Agent": USER_AGENT, "accountId": self._account_id}

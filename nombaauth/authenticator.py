@@ -102,7 +102,6 @@ class NombaAuthenticator:
 
 def _token(envelope: Envelope[TokenData], endpoint: Endpoint) -> Token:
     data, meta = envelope.data, envelope.meta
-    assert meta is not None  # noqa: S101 - the api sets it on every envelope it returns
     if not data.access_token and endpoint is Endpoint.REFRESH:
         raise NombaRefreshRefusedError("Nomba's answer to refreshing the token holds an empty token")
     if not data.access_token.sendable:

@@ -17,7 +17,7 @@ __all__ = [
     "DEFAULT_LIFETIME",
     "ENVIRONMENTS",
     "HOSTS",
-    "MAX_LIFETIME",
+    "MAX_TOKEN_LIFETIME",
     "POLICY",
     "USER_AGENT",
     "VENDOR",
@@ -45,7 +45,7 @@ DEFAULT_LIFETIME = timedelta(minutes=30)
 """Documented life of an access token, used where an answer states none that can be read.
 https://developer.nomba.com/docs/api-basics/authentication"""
 
-MAX_LIFETIME = timedelta(hours=24)
+MAX_TOKEN_LIFETIME = timedelta(hours=24)
 """Longest life believed. Tokens of up to three hours have been seen; more than a day is a broken stamp."""
 
 POLICY = RenewalPolicy(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from nauth.times import bounded_seconds, lifetime_until
-from nombaauth.config import DEFAULT_LIFETIME, MAX_LIFETIME
+from nombaauth.config import DEFAULT_LIFETIME, MAX_TOKEN_LIFETIME
 from nombaauth.models import (
     AnswerMeta,
     TokenData,
@@ -24,4 +24,4 @@ def token_lifetime(data: TokenData, meta: AnswerMeta) -> timedelta:
         stated = lifetime_until(data.expires_at, date_header=meta.date, sent_wall=meta.sent_wall_s)
     if stated is None or stated <= timedelta(0):
         stated = bounded_seconds(data.expires_in) or DEFAULT_LIFETIME
-    return min(stated, MAX_LIFETIME)
+    return min(stated, MAX_TOKEN_LIFETIME)

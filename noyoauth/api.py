@@ -17,7 +17,7 @@ from noyoauth.converter import CONVERTER
 from noyoauth.credentials import NoyoCredentials
 from noyoauth.errors import LEAVES, Endpoint
 from noyoauth.models import GroupsPage, IssueTokenRequest, ListGroupsRequest, Reply, TokenAnswer
-from noyoauth.responses import open_answer
+from noyoauth.responses import read_response
 
 __all__ = ["NoyoApi"]
 
@@ -70,7 +70,7 @@ class NoyoApi:
             repeatable=True,
         )
         where = f"{self._token_url} ({self._said})"
-        return open_answer(await send(self._auth, call, LEAVES), Endpoint.ISSUE, TokenAnswer, where=where)
+        return read_response(await send(self._auth, call, LEAVES), Endpoint.ISSUE, TokenAnswer, where=where)
 
     async def list_groups(self, request: ListGroupsRequest | None = None) -> Reply[GroupsPage]:
         """Return one page of the organization's groups: `GET /api/v1/groups`, Noyo's own check of a token.
@@ -84,6 +84,6 @@ class NoyoApi:
         url = self._base_url.joinpath("api/v1/groups").with_query(query)
         call = Request(method="GET", url=url, headers=_COMMON, repeatable=True)
         where = f"{self._base_url.authority} ({self._said})"
-        return open_answer(
+        return read_response(
             await send(self._resources, call, LEAVES), Endpoint.RESOURCE, GroupsPage, where=where
         )

@@ -66,8 +66,7 @@ class NoyoAuthenticator:
 
 def _token(reply: Reply[TokenAnswer], rules: LifetimeRules) -> Token:
     data, meta = reply.data, reply.meta
-    # a space or line break would become part of the header, or end it
-    if not data.access_token or not all("!" <= char <= "~" for char in data.access_token.reveal()):
+    if not data.access_token.sendable:
         raise NoyoMalformedResponseError(
             "Noyo's answer to issuing a token holds a token that is empty or cannot be sent in a header",
             problems=("$.access_token: expected visible ASCII characters, got another str",),

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Final, Generic, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import attrs
 
 from nauth.errors import ConfigurationError
+from nauth.responses.reply import AnswerMeta, Reply
 from nauth.secret import Secret
 
 __all__ = [
@@ -27,8 +28,6 @@ __all__ = [
     "Reply",
     "TokenAnswer",
 ]
-
-T_co = TypeVar("T_co", covariant=True)
 
 EPOCH_S: Final = "seconds since 1970"
 """Marks an instant that the wire carries as a number."""
@@ -146,28 +145,3 @@ class ErrorBody:
     message: str | None = None
     fields: Mapping[str, object] = attrs.field(factory=dict[str, object], repr=_names_only, hash=False)
     raw: bytes = attrs.field(default=b"", repr=_size_only)
-
-
-@attrs.frozen(kw_only=True)
-class AnswerMeta:
-    """What came with an answer beside its body.
-
-    Attributes:
-        status: HTTP status.
-        date: the `Date` header as sent, if there was one.
-        sent_wall_s: when the request went out, in epoch seconds of this machine's clock.
-        request_id: Noyo's name for the exchange, if it gave one.
-    """
-
-    status: int
-    date: str | None = None
-    sent_wall_s: float
-    request_id: str | None = None
-
-
-@attrs.frozen(kw_only=True)
-class Reply(Generic[T_co]):
-    """A success: its body, typed, and what came beside it. Noyo has no envelope that all answers share."""
-
-    data: T_co
-    meta: AnswerMeta

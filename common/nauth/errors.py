@@ -33,12 +33,13 @@ from __future__ import annotations
 import copy
 import traceback
 from datetime import timedelta
-from typing import TypeVar
+from typing import TypedDict, TypeVar, Unpack
 
 __all__ = [
     "ClosedError",
     "ConfigurationError",
     "CredentialsRejectedError",
+    "ErrorData",
     "ExpiredOnArrivalError",
     "InteractionRequiredError",
     "LeaseLostError",
@@ -57,6 +58,16 @@ __all__ = [
     "recast",
     "unexpected",
 ]
+
+
+class ErrorData(TypedDict, total=False):
+    """What every error can carry beside its message; see `NauthError`."""
+
+    status: int | None
+    code: str | None
+    request_id: str | None
+    retry_after: timedelta | None
+    detail: str | None
 
 
 class NauthError(Exception):
@@ -146,15 +157,9 @@ class MalformedResponseError(NauthError):
         message: str = "",
         *,
         problems: tuple[str, ...] = (),
-        status: int | None = None,
-        code: str | None = None,
-        request_id: str | None = None,
-        retry_after: timedelta | None = None,
-        detail: str | None = None,
+        **data: Unpack[ErrorData],
     ) -> None:
-        super().__init__(
-            message, status=status, code=code, request_id=request_id, retry_after=retry_after, detail=detail
-        )
+        super().__init__(message, **data)
         self.problems = problems
 
 

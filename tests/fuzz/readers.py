@@ -49,7 +49,7 @@ from nombaauth.client import _settings as nomba_settings
 from nombaauth.config import choose_base_url as nomba_base_url
 from nombaauth.errors import Endpoint
 from nombaauth.models import TokenData
-from nombaauth.responses import open_envelope, window_hint
+from nombaauth.responses import read_response, window_hint
 from noyoauth.client import _settings as noyo_settings
 from noyoauth.config import choose_base_url as noyo_base_url
 from noyoauth.config import choose_token_url
@@ -178,7 +178,7 @@ def _nomad(data: bytes) -> None:
 
 
 def _nomba(data: bytes) -> None:
-    _usable(nomba_token(open_envelope(_answer(data), Endpoint.ISSUE, TokenData), Endpoint.ISSUE))
+    _usable(nomba_token(read_response(_answer(data), Endpoint.ISSUE, TokenData), Endpoint.ISSUE))
 
 
 def _oauth2(data: bytes) -> None:

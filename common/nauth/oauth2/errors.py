@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Mapping
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 from nauth.errors import (
     CredentialsRejectedError,
@@ -17,9 +17,9 @@ from nauth.errors import (
     VendorUnavailableError,
 )
 from nauth.redact import clean
+from nauth.responses.error_body import ErrorDocument, find_words
 from nauth.transport.base import Answer
 from nauth.transport.retry import wait_of
-from nauth.wire.converter import parse_json
 
 __all__ = ["Ask", "authorization_refusal", "refusal"]
 
@@ -172,13 +172,7 @@ def _meaning(status: int, code: str | None, ask: Ask) -> _Meaning:
 
 
 def _peek(body: bytes) -> tuple[str | None, str | None]:
-    try:
-        document = parse_json(body)
-    except MalformedResponseError:
-        return None, None
-    if not isinstance(document, dict):
-        return None, None
-    members = cast("dict[str, object]", document)
+    members = ErrorDocument(body).members
     code = members.get("error")
     known = code if isinstance(code, str) and _CODE.fullmatch(code) else None
-    return known, clean(members.get("error_description"))
+    return known, find_words(members, ("error_description",))

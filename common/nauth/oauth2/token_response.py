@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import cast
 
@@ -12,17 +11,16 @@ import attrs
 from nauth.errors import MalformedResponseError
 from nauth.oauth2.errors import Ask, refusal
 from nauth.redact import clean
+from nauth.responses.body import read_body
+from nauth.responses.error_body import ErrorDocument
 from nauth.secret import Secret
 from nauth.times import bounded_seconds, instant
 from nauth.token import Token
 from nauth.transport.base import Answer
-from nauth.wire.converter import decode, make_converter, parse_json
+from nauth.wire.converter import make_converter, parse_json
 from nauth.wire.json_text import malformed
 
 __all__ = ["TokenAnswer", "read_token"]
-
-_VISIBLE = re.compile(r"[\x20-\x7e]+", re.ASCII)
-"""RFC 6749 appendix A.12. Anything else could not go into a header, or would end it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -64,15 +62,7 @@ def read_token(answer: Answer, ask: Ask, *, name: str) -> Token:
         raise refusal(answer, ask, name=name)
     what = f"{name}'s answer to {ask.value}"
     status, request_id = answer.status, answer.request_id
-    # no local holds the parsed body: an error tracker would print it
-    read = decode(
-        _CONVERTER,
-        parse_json(answer.body, status=status, request_id=request_id, what=what),
-        TokenAnswer,
-        status=status,
-        request_id=request_id,
-        what=what,
-    )
+    read = read_body(answer, TokenAnswer, converter=_CONVERTER, what=what)
     problem = _problem(read)
     if problem is not None:
         raise malformed(
@@ -90,20 +80,14 @@ def read_token(answer: Answer, ask: Ask, *, name: str) -> Token:
 
 def _refuses(body: bytes) -> bool:
     """Tell whether a status of success comes with an error code and no token: some servers answer so."""
-    try:
-        document = parse_json(body)
-    except MalformedResponseError:
-        return False
-    if not isinstance(document, dict):
-        return False
-    members = cast("dict[str, object]", document)
+    members = ErrorDocument(body).members
     # any text, not only what has the form of a code: an error that cannot be shown is one all the same
     return bool(members.get("error")) and isinstance(members["error"], str) and "access_token" not in members
 
 
 def _problem(read: TokenAnswer) -> str | None:
-    if not _VISIBLE.fullmatch(read.access_token.reveal()):
-        return f"$.access_token: expected printable ASCII, got {'another str' if read.access_token else 'nothing'}"
+    if not read.access_token.sendable:
+        return f"$.access_token: expected printable ASCII without white space, got {'another str' if read.access_token else 'nothing'}"
     if (read.token_type or "bearer").strip().lower() not in {"bearer", ""}:
         # the type is named, as the one value that helps: it is a word of the protocol, and cleaned
         return f"$.token_type: expected bearer, got {(clean(read.token_type) or 'another str')[:32]}"

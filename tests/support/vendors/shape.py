@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 __all__ = [
     "CORE_NAMES",
+    "CORE_RECORDS",
     "LEAVES",
     "OPTIONS",
     "OTHER_TYPES",
@@ -58,6 +59,8 @@ CORE_NAMES = {
     "TokenRefusedError",
     "VendorUnavailableError",
 }
+CORE_RECORDS = {"AnswerMeta", "Reply"}
+"""Of the core, too, and offered where the vendor's endpoints answer with them as they are."""
 LEAVES: Mapping[str, str] = {
     "ApiError": "RequestRejectedError",
     "BadRequestError": "RequestRejectedError",
@@ -102,7 +105,6 @@ SANDBOX_FACE = {
 # --- what one vendor alone has, and why -------------------------------------------------------------------------------
 
 OWN_ROOMS: Mapping[tuple[str, str], str] = {
-    ("nomad", "expired"): "some of the vendor's SDKs renew on a 403 only: a 403 that means 401",
     ("nomad", "interaction"): "a login may want a code or a new password of a person",
     ("nomad", "sandbox.sessions"): "the server's memory of logins and refresh tokens",
     ("nomad", "sandbox.throttle"): "waits that the vendor's token calls may ask for",
