@@ -188,6 +188,7 @@ def decode(
     status: int | None = None,
     request_id: str | None = None,
     what: str = "the answer",
+    root: str = "$",
 ) -> _T:
     """Read parsed JSON into `cls`.
 
@@ -199,6 +200,7 @@ def decode(
         status: HTTP status of the answer, for the error.
         request_id: the vendor's name for the exchange, for the error.
         what: how the error calls the document.
+        root: how the error calls the place of `value`, where it is a part of the document.
 
     Raises:
         MalformedResponseError: with one line in `problems` for each fault, such as
@@ -210,7 +212,7 @@ def decode(
     try:
         return hook(value, cls)
     except Exception as failure:  # noqa: BLE001 - whatever a hook or a model's validator raises means the same
-        problems = tuple(_problems(failure, cls))
+        problems = tuple(_problems(failure, cls, root))
     # outside the handler, so that `failure`, whose frames hold the answer, is not the new error's context
     del value
     raise malformed(problems, error=error, status=status, request_id=request_id, what=what) from None
@@ -398,10 +400,10 @@ def _union_factory(kind: Any, converter: cattrs.Converter) -> _Hook:
     return structure
 
 
-def _problems(failure: Exception, cls: Any) -> list[str]:
+def _problems(failure: Exception, cls: Any, root: str) -> list[str]:
     """Say where and why cattrs failed: one line for each leaf of its tree of errors, in the order of the fields."""
     found: list[str] = []
-    pending = [_Fault(failure, "$", cls)]
+    pending = [_Fault(failure, root, cls)]
     while pending and len(found) < _MAX_PROBLEMS:
         fault = pending.pop()
         if isinstance(fault.error, pydantic_models.ModelRefusedError):
