@@ -7,6 +7,7 @@ vendor's. A failure is told apart by one question only, *may the vendor have see
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Protocol, runtime_checkable
 
 import attrs
@@ -34,8 +35,10 @@ def _names_only(headers: Mapping[str, str]) -> str:
     return f"<{', '.join(sorted({name.lower() for name in headers}))}>"
 
 
-def _size_only(body: bytes | None) -> str:
-    return "None" if body is None else f"<{len(body)} bytes>"
+def _size_only(body: object) -> str:
+    if isinstance(body, bytes):
+        return f"<{len(body)} bytes>"
+    return "None" if body is None else f"<{type(body).__name__}>"
 
 
 def _without_query(url: URL) -> str:
@@ -50,7 +53,8 @@ class Request:
         method: `GET`, `POST` and so on.
         url: absolute; https, or http to this machine.
         headers: names are case-insensitive.
-        body: what is sent, byte for byte.
+        body: what is sent, byte for byte; or, for a request that is not repeatable, anything that aiohttp can stream.
+        timeout: deadline for each attempt, the transport's own if None.
         repeatable: may be sent again although the vendor may have acted on it. Issuing a token is; spending a
             refresh token that rotates is for the vendor's authenticator to decide.
     """
@@ -60,7 +64,8 @@ class Request:
     headers: Mapping[str, str] = attrs.field(
         factory=_no_headers, converter=_multidict, repr=_names_only, hash=False
     )
-    body: bytes | None = attrs.field(default=None, repr=_size_only)
+    body: object = attrs.field(default=None, repr=_size_only)
+    timeout: timedelta | None = None
     repeatable: bool = False
 
 
