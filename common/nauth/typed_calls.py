@@ -149,14 +149,14 @@ class TypedCalls:
         for name in options.get("headers") or {}:
             headers.popall(name, None)
         headers.extend(options.get("headers") or {})
-        body, content_type = self._encoded(options)
+        body, stream, content_type = self._encoded(options)
         if content_type is not None:
             headers.setdefault("Content-Type", content_type)
         method = method.upper()
         repeatable = options.get("repeatable")
-        if repeatable and body is not None and not isinstance(body, bytes):
+        if repeatable and stream is not None:
             raise ConfigurationError(
-                f"nothing was sent: a body of type {type(body).__name__} can be read once only, so the request is not "
+                f"nothing was sent: a body of type {type(stream).__name__} can be read once only, so the request is not "
                 "repeatable. Give the body as bytes, or leave repeatable out"
             )
         return Request(
@@ -164,26 +164,29 @@ class TypedCalls:
             url=url,
             headers=headers,
             body=body,
+            stream=stream,
             timeout=options.get("timeout"),
-            repeatable=method in _REPEATABLE if repeatable is None else repeatable,
+            repeatable=(method in _REPEATABLE and stream is None) if repeatable is None else repeatable,
         )
 
-    def _encoded(self, options: CallOptions) -> tuple[object, str | None]:
-        """Return the body and its content type."""
+    def _encoded(self, options: CallOptions) -> tuple[bytes | None, object, str | None]:
+        """Return the body, or what is streamed instead, and the content type."""
         record, data = options.get("json"), options.get("data")
         if record is not None and data is not None:
             raise ConfigurationError("nothing was sent: json= and data= are two bodies; give one")
         if record is not None:
             try:
-                return encode(self.converter, record), "application/json"
+                return encode(self.converter, record), None, "application/json"
             except (TypeError, ValueError, cattrs.BaseValidationError) as error:
                 problem = str(error)
             raise ConfigurationError(f"nothing was sent: json= cannot be written as JSON: {problem}")
         if isinstance(data, str):
-            return data.encode(), None
+            return data.encode(), None, None
         if isinstance(data, Mapping):
-            return urlencode(data, doseq=True).encode("ascii"), "application/x-www-form-urlencoded"
-        return bytes(data) if isinstance(data, bytearray | memoryview) else data, None
+            return urlencode(data, doseq=True).encode("ascii"), None, "application/x-www-form-urlencoded"
+        if isinstance(data, bytes | bytearray | memoryview):
+            return bytes(data), None, None
+        return None, data, None
 
     async def _body(self, response: ClientResponse) -> bytes:
         where, failure = place(response.url), "lost"

@@ -143,7 +143,6 @@ async def stream() -> AsyncIterator[bytes]:
         ("a/..%2fadmin", None, {}, OriginError),
         ("https://elsewhere.example/x", None, {}, OriginError),
     ],
-    ids=str,
 )
 async def test_refused_before_anything_is_sent(
     path: str, into: Any, options: CallOptions, error: type[Exception]
@@ -160,7 +159,7 @@ async def test_a_stream_goes_out_once() -> None:
     transport = FakeTransport(answer(200, b""))
     await calls(transport).call("POST", "x", None, {"data": (body := stream())})
     (request,) = transport.requests
-    assert request.body is body
+    assert request.stream is body
     assert "async_generator" in repr(request)
 
 

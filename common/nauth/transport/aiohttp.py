@@ -201,11 +201,9 @@ class AiohttpTransport:
             request.method,
             request.url,
             headers=self._headers(request, session),
-            data=request.body,
+            data=request.body if request.stream is None else request.stream,
             # a stream brings its own type, such as a multipart's with its boundary
-            skip_auto_headers=("Content-Type",)
-            if request.body is None or isinstance(request.body, bytes)
-            else (),
+            skip_auto_headers=("Content-Type",) if request.stream is None else (),
             allow_redirects=False,
             raise_for_status=False,
             auto_decompress=True,

@@ -35,10 +35,12 @@ def _names_only(headers: Mapping[str, str]) -> str:
     return f"<{', '.join(sorted({name.lower() for name in headers}))}>"
 
 
-def _size_only(body: object) -> str:
-    if isinstance(body, bytes):
-        return f"<{len(body)} bytes>"
-    return "None" if body is None else f"<{type(body).__name__}>"
+def _size_only(body: bytes | None) -> str:
+    return "None" if body is None else f"<{len(body)} bytes>"
+
+
+def _kind_only(stream: object) -> str:
+    return "None" if stream is None else f"<{type(stream).__name__}>"
 
 
 def _without_query(url: URL) -> str:
@@ -53,7 +55,8 @@ class Request:
         method: `GET`, `POST` and so on.
         url: absolute; https, or http to this machine.
         headers: names are case-insensitive.
-        body: what is sent, byte for byte; or, for a request that is not repeatable, anything that aiohttp can stream.
+        body: what is sent, byte for byte.
+        stream: sent instead of `body`: anything that aiohttp can stream. The request is then not repeatable.
         timeout: deadline for each attempt, the transport's own if None.
         repeatable: may be sent again although the vendor may have acted on it. Issuing a token is; spending a
             refresh token that rotates is for the vendor's authenticator to decide.
@@ -64,7 +67,8 @@ class Request:
     headers: Mapping[str, str] = attrs.field(
         factory=_no_headers, converter=_multidict, repr=_names_only, hash=False
     )
-    body: object = attrs.field(default=None, repr=_size_only)
+    body: bytes | None = attrs.field(default=None, repr=_size_only)
+    stream: object = attrs.field(default=None, repr=_kind_only)
     timeout: timedelta | None = None
     repeatable: bool = False
 
