@@ -11,10 +11,13 @@ from yarl import URL
 from naoauth.api import NaoApi
 from naoauth.authenticator import NaoApiKeyAuthenticator, NaoOAuthAuthenticator, NaoSessionAuthenticator
 from naoauth.config import POLICY, USER_AGENT, VENDOR, choose_base_url
+from naoauth.converter import CONVERTER
 from naoauth.credentials import NaoApiKey, NaoCredentials, NaoOAuth, NaoSession, read_credentials
-from naoauth.errors import Endpoint
+from naoauth.errors import LEAVES, Endpoint
 from naoauth.models import SitePage
-from nauth.client import VendorClient
+from naoauth.pages import NUMBER
+from naoauth.responses import read_response
+from nauth.client import MAX_RESPONSE_BYTES, VendorClient
 from nauth.clock import Clock, SystemClock
 from nauth.environment import EnvironmentReader
 from nauth.errors import ConfigurationError
@@ -26,6 +29,7 @@ from nauth.token import RenewalPolicy, Token
 from nauth.transport.base import Transport
 from nauth.transport.calls import token_calls
 from nauth.transport.network import Network
+from nauth.typed_calls import TypedCalls
 
 __all__ = ["NaoClient"]
 
@@ -60,6 +64,7 @@ class NaoClient(VendorClient):
         observer: called with each event, such as a renewal or a replay.
         proxy: the address of a proxy, with user name and password if it wants any; by default those of the environment.
         ssl_context: whom to trust and which certificate to show; checks cannot be switched off.
+        max_response_bytes: the largest response that `call`, `open` and `pages` read, in bytes after decompression.
 
     Raises:
         ConfigurationError: lists every setting that is missing or wrong. Nothing was sent.
@@ -78,6 +83,7 @@ class NaoClient(VendorClient):
         observer: Observer | None = None,
         proxy: str | URL | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
     ) -> None:
         credentials, url = _settings(credentials, environment, base_url, None)
         clock, policy = clock or SystemClock(), policy or POLICY
@@ -95,15 +101,29 @@ class NaoClient(VendorClient):
             policy=policy,
             clock=clock,
             observer=observer,
+            max_response_bytes=max_response_bytes,
         )
+        resources = self._signed(user_agent=USER_AGENT, policy=policy, clock=clock)
         self._api = NaoApi(
             base_url=url,
             auth=calls,
-            resources=self._signed(user_agent=USER_AGENT, policy=policy, clock=clock),
+            resources=resources,
             endpoint=endpoint,
             jwt_key=getattr(credentials, "jwt_key", None),
             expires_key=getattr(credentials, "expires_key", None),
         )
+        self._calls = TypedCalls(
+            transport=resources,
+            base_url=url,
+            origins=self._auth.origins,
+            headers={"Accept": "application/json", "User-Agent": USER_AGENT},
+            converter=CONVERTER,
+            errors=LEAVES,
+            read=lambda answer, into, asked: read_response(answer, endpoint, into, url=asked),
+            clock=clock,
+            max_body=max_response_bytes,
+        )
+        self._page_form = NUMBER
 
     @property
     def api(self) -> NaoApi:

@@ -10,7 +10,7 @@ from aiohttp import ClientSession
 from yarl import URL
 
 from nauth.authenticator import Authenticator
-from nauth.client import VendorClient
+from nauth.client import MAX_RESPONSE_BYTES, VendorClient
 from nauth.clock import Clock, SystemClock
 from nauth.environment import EnvironmentReader
 from nauth.errors import ConfigurationError
@@ -20,6 +20,7 @@ from nauth.stores.base import StoreKey, TokenStore
 from nauth.token import RenewalPolicy
 from nauth.transport.calls import token_calls
 from nauth.transport.network import Network
+from nauth.typed_calls import TypedCalls
 from nomadauth.api import NomadApi
 from nomadauth.authenticator import (
     SESSION_ID,
@@ -28,6 +29,7 @@ from nomadauth.authenticator import (
     NomadSSOAuthenticator,
 )
 from nomadauth.config import INTERACTIVE_POLICY, POLICY, USER_AGENT, VENDOR, choose_base_url
+from nomadauth.converter import CONVERTER
 from nomadauth.credentials import (
     NomadApiKey,
     NomadCredentials,
@@ -36,10 +38,11 @@ from nomadauth.credentials import (
     NomadStaticToken,
     read_credentials,
 )
-from nomadauth.errors import NomadNotFoundError
+from nomadauth.errors import LEAVES, Endpoint, NomadNotFoundError
 from nomadauth.interaction import OnInteraction
 from nomadauth.models import NomadCheck, PingRequest, PingResponse
-from nomadauth.responses import Hidden401
+from nomadauth.pages import OFFSET_IN_BODY
+from nomadauth.responses import Hidden401, read_response
 
 __all__ = ["NomadClient"]
 
@@ -71,6 +74,7 @@ class NomadClient(VendorClient):
         observer: called with each event, such as a renewal or a replay.
         proxy: the address of a proxy, with user name and password if it wants any; by default those of the environment.
         ssl_context: whom to trust and which certificate to show; checks cannot be switched off.
+        max_response_bytes: the largest response that `call`, `open` and `pages` read, in bytes after decompression.
         allow_persistence: accept a store that outlives the process, against Nomad's advice.
         on_interaction: asked for a second factor's code or a new password, if a login requires one.
         portal_url: your portal host, if it shall get the token too.
@@ -93,6 +97,7 @@ class NomadClient(VendorClient):
         observer: Observer | None = None,
         proxy: str | URL | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
         allow_persistence: bool = False,
         on_interaction: OnInteraction | None = None,
         portal_url: str | URL | None = None,
@@ -125,15 +130,29 @@ class NomadClient(VendorClient):
             policy=policy,
             clock=clock,
             observer=observer,
+            max_response_bytes=max_response_bytes,
         )
         hidden_401.manager = self._manager
         self._credentials = credentials
+        resources = self._signed(user_agent=USER_AGENT, policy=calls_policy, clock=clock)
         self._api = NomadApi(
             base_url=url,
             auth=calls,
-            resources=self._signed(user_agent=USER_AGENT, policy=calls_policy, clock=clock),
+            resources=resources,
             sso_base_url=sso_base_url,
         )
+        self._calls = TypedCalls(
+            transport=resources,
+            base_url=url,
+            origins=self._auth.origins,
+            headers={"Accept": "application/json", "User-Agent": USER_AGENT},
+            converter=CONVERTER,
+            errors=LEAVES,
+            read=lambda answer, into, _: read_response(answer, Endpoint.RESOURCE, into, shape=None),
+            clock=clock,
+            max_body=max_response_bytes,
+        )
+        self._page_form = OFFSET_IN_BODY
 
     @property
     def api(self) -> NomadApi:

@@ -11,7 +11,7 @@ import attrs
 from aiohttp import ClientSession
 from yarl import URL
 
-from nauth.client import VendorClient
+from nauth.client import MAX_RESPONSE_BYTES, VendorClient
 from nauth.clock import Clock, SystemClock
 from nauth.environment import EnvironmentReader
 from nauth.errors import ConfigurationError
@@ -21,6 +21,7 @@ from nauth.token import RenewalPolicy
 from nauth.transport.base import Transport
 from nauth.transport.calls import token_calls
 from nauth.transport.network import Network
+from nauth.typed_calls import TypedCalls
 from noyoauth.api import NoyoApi
 from noyoauth.authenticator import NoyoAuthenticator
 from noyoauth.config import (
@@ -34,10 +35,13 @@ from noyoauth.config import (
     choose_origins,
     choose_token_url,
 )
+from noyoauth.converter import CONVERTER
 from noyoauth.credentials import NoyoCredentials, NoyoCredentialSource, current
-from noyoauth.errors import NoyoMalformedResponseError
+from noyoauth.errors import LEAVES, Endpoint, NoyoMalformedResponseError
 from noyoauth.lifetime import ExpiresInUnit, LifetimeRules
 from noyoauth.models import GroupsPage, ListGroupsRequest
+from noyoauth.pages import OFFSET
+from noyoauth.responses import read_response
 
 __all__ = ["NoyoClient"]
 
@@ -79,6 +83,7 @@ class NoyoClient(VendorClient):
         observer: called with each event, such as a renewal or a replay.
         proxy: the address of a proxy, with user name and password if it wants any; by default those of the environment.
         ssl_context: whom to trust and which certificate to show; checks cannot be switched off.
+        max_response_bytes: the largest response that `call`, `open` and `pages` read, in bytes after decompression.
         max_lifetime: the longest lifetime accepted for a token whose claims do not state one.
         expires_in_unit: what `expires_in` counts; "auto" takes numbers of 10,000 and more as milliseconds.
 
@@ -101,6 +106,7 @@ class NoyoClient(VendorClient):
         observer: Observer | None = None,
         proxy: str | URL | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
         max_lifetime: timedelta = DEFAULT_LIFETIME,
         expires_in_unit: ExpiresInUnit = "auto",
     ) -> None:
@@ -127,14 +133,30 @@ class NoyoClient(VendorClient):
             policy=policy,
             clock=clock,
             observer=observer,
+            max_response_bytes=max_response_bytes,
         )
+        resources = self._signed(user_agent=USER_AGENT, policy=policy, clock=clock)
         self._api = NoyoApi(
             base_url=settings.base_url,
             token_url=settings.token_url,
             environment=settings.environment,
             auth=calls,
-            resources=self._signed(user_agent=USER_AGENT, policy=policy, clock=clock),
+            resources=resources,
         )
+        self._calls = TypedCalls(
+            transport=resources,
+            base_url=settings.base_url,
+            origins=self._auth.origins,
+            headers={"Accept": "application/json", "User-Agent": USER_AGENT},
+            converter=CONVERTER,
+            errors=LEAVES,
+            read=lambda answer, into, _: read_response(
+                answer, Endpoint.RESOURCE, into, where=self._api.where
+            ),
+            clock=clock,
+            max_body=max_response_bytes,
+        )
+        self._page_form = OFFSET
 
     @property
     def api(self) -> NoyoApi:

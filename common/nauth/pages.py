@@ -69,15 +69,16 @@ class PageForm:
     largest: int | None = None
 
 
-def by_cursor(*path: str, more: str | None = None) -> Following:
+def by_cursor(*path: str, more: str | None = None, zero_ends: bool = False) -> Following:
     """The vendor names the next page under `path`; null, empty or absent means that there is none.
 
-    Where the vendor has a member `more`, false there ends the list, too.
+    Where the vendor has a member `more`, false there ends the list, too; where it numbers pages, zero may.
     """
 
     def following(page: Page) -> object:
         found = _member(page.document, path)
-        over = found in (None, "") or (more is not None and page.document.get(more) is False)
+        ends: tuple[object, ...] = (None, "", 0) if zero_ends else (None, "")
+        over = found in ends or (more is not None and page.document.get(more) is False)
         return None if over else found
 
     return following

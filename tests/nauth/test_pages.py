@@ -52,7 +52,7 @@ def rows(start: int, count: int = SIZE) -> list[dict[str, int]]:
 
 def asked(request: Request, name: str) -> str | None:
     if request.body is not None:
-        return str(json.loads(request.body)[name])  # type: ignore[arg-type]
+        return str(json.loads(request.body)[name])
     return request.url.query.get(name)
 
 
