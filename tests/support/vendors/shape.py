@@ -9,6 +9,7 @@ __all__ = [
     "CORE_RECORDS",
     "LEAVES",
     "OPTIONS",
+    "OTHER_REPLIES",
     "OTHER_TYPES",
     "OWN_CALLS",
     "OWN_LEAVES",
@@ -32,6 +33,7 @@ ROOMS = {
     "credentials",
     "errors",
     "models",
+    "pages",
     "sandbox.__init__",
     "cli",
     "demo",
@@ -86,8 +88,9 @@ OPTIONS: Mapping[str, str] = {
     "observer": "Observer | None",
     "proxy": "str | URL | None",
     "ssl_context": "ssl.SSLContext | None",
+    "max_response_bytes": "int",
 }
-"""The client's keyword parameters, in this order, and their types; each None by default."""
+"""The client's keyword parameters, in this order, and their types; each None by default, if it may be None."""
 SANDBOX_OPTIONS = ["clock", "port", "ssl_context", "switches"]
 SANDBOX_FACE = {
     "base_url",
@@ -104,6 +107,9 @@ SANDBOX_FACE = {
     "unauthorized",
     "wait_for",
 }
+
+OTHER_REPLIES: Mapping[str, str] = {"call": "Envelope", "open": "Envelope"}
+"""What Nomba's client types anew: its success is its envelope, and the others' is the core's `Reply`."""
 
 # --- what one vendor alone has, and why -------------------------------------------------------------------------------
 
