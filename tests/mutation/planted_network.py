@@ -104,6 +104,22 @@ NETWORK: tuple[Planted, ...] = (
         simulated=False,
     ),
     core(
+        "one endpoint that refuses every token holds up every recovery",
+        "manager/backoff",
+        "        if now >= self._refused_until or self._is_news(token, at):\n",
+        "        if now >= self._refused_until:\n",
+        "bearer/odd_endpoint",
+        simulated=False,
+    ),
+    core(
+        "one endpoint that refuses every token causes a storm of renewals",
+        "manager/backoff",
+        "        return self._news or at in self._accepting\n",
+        "        return True\n",
+        "bearer/odd_endpoint",
+        simulated=False,
+    ),
+    core(
         "a 401 in the place of 100 Continue breaks the replay",
         "bearer/aiohttp",
         "        expect_again(request)\n",

@@ -141,12 +141,12 @@ class BearerAuth:
             response = await handler(request)
         except (Exception, asyncio.CancelledError):
             if await self._refused_unseen(request, token):
-                self._rejections.note(token)
+                self._rejections.note(token, _endpoint(request))
             raise
         if response.status == _UNAUTHORIZED or (self._hidden_401 and await self._hidden_401(response)):
             return await self._after_401(request, handler, response, token)
-        if self._rejections.last is not None and response.ok:
-            self._rejections.worked(token)
+        if (self._cache.settled is not token or self._rejections.last is not None) and response.ok:
+            self._rejections.worked(token, _endpoint(request))
         return response
 
     async def _elsewhere(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
@@ -189,10 +189,10 @@ class BearerAuth:
         if replayable(request.body):
             await settle(request, response)
         if not replayable(request.body):  # looked at again: an upload may have been running a moment ago
-            self._rejections.note(token)
+            self._rejections.note(token, _endpoint(request))
             return response
         try:
-            renewed = await self._manager.renew(rejected=token)
+            renewed = await self._manager.renew(rejected=token, at=_endpoint(request))
         except TokenRefusedError:
             return response
         request.headers[AUTHORIZATION] = renewed.authorization
@@ -201,10 +201,18 @@ class BearerAuth:
             replayed = await handler(request)
         except (Exception, asyncio.CancelledError):
             if await self._refused_unseen(request, renewed):
-                self._manager.refused(renewed)
+                self._manager.refused(renewed, at=_endpoint(request))
             raise
         if self._observer is not None:
             notify(self._observer, RequestReplayed(method=request.method, status=replayed.status))
         if replayed.status == _UNAUTHORIZED or (self._hidden_401 and await self._hidden_401(replayed)):
-            self._manager.refused(renewed)
+            self._manager.refused(renewed, at=_endpoint(request))
+        elif replayed.ok:
+            self._rejections.worked(renewed, _endpoint(request))
         return replayed
+
+
+def _endpoint(request: ClientRequest) -> str:
+    """Return what tells this request's endpoint from others: method and address, without the query."""
+    url = request.url
+    return f"{request.method} {url.raw_authority}{url.raw_path}"

@@ -104,30 +104,38 @@ class HttpxAuth:
             return
         token = await self._manager.token()
         guard.put(request.headers, AUTHORIZATION, token.authorization)
-        with guard.unseen_401(lambda: self._rejections.note(token)):
+        with guard.unseen_401(lambda: self._rejections.note(token, _endpoint(request))):
             response = yield request
         hop = response.request
+        at = _endpoint(hop)
         if not await self._refuses(response, token):
-            if response.status_code < 400 and self._carries(hop, token):  # noqa: PLR2004 - any response that is no error
-                self._rejections.worked(token)
+            self._note_success(response, token, at)
             return
         if not replayable(hop, request):
-            self._rejections.note(token)
+            self._rejections.note(token, at)
             return
         await hold(response, refused=True)
         try:
-            renewed = await self._manager.renew(rejected=token)
+            renewed = await self._manager.renew(rejected=token, at=at)
         except TokenRefusedError:
             return
         # httpx reads the responses it keeps in `history`; a body that cannot be decoded would make the replay fail
         response.stream = kept(b"", like=response.stream)
         guard.put(hop.headers, AUTHORIZATION, renewed.authorization)
-        with guard.unseen_401(lambda: self._manager.refused(renewed)):
+        with guard.unseen_401(lambda: self._manager.refused(renewed, at=at)):
             replayed = yield hop
         if self._observer is not None:
             notify(self._observer, RequestReplayed(method=hop.method, status=replayed.status_code))
         if await self._refuses(replayed, renewed):
-            self._manager.refused(renewed)
+            self._manager.refused(renewed, at=at)
+        else:
+            self._note_success(replayed, renewed, at)
+
+    def _note_success(self, response: HttpxResponse, token: Token, at: str) -> None:
+        if not self._rejections.learns_from(token):
+            return
+        if response.status_code < 400 and self._carries(response.request, token):  # noqa: PLR2004 - any but an error
+            self._rejections.worked(token, at)
 
     def _guarded(self, request: HttpxRequest) -> HopGuard | None:
         """Set the vendor's headers and return a guard for redirects; None for another origin, which gets no header."""
@@ -193,3 +201,9 @@ def _auth_class() -> type[HttpxAuth]:
 def _key(request: HttpxRequest) -> OriginKey:
     url = request.url
     return hop_key(url.scheme, url.raw_host, url.port)
+
+
+def _endpoint(request: HttpxRequest) -> str:
+    """Return what tells this request's endpoint from others: method and address, without the query."""
+    scheme, host, port = _key(request)
+    return f"{request.method} {scheme}://{host}:{port}{request.url.path}"

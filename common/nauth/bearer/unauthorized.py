@@ -28,25 +28,39 @@ class Rejections:
     renewal.
 
     Attributes:
-        last: the token refused on a request that could not be replayed; None once a later token has worked.
+        last: the token refused on a request that could not be replayed; None once it is known to have been the cause.
     """
 
-    __slots__ = ("_manager", "last")
+    __slots__ = ("_at", "_heir", "_manager", "last")
 
     def __init__(self, manager: TokenManager) -> None:
         self._manager = manager
         self.last: Token | None = None
+        self._at = ""
+        self._heir: Token | None = None
 
-    def note(self, token: Token) -> None:
-        """Record that a request with `token` got a 401."""
+    def learns_from(self, token: Token) -> bool:
+        """Tell whether it would make a difference that `token` was accepted."""
+        return self.last is not None or self._manager.cache.settled is not token
+
+    def note(self, token: Token, at: str) -> None:
+        """Record that endpoint `at` answered 401 to `token`."""
         if self.last is None or token.same_access(self.last):
-            self.last = token
-            self._manager.reject(token)
+            self.last, self._at, self._heir = token, at, None
+            self._manager.reject(token, at=at)
         else:
             self.last = None
-            self._manager.refused(token)
+            self._manager.refused(token, at=at)
 
-    def worked(self, token: Token) -> None:
-        """Record that `token` was accepted: the refusal of an earlier token no longer counts."""
-        if self.last is not None and not token.same_access(self.last):
+    def worked(self, token: Token, at: str) -> None:
+        """Record that endpoint `at` accepted `token`.
+
+        The earlier 401 was the token's fault where the endpoint that gave it takes the next one. That another endpoint
+        takes it proves nothing; but once yet another token is in use, the matter is too old to be held against it.
+        """
+        self._manager.accepted(token, at=at)
+        if self.last is None or token.same_access(self.last):
+            return
+        if at == self._at or (self._heir is not None and not token.same_access(self._heir)):
             self.last = None
+        self._heir = token

@@ -6,9 +6,12 @@ from datetime import timedelta
 from math import inf
 
 from nauth.errors import NauthError, TokenRefusedError, fresh_copy
-from nauth.token import RenewalPolicy
+from nauth.token import RenewalPolicy, Token
 
 __all__ = ["Pauses"]
+
+_MOST_ENDPOINTS = 256
+"""Endpoints remembered in one pause: paths may hold ids without end."""
 
 
 class Pauses:
@@ -16,16 +19,22 @@ class Pauses:
 
     * *quiet*: a background renewal failed while the old token lives. Nobody is told; the next try comes later.
     * *cool-down*: a renewal failed and no valid token is left, or the vendor named a time. Callers get the error.
-    * *refused*: the vendor refused a token it had just issued. Further 401s renew nothing.
+    * *refused*: the vendor refused a token it had just issued. Further 401s renew nothing, unless one is news: the
+      current token has been accepted somewhere, and now an endpoint refuses it that has refused no new token before.
 
     All instants are the manager's monotonic seconds.
     """
 
     __slots__ = (
+        "_accepted",
+        "_accepting",
+        "_blamed",
         "_cool_until",
         "_error",
         "_failures",
         "_look_from",
+        "_news",
+        "_odd",
         "_policy",
         "_quiet_until",
         "_refusals",
@@ -41,6 +50,11 @@ class Pauses:
         self._refusals = 0
         self._refused_until = -inf
         self._look_from = -inf
+        self._accepted: Token | None = None
+        self._accepting: set[str] = set()  # endpoints that have accepted that one while this pause lasts
+        self._blamed: Token | None = None  # the token whose refusal began the pause
+        self._odd: set[str] = set()  # endpoints that have refused a new token in this pause
+        self._news = True  # no renewal that news allowed has been in vain in this pause
 
     def succeeded(self) -> None:
         """Forget failed renewals. A refused token is not forgiven: the new one may be refused as well."""
@@ -74,20 +88,39 @@ class Pauses:
             error.retry_after = timedelta(seconds=self._cool_until - now)
             raise error
 
-    def refused(self, now: float) -> None:
-        """Note that a token was refused although it had only just been issued."""
+    def refused(self, now: float, token: Token, at: str | None = None) -> None:
+        """Note that `token` was refused, by endpoint `at`, although it had only just been issued."""
         if now < self._refused_until:
-            return  # many requests find out at the same time; one refusal is one refusal
+            # many requests find out at the same time; one refusal is one refusal
+            self._news = self._news and token.same_access(self._blamed)
+            self._remember(self._odd, at)
+            return
+        self._blamed, self._news = token, True
+        self._odd.clear()
+        self._accepting.clear()
+        self._remember(self._odd, at)
         calm = self._refused_until + self._policy.pause_s(self._policy.cooldown, 40)
         self._refusals = 1 if now > calm else self._refusals + 1
         self._refused_until = now + self._policy.pause_s(self._policy.cooldown, self._refusals)
 
-    def refusal(self, now: float) -> TokenRefusedError | None:
-        """Return why a rejected token must not be renewed now, or None where it may.
+    def accepted(self, now: float, token: Token, at: str) -> bool:
+        """Note that endpoint `at` has accepted `token`; say whether further endpoints are of interest."""
+        if not token.same_access(self._accepted):
+            self._accepted = token
+            self._accepting.clear()
+        watching = now < self._refused_until
+        if watching:
+            self._remember(self._accepting, at)
+        return watching
 
-        It may not while the cool-down lasts that began when the last renewal did not help.
+    def refusal(
+        self, now: float, token: Token | None = None, at: str | None = None
+    ) -> TokenRefusedError | None:
+        """Return why `token`, rejected by endpoint `at`, must not be renewed now, or None where it may.
+
+        It may not while the cool-down lasts that began when the last renewal did not help, unless the 401 is news.
         """
-        if now >= self._refused_until:
+        if now >= self._refused_until or self._is_news(token, at):
             return None
         left = timedelta(seconds=self._refused_until - now)
         return TokenRefusedError(
@@ -96,6 +129,18 @@ class Pauses:
             status=401,
             retry_after=left,
         )
+
+    def _is_news(self, token: Token | None, at: str | None) -> bool:
+        """Tell whether a 401 may mean that the token was revoked: a single endpoint that refuses all tokens does not."""
+        if token is None or at is None or at in self._odd or not token.same_access(self._accepted):
+            return False
+        # after one renewal in vain only an endpoint counts that has accepted this very token
+        return self._news or at in self._accepting
+
+    @staticmethod
+    def _remember(endpoints: set[str], at: str | None) -> None:
+        if at is not None and len(endpoints) < _MOST_ENDPOINTS:
+            endpoints.add(at)
 
     def may_look(self, now: float) -> bool:
         """Tell whether the store may be asked for a sibling's token during that cool-down; counts as having asked."""

@@ -37,6 +37,7 @@ class TokenCache:
         guard: for everything here that is changed; never held over an await.
         pauses: when the vendor is left alone.
         closed: nothing is adopted or held any more.
+        settled: the token whose next acceptance needs no `accept`, as nothing new would be learned from it.
     """
 
     # a token that is fresh is handed out for each request: slots are the cheapest to read
@@ -50,6 +51,7 @@ class TokenCache:
         "held",
         "monotonic",
         "pauses",
+        "settled",
         "wall",
     )
 
@@ -61,6 +63,7 @@ class TokenCache:
         self.held: Held = NOTHING
         self.guard = threading.Lock()
         self.pauses = Pauses(policy)
+        self.settled: Token | None = None
         self.closed = False
 
     def fresh(self) -> Token | None:
@@ -112,10 +115,23 @@ class TokenCache:
         )
         self.held = succeed(self.held, new.dead() if dead else new, mono=mono, wall=wall)
 
-    def reject(self, rejected: Token) -> TokenRefusedError | None:
+    def accept(self, token: Token, at: str) -> None:
+        """Note that endpoint `at` has accepted `token`."""
+        with self.guard:
+            watching = self.pauses.accepted(self.monotonic(), token, at)
+            self.settled = None if watching else token
+
+    def refuse(self, token: Token, at: str | None) -> None:
+        """Note that endpoint `at` has refused `token`, a new one. One that is no longer held is ignored."""
+        with self.guard:
+            if token.same_access(self.held.token):
+                self.pauses.refused(self.monotonic(), token, at)
+                self.settled = None
+
+    def reject(self, rejected: Token, at: str | None) -> TokenRefusedError | None:
         """Count `rejected` as dead if it is held, or return why it must not be renewed now."""
         with self.guard:
-            error = self.pauses.refusal(self.monotonic())
+            error = self.pauses.refusal(self.monotonic(), rejected, at)
             if error is None and rejected.same_access(self.held.token):
                 self.held = self.held.dead()
         return error

@@ -118,42 +118,45 @@ class TokenManager:
             answer.leave(waiter)
             raise
 
-    async def renew(self, rejected: Token | None = None) -> Token:
-        """Return a token other than `rejected`, renewing only if nobody has done so already.
+    async def renew(self, rejected: Token | None = None, *, at: str | None = None) -> Token:
+        """Return a token other than `rejected`, renewing only if no other caller has done so already.
 
         Args:
             rejected: the token that the vendor answered 401 to. If it is no longer the current one, the current one
                 is returned at once. None renews in any case, or joins the renewal under way.
+            at: which endpoint answered so, such as "GET /v1/x".
 
         Raises:
             TokenRefusedError: the last renewal after a 401 did not help, so another would not either; `retry_after`
-                tells when one will be allowed.
+                tells when one will be allowed. A 401 of another endpoint, to a token that was `accepted`, may renew once.
             TokenUnchangedError: the vendor handed the rejected token out again.
             NauthError: as for `token`.
         """
-        answer = self._demand(rejected)
+        answer = self._demand(rejected, at)
         if isinstance(answer, Token):
             return answer
         return (await answer.wait()).unwrap()
 
-    def reject(self, token: Token) -> None:
-        """Start renewing because the vendor answered 401 to `token`, without waiting for it.
+    def reject(self, token: Token, *, at: str | None = None) -> None:
+        """Start renewing because the vendor's endpoint `at` answered 401 to `token`, without waiting for it.
 
         For a request that cannot be sent again: its caller gets the 401, the next caller a new token. Raises nothing:
         where `renew` would raise, the next call will.
         """
         with contextlib.suppress(NauthError):
-            self._demand(token)
+            self._demand(token, at)
 
-    def refused(self, token: Token) -> None:
-        """Note that the vendor answered 401 to `token` although it had only just been renewed.
+    def accepted(self, token: Token, *, at: str) -> None:
+        """Note that the vendor's endpoint `at` has accepted `token`: a 401 to it elsewhere is news then."""
+        self._cache.accept(token, at)
+
+    def refused(self, token: Token, *, at: str | None = None) -> None:
+        """Note that the vendor's endpoint `at` answered 401 to `token` although it had only just been renewed.
 
         Starts a cool-down in which `renew(rejected=...)` raises `TokenRefusedError` instead of calling the vendor:
         a wrong account id must not become a renewal for each request. A token that is no longer current is ignored.
         """
-        if token.same_access(self._cache.held.token):
-            with self._cache.guard:
-                self._cache.pauses.refused(self._monotonic())
+        self._cache.refuse(token, at)
 
     def forgive(self) -> None:
         """Forget failed renewals, because what made them fail has changed: a person has signed in, say."""
@@ -216,7 +219,7 @@ class TokenManager:
         flight = self._start(room, Cause.COLD if now.token is None else Cause.EXPIRED, now)
         return reports.joined(self._observer, flight)
 
-    def _demand(self, rejected: Token | None) -> Token | Flight:
+    def _demand(self, rejected: Token | None, at: str | None = None) -> Token | Flight:
         """Return a token other than `rejected` or the flight that will bring one, starting it where it is due."""
         self._check_open()
         now = self._cache.held
@@ -229,7 +232,7 @@ class TokenManager:
                 )
             if now.token is not None and not rejected.same_access(now.token) and self._cache.alive():
                 return now.token
-            error = self._cache.reject(rejected)
+            error = self._cache.reject(rejected, at)
             if error is not None:
                 return self._look(error, rejected)
         room = self._rooms.here()
