@@ -46,7 +46,7 @@ async def _accepted(node: Node, token: Token) -> bool:
 
 
 def _serve(node: Node, name: str, answer: asyncio.Future[bool]) -> None:
-    if not answer.done():
+    if not answer.done() and not answer.get_loop().is_closed():
         answer.set_result(node.world.vendor.accepts(name))
 
 
@@ -138,7 +138,7 @@ async def _revoke(node: Node, mood: float) -> None:
 
 async def close(node: Node) -> None:
     """Close the manager."""
-    node.closed = True
+    node.closed, node.closes_at = True, min(node.closes_at, node.world.scheduler.now)
     await node.manager.aclose()
     node.world.closed = node.world.scheduler.now
     node.log("closed")

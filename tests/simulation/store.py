@@ -59,6 +59,7 @@ class StoreServer:
         self.lease: SimLease | None = None
         self.restarted = -1.0
         self.version = self.granted = 0
+        self.earlier: list[tuple[Token, int, float]] = []
         self.slowest = 0.0
         self.pushes = False
         self.push_delay, self.push_loss = 0.0, 0.0
@@ -71,6 +72,16 @@ class StoreServer:
         """Lose everything, as an engine without a disk does."""
         self.record = self.lease = None
         self.restarted = self.world.scheduler.now
+
+    def restore(self, chance: float) -> bool:
+        """Come back with an earlier record, as a restored backup or a lagging replica does. Leases are lost."""
+        if not self.earlier:
+            return False
+        self.record, self.lease = self.earlier[int(chance * len(self.earlier))], None
+        self.restarted = self.world.scheduler.now
+        self._wake()
+        self._push()
+        return True
 
     def look(self) -> None:
         """Bring what the judge reads up to date; here it always is."""
@@ -119,6 +130,8 @@ class StoreServer:
             raise LeaseLostError("another client stored a token meanwhile")
         now = self.world.scheduler.now
         self.version = max(self.version + 1, int((now + EPOCH) * 1e6))
+        if self.record is not None:
+            self.earlier.append(self.record)
         self.record = (token, self.version, now - age_s)
         self.lease = None
         self.world.judge.stored(lease.handle.node, token, self.version)
@@ -150,10 +163,12 @@ class StoreServer:
             delay = self.push_delay * world.draw()
             last[0] = max(last[0] + 1e-6, world.scheduler.now + delay)
             self.slowest = max(self.slowest, last[0] - world.scheduler.now)
-            world.scheduler.at(last[0], handle.deliver, deref, record, loop=handle.node.loop)
+            loop = handle.node.loop
+            if loop is not None:
+                world.scheduler.at(last[0], handle.deliver, deref, record, loop=loop)
 
 
 def settle(waiter: asyncio.Future[Any], outcome: object) -> None:
-    """Give `waiter` its outcome, unless it has left."""
-    if not waiter.done():
+    """Give `waiter` its outcome, unless it has left or its loop is closed."""
+    if not waiter.done() and not waiter.get_loop().is_closed():
         waiter.set_result(outcome)
