@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tests.simulation.vendors import Grant
 
 if TYPE_CHECKING:
+    from tests.simulation.loop import SimLoop
     from tests.simulation.process import Node
     from tests.simulation.store import SimLease
 
@@ -65,7 +66,7 @@ class Notes:
         self.calls: dict[asyncio.Task[Any] | None, Call] = {}
         self.calm = self.cool = -1.0
         self.first: dict[asyncio.Task[Any] | None, float] = {}
-        self.minted: Grant | None = None
+        self.minted: tuple[Grant, SimLoop] | None = None  # the last one, and in whose call it came
         self.dead: dict[str, float] = {}
         self.ended: set[str] = set()
         self.revoked: set[str] = set()
@@ -84,4 +85,5 @@ class Wait:
     def __init__(self, node: Node, rejected: str | None, *, force: bool) -> None:
         self.node, self.rejected, self.force = node, rejected, force
         self.began, self.stood_still = node.world.scheduler.now, node.process.stood_still
-        self.loop, self.limit, self.failures = asyncio.get_running_loop(), inf, node.handle.failures
+        self.loop, self.limit = asyncio.get_running_loop(), inf
+        self.failures: int = node.handle.failures

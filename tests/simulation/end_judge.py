@@ -60,7 +60,9 @@ class EndJudge:
                 call.loop is loop for node in process.nodes for call in node.notes.calls.values()
             ) or any(not node.manager._held.stored for node in process.nodes)
             # what the store was doing may be a commit
-            busy = any(op.loop is loop and op.what in ("commit", "discard") for op in self._operations.values())
+            busy = any(
+                op.loop is loop and op.what in ("commit", "discard") for op in self._operations.values()
+            )
             self.closings[loop] = (now, risk or busy, {node: node.handle.broken for node in process.nodes})
         return now
 
@@ -79,22 +81,38 @@ class EndJudge:
                 if task.get_name().startswith("nauth"):
                     judge.violate(f"{task.get_name()} of {process.name} outlives its loop")
         for node in process.nodes:
-            self._saved(node, began, node.handle.broken > broken.get(node, 0))
+            self._saved(node, loop, began, node.handle.broken > broken.get(node, 0))
 
-    def _saved(self, node: Node, began: float, trouble: bool) -> None:
+    def _saved(self, node: Node, loop: SimLoop, began: float, trouble: bool) -> None:
         """Is what the vendor made held and stored?"""
         notes, world, kind = node.notes, self.world, self.world.plan.kind
-        made = notes.minted
+        made, where = notes.minted or (None, None)
         late = self._now - began > BOUND_S - _SLACK_S or node.process.resumed >= began
-        if made is None or kind.caches or late or made.left(self._now) <= world.store.slowest:
+        if (
+            made is None
+            or where is not loop
+            or kind.caches
+            or late
+            or made.left(self._now) <= world.store.slowest
+        ):
             return
         world.store.look()
         if any(call.what.startswith("revoke") for call in notes.calls.values()) or self.judge.revocations:
             return
-        held, record = self._serial(node.manager.current), self._serial(world.store.record and world.store.record[0])
+        held, record = (
+            self._serial(node.manager.current),
+            self._serial(world.store.record and world.store.record[0]),
+        )
         if max(held, record) < made.serial and not node.closed:
-            self.judge.violate(f"{node.name} lost {made.access} as its loop ended: it holds {self._name(held)}")
-        if record < made.serial and made.refresh is not None and not trouble and self._store_is_up(node, began):
+            self.judge.violate(
+                f"{node.name} lost {made.access} as its loop ended: it holds {self._name(held)}"
+            )
+        if (
+            record < made.serial
+            and made.refresh is not None
+            and not trouble
+            and self._store_is_up(node, began)
+        ):
             self.judge.violate(f"{node.name} did not store {made.access} as its loop ended")
 
     def _store_is_up(self, node: Node, began: float) -> bool:
@@ -111,7 +129,9 @@ class EndJudge:
         )
 
     def _serial(self, token: Any) -> int:
-        grant: Grant | None = None if token is None else self.world.vendor.grants.get(token.access_token.reveal())
+        grant: Grant | None = (
+            None if token is None else self.world.vendor.grants.get(token.access_token.reveal())
+        )
         if grant is None:
             return 0
         # a refresh token that a newer access token brought may be kept beside the older one
@@ -122,6 +142,12 @@ class EndJudge:
 
     def _name(self, serial: int) -> str:
         return f"t{serial}" if serial else "nothing"
+
+    def loop_here(self) -> SimLoop:
+        """Return the loop that runs now."""
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, SimLoop)
+        return loop
 
     # --- calls and operations ----------------------------------------------------------------------------
 
@@ -186,9 +212,13 @@ class EndJudge:
         notice = self._notice_of(call)
         due = min(notice + BOUND_S, call.began + STORE_DEADLINE_S, node.closes_at + BOUND_S)
         if call.what == "discard":  # under the revocation's own deadline
-            due = min(due, node.notes.first.get(call.task, inf) + self.world.plan.policy.deadline.total_seconds())
+            due = min(
+                due, node.notes.first.get(call.task, inf) + self.world.plan.policy.deadline.total_seconds()
+            )
         if now < due - _SLACK_S:
-            self.judge.violate(f"{node.name}'s {call.what} was cut short {now - notice:.3f} s after its loop's end began")
+            self.judge.violate(
+                f"{node.name}'s {call.what} was cut short {now - notice:.3f} s after its loop's end began"
+            )
 
     def _notice_of(self, call: Call) -> float:
         return inf if call.task is None else self.noticed.get(call.task, inf)
@@ -238,8 +268,15 @@ class EndJudge:
         node, store = wait.node, self.world.store
         waited = self._now - wait.began
         calm = node.handle.failures == wait.failures and node.process.resumed < wait.began
-        if waited > wait.limit + _SLACK_S and calm and store.stall_until < wait.began and not node.process.dead:
-            self.judge.violate(f"a caller of {node.name} waited {waited:.3f} s for what a closed loop had begun")
+        if (
+            waited > wait.limit + _SLACK_S
+            and calm
+            and store.stall_until < wait.began
+            and not node.process.dead
+        ):
+            self.judge.violate(
+                f"a caller of {node.name} waited {waited:.3f} s for what a closed loop had begun"
+            )
 
     # --- callers ----------------------------------------------------------------------------------------------
 

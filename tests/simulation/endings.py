@@ -40,7 +40,9 @@ def check_idle(world: World, when: str) -> None:
 
 def _check_node(node: Node, when: str) -> None:
     judge = node.world.judge
-    if any(room.flight is not None for loop, room in node.manager._rooms._table.items() if not loop.is_closed()):
+    if any(
+        room.flight is not None for loop, room in node.manager._rooms._table.items() if not loop.is_closed()
+    ):
         judge.violate(f"{when}: {node.name} still has a flight")
     if node.notes.waiting:
         judge.violate(f"{when}: {node.notes.waiting} callers of {node.name} still wait")

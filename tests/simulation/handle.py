@@ -44,7 +44,8 @@ class StoreHandle:
     def __init__(self, node: Node, server: StoreServer) -> None:
         self.node, self.server, self.world = node, server, node.world
         self.leases: dict[asyncio.Task[Any] | None, SimLease] = {}
-        self.failures = self.broken = 0
+        self.failures: int = 0
+        self.broken: int = 0
         self._last_step = self._in_step = 0
         self.blocked = ""
 

@@ -158,7 +158,7 @@ class Judge:
         if self.world.plan.kind.caches:
             self.hurt("cached")
         node.notes.unsaved = grant if grant.refresh is not None else None
-        node.notes.minted = grant
+        node.notes.minted = grant, self.ends.loop_here()
 
     def offered(self, node: Node, token: Token) -> None:
         """A token was offered to the store."""

@@ -107,7 +107,7 @@ class Endings:
             finally:
                 _set_running_loop(here)
 
-    def _do(self, process: Process, end: End) -> None:
+    def _do(self, process: Process, end: End) -> None:  # noqa: C901 - a table of ways
         world = self.world
         if process.dead or self.over:
             return
@@ -244,7 +244,12 @@ class Endings:
         if not self.over:
             for delay, index, what, mood in world.plan.followers:
                 world.scheduler.at(
-                    world.scheduler.now + delay, world.call, process.slot, index % len(process.nodes), what, mood
+                    world.scheduler.now + delay,
+                    world.call,
+                    process.slot,
+                    index % len(process.nodes),
+                    what,
+                    mood,
                 )
 
     # --- the garbage collection ------------------------------------------------------------------------

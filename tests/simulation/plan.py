@@ -144,7 +144,7 @@ _EVENTS = (
 _BEHAVIOURS = ("impatient", "cancelled", "force", "reject", "revoke", "patient", "scoped")
 
 
-def make_plan(
+def make_plan(  # noqa: C901 - in the order of the draws
     draw: Callable[[], float],
     later: Callable[[], float],
     ends: Callable[[], float] | None,
@@ -223,7 +223,12 @@ _ANCHORS = ("time", "ask", "lease", "load", "call", "call", "serve", "serve", "a
 
 def _add_endings(plan: Plan, moments: list[float], draw: Callable[[], float]) -> None:
     """End loops, most of them at some turn of a renewal, and let callers come to the loops after them."""
-    if draw() < 0.3 and _stays_in_memory(plan) and not plan.murder and not any(e[1] == "kill" for e in plan.events):
+    if (
+        draw() < 0.3
+        and _stays_in_memory(plan)
+        and not plan.murder
+        and not any(e[1] == "kill" for e in plan.events)
+    ):
         plan.memory = True
     elif not plan.memory and not plan.calm and draw() < 0.1:
         moment = moments[int(draw() * len(moments))]

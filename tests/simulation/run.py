@@ -142,7 +142,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--states", action="store_true", help="list every state reached")
     parser.add_argument("--replay", type=int, metavar="SEED", help="tell the story of one seed")
     parser.add_argument(
-        "--endings", action=argparse.BooleanOptionalAction, default=ENDINGS, help="whether loops end in the runs"
+        "--endings",
+        action=argparse.BooleanOptionalAction,
+        default=ENDINGS,
+        help="whether loops end in the runs",
     )
     options = parser.parse_args(arguments)
     if options.replay is not None:

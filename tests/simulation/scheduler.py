@@ -149,13 +149,12 @@ class Scheduler:
 
     def close(self, loop: SimLoop) -> list[asyncio.Task[Any]]:
         """Close a loop: what it has ready or waiting for its time is dropped. Returns its tasks, pending for ever."""
-        self.take(loop)
-        loop.parked = None
-        left: list[asyncio.Task[Any]] = [*self.of(loop)]
+        left: list[asyncio.Task[Any]] = [*self.of(loop)]  # first of all: a turn may be all that holds a task
         left += [task for task in self.visible(loop) if task not in left]
         for task in left:
             setattr(task, "_log_destroy_pending", False)  # noqa: B010 - an honest remark of Python's, and no fault
-        loop.closed = True
+        self.take(loop)
+        loop.parked, loop.closed = None, True
         return left
 
     def take(self, loop: SimLoop) -> list[Turn]:

@@ -92,7 +92,19 @@ KINDS = (
 class Grant:
     """What the server knows of one access token and the refresh token that came with it."""
 
-    __slots__ = ("access", "asked", "dead", "family", "granted", "lifetime", "parent", "refresh", "serial", "spent", "used_up")
+    __slots__ = (
+        "access",
+        "asked",
+        "dead",
+        "family",
+        "granted",
+        "lifetime",
+        "parent",
+        "refresh",
+        "serial",
+        "spent",
+        "used_up",
+    )
 
     def __init__(
         self, access: str, *, refresh: str | None, family: int, asked: float, kind: VendorKind

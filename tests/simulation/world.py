@@ -135,7 +135,12 @@ class World:
             loops[place].call_soon(self._spawn, loops[place], node, name, work, *more)
 
     def _spawn(
-        self, loop: SimLoop, node: Node, name: str, work: Callable[..., Coroutine[Any, Any, None]], *more: float
+        self,
+        loop: SimLoop,
+        node: Node,
+        name: str,
+        work: Callable[..., Coroutine[Any, Any, None]],
+        *more: float,
     ) -> None:
         if loop.notice is None:
             loop.create_task(self._guarded(node, name, work, *more), name=name)
@@ -143,6 +148,7 @@ class World:
     async def _guarded(
         self, node: Node, name: str, work: Callable[..., Coroutine[Any, Any, None]], *more: float
     ) -> None:
+        loop = asyncio.get_running_loop()
         try:
             await work(node, *more)
         except NauthError as error:
@@ -151,6 +157,8 @@ class World:
             if not node.process.dead and not self.judge.ends.may_cancel():
                 self.judge.violate(f"{name} on {node.name} was cancelled by nobody")
         except Exception as error:  # noqa: BLE001 - whatever it is, it is a violation
+            if loop.is_closed():  # what a caller's own scopes say at the garbage collection is not ours
+                return
             self.judge.violate(f"{name} on {node.name} got {type(error).__name__}: {error}")
 
     def _furnish(self) -> None:
