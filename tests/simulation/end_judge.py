@@ -56,15 +56,20 @@ class EndJudge:
             if task.get_name() != "recipe":
                 self.noticed.setdefault(task, now)
         if not again:
-            risk = any(
-                call.loop is loop for node in process.nodes for call in node.notes.calls.values()
-            ) or any(not node.manager._held.stored for node in process.nodes)
+            risk = any(self._at_risk(node, loop) for node in process.nodes)
             # what the store was doing may be a commit
             busy = any(
                 op.loop is loop and op.what in ("commit", "discard") for op in self._operations.values()
             )
             self.closings[loop] = (now, risk or busy, {node: node.handle.broken for node in process.nodes})
         return now
+
+    def _at_risk(self, node: Node, loop: SimLoop) -> bool:
+        """Is a call under way, or has it brought what is not yet held and stored?"""
+        if any(call.loop is loop for call in node.notes.calls.values()) or not node.manager._held.stored:
+            return True
+        made, where = node.notes.minted or (None, None)
+        return made is not None and where is loop and self._serial(node.manager.current) < made.serial
 
     def over(self, process: Process, loop: SimLoop, *, closing: bool, since: float | None = None) -> None:
         """All that were told are done: was everything saved, and did it take no longer than it may?"""
