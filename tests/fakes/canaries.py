@@ -106,7 +106,7 @@ class Received:
 def received(sandbox: Sandbox) -> list[Received]:
     """Return the list in which `sandbox`, not yet started, will keep every part of what it is sent."""
     parts: list[Received] = []
-    serving = sandbox._serving
+    serving = sandbox._answering
 
     def recording(endpoint: str, handler: Handler) -> Handler:
         serve = serving(endpoint, handler)
@@ -126,7 +126,7 @@ def received(sandbox: Sandbox) -> list[Received]:
 
         return record
 
-    setattr(sandbox, "_serving", recording)  # noqa: B010 - mypy minds
+    setattr(sandbox, "_answering", recording)  # noqa: B010 - mypy minds
     return parts
 
 

@@ -170,7 +170,7 @@ async def _get(client: NombaClient) -> str | None:
 
 def _holds(client: NombaClient, clock: Clock) -> bool:
     """Tell whether the process holds a token of which neither its clocks nor a 401 say that it is dead."""
-    state = client._manager._held.state(clock.monotonic(), clock.wall())
+    state = client._manager._cache.held.state(clock.monotonic(), clock.wall())
     return state is not TokenState.EXPIRED
 
 

@@ -60,8 +60,8 @@ MIDDLEWARE: tuple[Planted, ...] = (
     core(
         "TLS verification may be off",
         "bearer/aiohttp",
-        "        if not usual and not _verified(request):\n",
-        "        if not usual and request is None:\n",
+        "        if tls is not True and unverified(tls):\n",
+        "        if tls is None:\n",
         "bearer",
         simulated=False,
     ),

@@ -1,92 +1,111 @@
-"""The window of the fast path: when it opens, how far it reaches, and that every change shuts it."""
+"""The fast path: a fresh token without waiting, both clocks read each time, and every change seen by the very next call."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from math import inf
 
 import pytest
 
-from nauth.clock import SystemClock
 from nauth.errors import ClosedError
-from nauth.manager.token_cache import WINDOW_S
 from nauth.manager.token_manager import TokenManager
 from nauth.stores.memory import MemoryStore
 from nauth.testing.clock import FakeClock
 from nauth.token import RenewalPolicy
 from nombaauth import NombaClient, NombaCredentials
 from tests.fakes.authenticator import FakeAuthenticator
-from tests.fakes.manager import KEY, POLICY, immediately
+from tests.fakes.manager import KEY, POLICY, Rig, immediately
 
 LONG = timedelta(hours=1)
 
 
-def on_real_time(
-    store: MemoryStore, lifetime: timedelta = LONG, policy: RenewalPolicy = POLICY
-) -> TokenManager:
-    """Return a manager on the machine's own clock: only there is a window opened."""
-    return TokenManager(FakeAuthenticator(lifetime=lifetime), key=KEY, store=store, policy=policy)
+def client_of(manager: TokenManager) -> NombaClient:
+    """Return a client on `manager`, as if it had made it."""
+    credentials = NombaCredentials(client_id="id", client_secret="secret", account_id="account")
+    client = NombaClient(credentials, environment="sandbox")
+    client._manager, client._cache = manager, manager.cache
+    client._monotonic, client._wall = manager.cache.monotonic, manager.cache.wall
+    return client
 
 
-async def test_a_close_look_opens_a_short_window() -> None:
-    """A fresh token is served for `WINDOW_S` by the monotonic clock alone; the cold call itself opens nothing."""
-    manager = on_real_time(MemoryStore())
+@pytest.mark.parametrize("by_client", [False, True])
+@pytest.mark.parametrize("clock", ["system", "fake"])
+async def test_a_fresh_token_is_served_without_waiting(clock: str, by_client: bool) -> None:
+    """With the machine's clock and with a test's own: one look, the same object, not a turn of the loop."""
+    if clock == "system":
+        manager = TokenManager(FakeAuthenticator(lifetime=LONG), key=KEY, store=MemoryStore(), policy=POLICY)
+    else:
+        manager = Rig(lifetime=LONG).manager
     token = await manager.token()
-    assert manager._until == -inf
-    before = SystemClock.monotonic()
-    assert await manager.token() is token
-    assert before < manager._until <= SystemClock.monotonic() + WINDOW_S
-    manager._until = inf
-    manager._held = manager._held.dead()  # nobody looks at it while the window is open
-    assert immediately(manager.token()) is token
-
-
-async def test_the_window_ends_with_freshness() -> None:
-    """A token about to become stale gets a window no longer than the rest of its freshness."""
-    manager = on_real_time(MemoryStore(), lifetime=timedelta(milliseconds=100))
-    await manager.token()
-    await manager.token()
-    assert manager._until <= manager._held.renew_mono
-
-
-async def test_a_stale_token_has_no_window() -> None:
-    """A token inside its margin is looked at with both clocks on every call, so that its renewal starts."""
-    policy = RenewalPolicy(margin=timedelta(minutes=5), jitter=timedelta(0))
-    manager = on_real_time(MemoryStore(), policy=policy)
-    await manager.token()
-    mono, wall = SystemClock.monotonic(), SystemClock.wall()
-    stale = type(manager._held)(manager._held.token, manager._held.version, mono, wall, mono + 60, wall + 60)
-    manager._replace(stale)
-    await manager.token()
-    assert manager._until == -inf
+    subject = client_of(manager) if by_client else manager
+    assert immediately(subject.token()) is token
+    assert manager.cache.fresh() is token
     await manager.aclose()
 
 
-async def test_another_clock_has_no_window() -> None:
-    """On a clock of one's own every call takes the close look, so that a test's step is seen at once."""
-    clock = FakeClock()
+@pytest.mark.parametrize("by_client", [False, True])
+async def test_a_stepped_wall_clock_is_seen_by_the_very_next_call(by_client: bool) -> None:
+    """A wall clock that jumps past the token's end ends it at once, though the monotonic clock has not moved."""
+    rig = Rig(lifetime=LONG)
+    token = await rig.manager.token()
+    subject = client_of(rig.manager) if by_client else rig.manager
+    assert await subject.token() is token
+    rig.clock.step_wall(2 * LONG)
+    assert rig.manager.cache.fresh() is None
+    assert not (await subject.token()).same_access(token)
+    assert len(rig.calls) == 2
+    await rig.manager.aclose()
+
+
+async def test_the_fast_path_reads_both_clocks_each_time() -> None:
+    """Each call reads the monotonic and the wall reading of the clock that was given, once."""
+    read: list[str] = []
+
+    class Counting(FakeClock):
+        def monotonic(self) -> float:
+            read.append("monotonic")
+            return super().monotonic()
+
+        def wall(self) -> float:
+            read.append("wall")
+            return super().wall()
+
+    clock = Counting()
     manager = TokenManager(
-        FakeAuthenticator(), key=KEY, store=MemoryStore(clock=clock), policy=POLICY, clock=clock
+        FakeAuthenticator(lifetime=LONG), key=KEY, store=MemoryStore(clock=clock), policy=POLICY, clock=clock
     )
     await manager.token()
-    await manager.token()
-    assert manager._until == -inf
+    for subject in (manager, client_of(manager)):
+        read.clear()
+        await subject.token()
+        assert read == ["monotonic", "wall"]
+    await manager.aclose()
+
+
+async def test_a_stale_token_leaves_the_fast_path() -> None:
+    """A token inside its margin is served, but not by the fast path, so that its renewal starts."""
+    policy = RenewalPolicy(margin=timedelta(minutes=5), jitter=timedelta(0))
+    rig = Rig(lifetime=LONG, policy=policy)
+    token = await rig.manager.token()
+    rig.clock.advance(timedelta(minutes=56))
+    assert rig.manager.cache.fresh() is None
+    assert await rig.manager.token() is token
+    await rig.manager.aclose()
+    assert len(rig.calls) == 2
 
 
 @pytest.mark.parametrize("change", ["reject", "revoke", "close", "push"])
-async def test_every_change_shuts_the_window(change: str) -> None:
-    """After a 401, a revocation, a close or a sibling's renewal the old token is not served for another moment."""
+async def test_every_change_is_seen_by_the_next_call(change: str) -> None:
+    """After a 401, a revocation, a close or a sibling's renewal the old token is not served again."""
     store, vendor = MemoryStore(), FakeAuthenticator(lifetime=LONG)
     manager, sibling = (TokenManager(vendor, key=KEY, store=store, policy=POLICY) for _ in range(2))
     token = await manager.token()
-    await manager.token()
-    assert manager._until > 0
     if change == "reject":
         manager.reject(token)
     elif change == "revoke":
         await manager.revoke()
     elif change == "close":
         await manager.aclose()
+        assert manager.cache.fresh() is None
         with pytest.raises(ClosedError):
             await manager.token()
         return
@@ -98,22 +117,11 @@ async def test_every_change_shuts_the_window(change: str) -> None:
     await sibling.aclose()
 
 
-async def test_a_window_is_not_opened_on_a_token_just_replaced() -> None:
-    """Where another thread replaces the token during the close look, the old one gets no window."""
-    manager = on_real_time(MemoryStore())
-    await manager.token()
-    old = manager._held
-    manager._replace(old.dead())
-    manager._open_window(old, SystemClock.monotonic(), SystemClock.wall())
-    assert manager._until == -inf
-
-
-async def test_the_client_takes_the_same_path() -> None:
-    """`client.token()` serves from its manager's window without a further coroutine."""
-    credentials = NombaCredentials(client_id="id", client_secret="secret", account_id="account")
-    client = NombaClient(credentials, environment="sandbox")
-    manager = client._manager = on_real_time(MemoryStore())
-    token = await client.token()
-    assert await client.token() is token
-    manager._until = inf
-    assert immediately(client.token()) is token
+async def test_closing_takes_the_token_off_the_fast_path_at_once() -> None:
+    """While `aclose` still waits for a renewal in flight, `token()` says that the manager is closed."""
+    rig = Rig(lifetime=LONG)
+    await rig.manager.token()
+    rig.manager.cache.close()
+    with pytest.raises(ClosedError):
+        await rig.manager.token()
+    await rig.manager.aclose()

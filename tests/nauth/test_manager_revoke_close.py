@@ -267,7 +267,7 @@ async def test_pushes_after_closing_are_ignored() -> None:
     """A closed manager holds nothing, whatever its siblings store."""
     rig = Rig()
     await rig.name()
-    listener = rig.manager._on_change
+    listener = rig.manager._cache.adopt
     await rig.manager.aclose()
     record = await rig.store.load(KEY)
     assert record is not None

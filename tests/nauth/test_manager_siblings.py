@@ -61,7 +61,7 @@ async def test_old_pushes_are_ignored() -> None:
     await rig.name()
     record = await rig.store.load(KEY)
     await rig.manager.renew()
-    rig.manager._on_change(record)
+    rig.manager._cache.adopt(record)
     assert rig.held == "t2"
 
 
@@ -71,7 +71,7 @@ async def test_push_without_a_loop() -> None:
     await rig.name()
     record = await rig.store.plant(KEY, made("pushed"))
     rig.events.clear()
-    await asyncio.to_thread(rig.manager._on_change, record)
+    await asyncio.to_thread(rig.manager._cache.adopt, record)
     assert rig.held == "pushed"
     assert rig.events == [TokenAdopted(age=timedelta(0), pushed=True)]
 

@@ -202,7 +202,7 @@ async def test_slow_store_while_adopting() -> None:
 
     rig.store.will("release", slow_store)
     await second.token()
-    assert second._held.expire_mono == rig.manager._held.expire_mono
+    assert second._cache.held.expire_mono == rig.manager._cache.held.expire_mono
 
 
 async def test_jitter_is_only_earlier() -> None:
@@ -212,12 +212,12 @@ async def test_jitter_is_only_earlier() -> None:
     for _ in range(50):
         rig = Rig(policy=policy)
         await rig.name()
-        starts.add(rig.manager._held.renew_mono - rig.clock.monotonic())
+        starts.add(rig.manager._cache.held.renew_mono - rig.clock.monotonic())
     assert len(starts) > 1
     assert all(3510 < start <= 3540 for start in starts)
     rig = Rig(policy=policy, lifetime=timedelta(seconds=50))
     await rig.name()
-    assert rig.manager._held.renew_mono - rig.clock.monotonic() >= 25
+    assert rig.manager._cache.held.renew_mono - rig.clock.monotonic() >= 25
 
 
 async def test_short_lives() -> None:

@@ -109,7 +109,7 @@ async def test_lost_answer_of_a_commit() -> None:
     rig.clock.advance(1)
     await all_blocked()
     assert rig.store.calls.count("commit") == 1
-    assert rig.manager._held.version == 1
+    assert rig.manager._cache.held.version == 1
     assert rig.tasks() == set()
 
 
@@ -189,7 +189,7 @@ async def test_revoked_while_the_deposit_waits_for_the_store() -> None:
     await rig.name()
 
     async def forget() -> None:
-        rig.manager._forget(made("t1"), 0)
+        rig.manager._cache.forget(made("t1"), 0)
 
     await all_blocked()
     rig.store.will("load", forget)
@@ -258,9 +258,9 @@ async def test_push_of_the_same_token() -> None:
     rig = Rig()
     token = await rig.manager.token()
     rig.events.clear()
-    rig.manager._on_change(Record(token=token, version=9, age=POLICY.deadline))
+    rig.manager._cache.adopt(Record(token=token, version=9, age=POLICY.deadline))
     await all_blocked()
-    assert rig.manager._held.version == 9
+    assert rig.manager._cache.held.version == 9
     assert rig.events == []
 
 
@@ -287,7 +287,7 @@ async def test_superseded_between_two_attempts() -> None:
     await rig.name()
 
     async def forget() -> None:
-        rig.manager._forget(made("t1"), 0)
+        rig.manager._cache.forget(made("t1"), 0)
         raise DOWN
 
     rig.store.will("lease", forget)

@@ -118,7 +118,7 @@ class Judge:
         """Note until when a failure forbids the next call: while no valid token is left, for the cool-down."""
         goes_on = isinstance(error, CredentialsRejectedError) and what.startswith("refresh")
         repeats = isinstance(error, OutcomeUnknownError) and self.world.plan.kind.repeats
-        held = node.manager._held
+        held = node.manager._cache.held
         if (
             goes_on
             or repeats
@@ -260,7 +260,7 @@ class Judge:
             notes.dead.setdefault(wait.rejected, now)
         if name in notes.revoked and not world.plan.kind.caches:
             self.violate(f"{node.name} handed out {name}, which was revoked")
-        held = node.manager._held
+        held = node.manager._cache.held
         if token.same_access(held.token) and not held.refused:
             state = held.state(node.clock.monotonic(), node.clock.wall())
             if state is TokenState.EXPIRED:

@@ -108,7 +108,7 @@ class Node:
 
     def watch(self) -> None:
         """Look at what is held after each step of this process."""
-        held = self.manager._held
+        held = self.manager._cache.held
         if held is not self.last:
             self.last = held
             self.world.judge.holds(self, held)

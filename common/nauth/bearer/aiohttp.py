@@ -12,17 +12,16 @@ from yarl import URL
 from nauth.bearer.aiohttp_redirects import Calls, remember, remembered
 from nauth.bearer.aiohttp_replay import replayable, settle
 from nauth.bearer.unauthorized import Hidden401, Rejections
-from nauth.clock import SystemClock
 from nauth.errors import OriginError, TokenRefusedError
 from nauth.events import Observer, OriginRefused, RequestReplayed, notify
 from nauth.manager.token_manager import TokenManager
 from nauth.origins import OriginKey, origin_key, unverified
 from nauth.token import Token
+from nauth.transport.aiohttp_private import connector_tls
 
 __all__ = ["BearerAuth"]
 
 _UNAUTHORIZED = 401
-_monotonic = SystemClock.monotonic
 _AUTOMATIC = {"accept": "*/*", "user-agent": SERVER_SOFTWARE}
 """Headers that aiohttp adds by default; a vendor's own value may replace them."""
 
@@ -52,7 +51,9 @@ class BearerAuth:
     """
 
     __slots__ = (
-        "_authority",
+        "_cache",
+        "_first_authority",
+        "_first_scheme",
         "_foreign",
         "_headers",
         "_hidden_401",
@@ -60,7 +61,6 @@ class BearerAuth:
         "_observer",
         "_origins",
         "_rejections",
-        "_scheme",
     )
 
     def __init__(
@@ -73,11 +73,11 @@ class BearerAuth:
         observer: Observer | None = None,
     ) -> None:
         self._hidden_401 = hidden_401
-        self._manager = manager
+        self._manager, self._cache = manager, manager.cache
         urls = tuple(origins)
         self._origins: frozenset[OriginKey] = frozenset(map(origin_key, urls))
         first = urls[0].origin() if urls else URL()
-        self._authority, self._scheme = first.raw_authority, first.scheme
+        self._first_authority, self._first_scheme = first.raw_authority, first.scheme
         """How most requests spell where they go: host, with port if not the default, and scheme."""
         self._headers = tuple(
             (name, value, _AUTOMATIC.get(name.lower())) for name, value in (headers or {}).items()
@@ -104,17 +104,14 @@ class BearerAuth:
                 errors, on which aiohttp would run the whole chain a second time.
         """
         url, headers = request.url, request.headers
-        try:  # what nearly all requests are, asked the cheap way: see tests/bench/middleware.py
-            usual = (
-                url._netloc == self._authority  # noqa: SLF001 - yarl's and aiohttp's properties would cost as much as
-                and url._scheme == self._scheme  # noqa: SLF001 - all of this; where they are gone, the careful way
-                and request._ssl is request._session._connector._ssl is True  # type: ignore[union-attr] # noqa: SLF001 - will do
-            )
-        except AttributeError:
-            usual = False
+        # nearly all requests go to the first origin, spelled like it: that is the cheapest to ask
+        usual = url.raw_authority == self._first_authority and url.scheme == self._first_scheme
         if not usual and origin_key(url) not in self._origins:
             return await self._elsewhere(request, handler)
-        if not usual and not _verified(request):
+        tls: object = request.ssl
+        if tls is True:  # no setting of the request's own: the connector's holds
+            tls = connector_tls(request.session)
+        if tls is not True and unverified(tls):
             raise OriginError(
                 "the request, or its session's connector, switches TLS verification off (ssl=False, or a context "
                 "that demands no certificate); a token is never sent that way. For a private certificate authority "
@@ -125,12 +122,8 @@ class BearerAuth:
                 headers[name] = value
         if AUTHORIZATION in headers or (self._foreign and remembered(self._foreign, request)):
             return await self._unsigned(request, handler)
-        manager = self._manager
-        if _monotonic() < manager._until:  # noqa: SLF001 - the manager's fast path, without its coroutine
-            token: Token = manager._serving  # type: ignore[assignment]  # noqa: SLF001 - as there
-        else:
-            token = await manager.token()
-        headers[AUTHORIZATION] = token._header.reveal()  # noqa: SLF001 - `authorization`, without the property
+        token = self._cache.fresh() or await self._manager.token()
+        headers[AUTHORIZATION] = token.authorization
         # an error of aiohttp's passes through this frame, whose locals an error tracker prints
         del headers
         response = await handler(request)
@@ -175,9 +168,3 @@ class BearerAuth:
         if replayed.status == _UNAUTHORIZED or (self._hidden_401 and await self._hidden_401(replayed)):
             self._manager.refused(renewed)
         return replayed
-
-
-def _verified(request: ClientRequest) -> bool:
-    """Tell whether TLS verification is on, for a request or connector with a setting of its own."""
-    tls = request.ssl
-    return not unverified(getattr(request.session.connector, "_ssl", True) if tls is True else tls)

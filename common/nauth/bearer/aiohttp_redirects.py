@@ -8,6 +8,8 @@ from weakref import ref
 
 from aiohttp import ClientRequest, ClientResponse
 
+from nauth.transport.aiohttp_private import call_timer
+
 __all__ = ["Calls", "remember", "remembered"]
 
 Calls: TypeAlias = dict[int, ref[ClientResponse]]
@@ -41,4 +43,4 @@ def _call(request: ClientRequest) -> int:
     Without it (no aiohttp known so far) it is the task: all that a task asks for while it still holds the redirected
     answer then goes without our token, which is the safe side.
     """
-    return id(getattr(request, "_timer", None) or asyncio.current_task())
+    return id(call_timer(request) or asyncio.current_task())

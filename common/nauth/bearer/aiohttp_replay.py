@@ -8,6 +8,8 @@ from aiohttp import ClientError, ClientRequest, ClientResponse, MultipartWriter,
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.payload import BytesPayload, IOBasePayload
 
+from nauth.transport.aiohttp_private import seekable
+
 __all__ = ["replayable", "settle"]
 
 _SMALL = 65_536
@@ -26,17 +28,10 @@ def replayable(body: object) -> bool:
     if isinstance(body, BytesPayload | bytes):
         return True
     if isinstance(body, IOBasePayload):
-        return not body.consumed and _seekable(body)
+        return not body.consumed and seekable(body)
     if isinstance(body, MultipartWriter):
         return not body.consumed and all(replayable(part) for part, _, _ in body)
     return False
-
-
-def _seekable(body: IOBasePayload) -> bool:
-    try:
-        return body._value.seekable()  # noqa: SLF001 - aiohttp has no public way to the file it was given
-    except (AttributeError, ValueError):  # not a real file, or closed
-        return False
 
 
 async def settle(request: ClientRequest, response: ClientResponse) -> None:

@@ -13,22 +13,20 @@ from nauth.events import Cause, Observer, RenewalStarted, notify
 from nauth.manager import reports
 from nauth.manager.deferred_commit import deposit
 from nauth.manager.held_token import NOTHING, Held
-from nauth.manager.per_loop import Room
+from nauth.manager.per_loop import Room, Rooms
 from nauth.manager.renewal import Minted, Renewal, fault_of
 from nauth.manager.revocation import revoke_all
 from nauth.manager.single_flight import ABANDONED, Flight, Outcome
 from nauth.manager.store_access import Shared
-from nauth.manager.token_cache import Holding
+from nauth.manager.token_cache import TokenCache
 from nauth.stores.base import StoreKey, TokenStore, Unsubscribe
 from nauth.stores.memory import default_store
 from nauth.token import RenewalPolicy, Token, TokenState
 
 __all__ = ["TokenManager"]
 
-_monotonic = SystemClock.monotonic
 
-
-class TokenManager(Holding):
+class TokenManager:
     """Keep one token alive for any number of coroutines, threads and event loops.
 
     * A fresh token is handed out without a lock and without waiting.
@@ -47,6 +45,9 @@ class TokenManager(Holding):
         observer: told of renewals, from a later turn of the loop; may be slow or raise without hurting anybody.
     """
 
+    # what the fast path reads is cheaper in slots
+    __slots__ = ("__dict__", "__weakref__", "_cache", "_monotonic", "_wall")
+
     def __init__(
         self,
         authenticator: Authenticator,
@@ -57,7 +58,14 @@ class TokenManager(Holding):
         clock: Clock | None = None,
         observer: Observer | None = None,
     ) -> None:
-        super().__init__(policy or RenewalPolicy(), clock or SystemClock(), observer)
+        self._policy, self._clock, self._observer = (
+            policy or RenewalPolicy(),
+            clock or SystemClock(),
+            observer,
+        )
+        self._monotonic, self._wall = self._clock.monotonic, self._clock.wall
+        self._rooms = Rooms()
+        self._cache = TokenCache(self._policy, self._clock, observer, busy=self._rooms.busy)
         self._store: TokenStore = store if store is not None else default_store(self._clock)
         self._renewable = getattr(authenticator, "renewable", True)
         self._key = key
@@ -67,13 +75,20 @@ class TokenManager(Holding):
         self._unsubscribe: Unsubscribe | None = None
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else self._held.state(self._monotonic(), self._wall()).value
+        state = (
+            "closed" if self._cache.closed else self._cache.held.state(self._monotonic(), self._wall()).value
+        )
         return f"<TokenManager {self._key.vendor}: {state}>"
 
     @property
     def current(self) -> Token | None:
         """The token held now, whatever its state; None before the first and after a revocation."""
-        return self._held.token
+        return self._cache.held.token
+
+    @property
+    def cache(self) -> TokenCache:
+        """What this manager holds in memory. For fast paths, which only read it; `token` decides everything else."""
+        return self._cache
 
     @property
     def key(self) -> StoreKey:
@@ -88,8 +103,10 @@ class TokenManager(Holding):
             NauthError: there is no valid token and none could be had; the kind says what the caller may do, and
                 `retry_after` when the next attempt makes sense.
         """
-        if _monotonic() < self._until:
-            return self._serving  # type: ignore[return-value]  # a window is only ever opened on a token
+        # `TokenCache.fresh`, written out: the call would cost a quarter of all this
+        held, monotonic, wall = self._cache.held, self._monotonic, self._wall
+        if held.renew_mono > monotonic() and held.renew_wall > wall():
+            return held.token  # type: ignore[return-value]  # what holds no token is never fresh
         answer = self._attend()
         if isinstance(answer, Token):
             return answer
@@ -134,14 +151,14 @@ class TokenManager(Holding):
         Starts a cool-down in which `renew(rejected=...)` raises `TokenRefusedError` instead of calling the vendor:
         a wrong account id must not become a renewal for each request. A token that is no longer current is ignored.
         """
-        if token.same_access(self._held.token):
-            with self._guard:
-                self._pauses.refused(self._monotonic())
+        if token.same_access(self._cache.held.token):
+            with self._cache.guard:
+                self._cache.pauses.refused(self._monotonic())
 
     def forgive(self) -> None:
         """Forget failed renewals, because what made them fail has changed: a person has signed in, say."""
-        with self._guard:
-            self._pauses.succeeded()
+        with self._cache.guard:
+            self._cache.pauses.succeeded()
 
     async def revoke(self) -> None:
         """End the current token's life at the vendor and forget it, here and in the store.
@@ -165,45 +182,44 @@ class TokenManager(Holding):
 
         Does not revoke: others may share the session. Closing twice does nothing.
         """
-        self._closed, self._until = True, -inf
+        self._cache.close()
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
         await self._rooms.drain()
-        self._replace(NOTHING)
+        with self._cache.guard:
+            self._cache.held = NOTHING
 
     # --- the callers' side: decides without awaiting -------------------------------------------------
 
     def _attend(self) -> Token | Flight:
         """Return a token to serve now or the flight to wait for, starting one where it is due."""
         self._check_open()
-        now, room = self._held, self._rooms.here()
+        now, room = self._cache.held, self._rooms.here()
         flight = room.flight
         if now.token is None or now.expire_mono == -inf:  # nothing to serve, whatever the clocks say
             if flight is None:
                 return self._start_cold(room, now)
             return flight if self._observer is None else reports.joined(self._observer, flight)
-        mono, wall = self._monotonic(), self._wall()
-        state = now.state(mono, wall)
+        mono = self._monotonic()
+        state = now.state(mono, self._wall())
         if state is TokenState.EXPIRED:
             if flight is None:
                 return self._start_cold(room, now)
             return reports.joined(self._observer, flight)
-        if state is TokenState.FRESH:
-            self._open_window(now, mono, wall)
-        elif flight is None and self._pauses.may_try_quietly(mono):
+        if state is TokenState.STALE and flight is None and self._cache.pauses.may_try_quietly(mono):
             self._start(room, Cause.STALE, now)
         return now.token
 
     def _start_cold(self, room: Room, now: Held) -> Flight:
-        self._pauses.check(self._monotonic())
+        self._cache.pauses.check(self._monotonic())
         flight = self._start(room, Cause.COLD if now.token is None else Cause.EXPIRED, now)
         return reports.joined(self._observer, flight)
 
     def _demand(self, rejected: Token | None) -> Token | Flight:
         """Return a token other than `rejected` or the flight that will bring one, starting it where it is due."""
         self._check_open()
-        now = self._held
+        now = self._cache.held
         if rejected is not None:
             if not self._renewable:
                 raise TokenRefusedError(
@@ -211,18 +227,15 @@ class TokenManager(Holding):
                     "is complete, still valid, and meant for this address",
                     status=401,
                 )
-            if now.token is not None and not rejected.same_access(now.token) and self._is_alive():
+            if now.token is not None and not rejected.same_access(now.token) and self._cache.alive():
                 return now.token
-            with self._guard:
-                error = self._pauses.refusal(self._monotonic())
-                if error is None and rejected.same_access(self._held.token):
-                    self._replace(self._held.dead())
+            error = self._cache.reject(rejected)
             if error is not None:
                 return self._look(error, rejected)
         room = self._rooms.here()
         flight = room.flight
         if flight is None:
-            self._pauses.check(self._monotonic())
+            self._cache.pauses.check(self._monotonic())
             flight = self._start(room, Cause.FORCED if rejected is None else Cause.REJECTED, now, rejected)
         elif rejected is not None:
             flight.rejected.append(rejected)
@@ -235,19 +248,19 @@ class TokenManager(Holding):
         if look is not None:
             look.rejected.append(rejected)
             return look
-        if not self._pauses.may_look(self._monotonic()):
+        if not self._cache.pauses.may_look(self._monotonic()):
             raise error
         look = room.look = Flight(Cause.REJECTED, asyncio.get_running_loop(), rejected)
         room.own(self._run_look(room, look, error), name="nauth look")
         return look
 
     def _check_open(self) -> None:
-        if self._closed:
+        if self._cache.closed:
             raise ClosedError("this client was closed; open a new one, or keep it open while it is used")
 
     def _start(self, room: Room, cause: Cause, seen: Held, rejected: Token | None = None) -> Flight:
         if self._unsubscribe is None:
-            self._unsubscribe = self._store.subscribe(self._key, self._on_change)
+            self._unsubscribe = self._store.subscribe(self._key, self._cache.adopt)
         flight = Flight(cause, asyncio.get_running_loop(), rejected)
         # first of all: an eager task runs its body before the call that makes it returns
         room.flight = flight
@@ -262,12 +275,12 @@ class TokenManager(Holding):
         outcome = ABANDONED
         try:
             async with room.lock:
-                base = self._held
+                base = self._cache.held
                 if base.token is None and flight.cause is Cause.STALE and not len(flight):
                     return  # revoked while we waited for the lock, and no caller waits: do not sign in again
                 # not the base's version: it may have been pushed since, and then it is what the callers want
                 since = None if flight.cause is Cause.FORCED else min(seen.version, base.version)
-                made = await self._renewal.run(lambda: self._held, flight.rejected, since=since)
+                made = await self._renewal.run(lambda: self._cache.held, flight.rejected, since=since)
             outcome = self._take(room, made, base, flight, started)
         except NauthError as error:
             outcome = self._fail(fresh_copy(error), flight, started)
@@ -281,7 +294,7 @@ class TokenManager(Holding):
         outcome = ABANDONED
         try:
             async with room.lock:
-                outcome = await revoke_all(self._renewal, lambda: self._held.token, self._forget)
+                outcome = await revoke_all(self._renewal, lambda: self._cache.held.token, self._cache.forget)
         finally:
             flight.land(outcome)
 
@@ -290,16 +303,16 @@ class TokenManager(Holding):
         age_s = self._monotonic() - made.asked_at
         # looked at again: a 401 may have arrived while the token was being stored
         fault = made.fault or fault_of(made.token, age_s, flight.rejected)
-        with self._guard:
-            now = self._held
+        with self._cache.guard:
+            now = self._cache.held
             # pushed before its answer came: placed anew all the same, for the wall clock may have been stepped since
             ours = made.token.same_access(now.token)
             # else a sibling's newer record may have been pushed while this one was on its way
             if ours or now.version <= made.version or now.version == base.version:
                 version, stored = max(made.version, now.version), made.stored or (ours and now.stored)
-                self._hold(made.token, version, age_s, dead=fault is not None, stored=stored)
+                self._cache.hold(made.token, version, age_s, dead=fault is not None, stored=stored)
             if fault is None:
-                self._pauses.succeeded()
+                self._cache.pauses.succeeded()
         if not made.stored:
             room.own(self._run_deposit(room, made), name="nauth deposit")
         if fault is not None:
@@ -309,9 +322,9 @@ class TokenManager(Holding):
 
     def _fail(self, error: NauthError, flight: Flight, started: float) -> Outcome:
         now = self._monotonic()
-        with self._guard:
-            quiet = self._is_alive()
-            self._pauses.failed(error, now, valid=quiet)
+        with self._cache.guard:
+            quiet = self._cache.alive()
+            self._cache.pauses.failed(error, now, valid=quiet)
         reports.failed(self._observer, flight, error, took_s=now - started, quiet=quiet)
         return Outcome(error=error)
 
@@ -320,17 +333,17 @@ class TokenManager(Holding):
             made,
             self._renewal,
             room,
-            current=lambda: self._held.token,
-            stored=self._on_change,
-            closing=lambda: self._closed,
+            current=lambda: self._cache.held.token,
+            stored=self._cache.adopt,
+            closing=lambda: self._cache.closed,
         )
 
     async def _run_look(self, room: Room, look: Flight, error: NauthError) -> None:
         outcome = Outcome(error=error)
         try:
-            record = await self._renewal.look(self._held, look.rejected)
+            record = await self._renewal.look(self._cache.held, look.rejected)
             if record is not None:
-                self._on_change(record)
+                self._cache.adopt(record)
                 outcome = Outcome(token=record.token)
         finally:
             room.look = None

@@ -136,8 +136,8 @@ class Sandbox(abc.ABC):
             return
         app = web.Application()
         for endpoint, (method, path, handler) in self.routes().items():
-            app.router.add_route(method, path, self._serving(endpoint, handler))
-        app.router.add_route(hdrs.METH_ANY, "/{path:.*}", self._serving("unknown", self.unknown))
+            app.router.add_route(method, path, self._answering(endpoint, handler))
+        app.router.add_route(hdrs.METH_ANY, "/{path:.*}", self._answering("unknown", self.unknown))
         app.on_response_prepare.append(self._without_date)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
         await runner.setup()
@@ -193,7 +193,7 @@ class Sandbox(abc.ABC):
             if watch.counter[watch.endpoint] >= watch.count and not watch.reached.done():
                 watch.reached.set_result(None)
 
-    def _serving(self, endpoint: str, handler: Handler) -> Handler:
+    def _answering(self, endpoint: str, handler: Handler) -> Handler:
         """Wrap `handler` in what holds for every request: counting, faults, the date, the log."""
 
         async def work(request: web.Request) -> web.Response:

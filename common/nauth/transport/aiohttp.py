@@ -116,7 +116,7 @@ class AiohttpTransport:
                 stacklevel=2,
             )
 
-    def _session(self) -> ClientSession:
+    def _usable_session(self) -> ClientSession:
         if self._given is not None:
             session = self._given()
             if session.closed:
@@ -137,7 +137,7 @@ class AiohttpTransport:
             request, self._clock, own=self._given is None, connect=self._connect, total=self._total
         )
         try:
-            session = self._session()
+            session = self._usable_session()
             async with session.request(
                 request.method,
                 request.url,

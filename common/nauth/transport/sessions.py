@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 from aiohttp import ClientSession
 
+from nauth.transport.aiohttp_private import close_now
+
 __all__ = ["LoopSessions"]
 
 
@@ -77,4 +79,4 @@ def _drop(session: ClientSession) -> None:
     connector = session.connector
     session.detach()
     if connector is not None:
-        connector._close()  # noqa: SLF001 - what aiohttp's own `__del__` does; the public one must be awaited
+        close_now(connector)

@@ -89,7 +89,7 @@ class Rooms:
         self._guard = threading.Lock()
         # a room holds its loop, so weak keys would never let go of either
         self._table: dict[asyncio.AbstractEventLoop, Room] = {}
-        self._serving: Room | None = None
+        self._teller: Room | None = None
         self._home: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
         self._inherited: list[object] = []
@@ -106,11 +106,11 @@ class Rooms:
         room = self._table.get(asyncio.get_running_loop())
         if room is None or room.closed or self._pid != os.getpid():
             room = self._opened(asyncio.get_running_loop())
-        if self.subscribers and self._serving is not room:
+        if self.subscribers and self._teller is not room:
             with self._guard:
-                if self._serving is None or self._serving.gone:
-                    self._serving = room
-            if self._serving is room:
+                if self._teller is None or self._teller.gone:
+                    self._teller = room
+            if self._teller is room:
                 room.watch.serve()
         return room
 
@@ -133,8 +133,8 @@ class Rooms:
         with self._guard:
             if self._pid != os.getpid():
                 # the parent's connections: kept, for closing them here would close them there
-                self._inherited += [self._table, self._serving]
-                self._table, self._serving, self._pid = {}, None, os.getpid()
+                self._inherited += [self._table, self._teller]
+                self._table, self._teller, self._pid = {}, None, os.getpid()
             for other in [other for other, room in self._table.items() if room.gone]:
                 del self._table[other]
             if not self._source.ours:

@@ -40,19 +40,19 @@ class Watch:
         self._waiters: dict[str, set[asyncio.Future[bool]]] = {}
         self._reader: asyncio.Task[None] | None = None
         self._up = False
-        self._serving = False
+        self._telling = False
 
     def serve(self) -> None:
         """Tell the subscribers from now on."""
-        if not self._serving:
-            self._serving = True
+        if not self._telling:
+            self._telling = True
             self._start()
             if self._up:
                 self._engine.own(self._catch_up())
 
     async def stop(self) -> None:
         """End the subscription."""
-        self._serving = False
+        self._telling = False
         while self._reader is not None and not self._reader.done():
             self._reader.cancel()
             await asyncio.wait([self._reader], timeout=_CANCEL_S)
@@ -166,7 +166,7 @@ class Watch:
             data = message["data"]
             what, _, digest = (data.decode() if isinstance(data, bytes) else data).partition(" ")
             self._wake(digest, changed=True)
-            if what != "released" and self._serving and self._subscribers.want(digest):
+            if what != "released" and self._telling and self._subscribers.want(digest):
                 await self._relay(digest, gone=what == "discarded")
 
     async def _catch_up(self) -> None:
@@ -174,7 +174,7 @@ class Watch:
             await self._sync()
 
     async def _sync(self) -> None:
-        for digest in self._subscribers.digests() if self._serving else ():
+        for digest in self._subscribers.digests() if self._telling else ():
             found = await self._engine.ask(LOAD, digest, read=loaded)
             # no record is no news: Redis may have lost it, and the token is as good as before
             if found is not None:
