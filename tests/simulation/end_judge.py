@@ -65,8 +65,11 @@ class EndJudge:
         return now
 
     def _at_risk(self, node: Node, loop: SimLoop) -> bool:
-        """Is a call under way, or has it brought what is not yet held and stored?"""
-        if any(call.loop is loop for call in node.notes.calls.values()) or not node.manager._held.stored:
+        """Has a task called the vendor that is not over, or is something not yet held and stored?"""
+        calling = any(
+            task is not None and task.get_loop() is loop and not task.done() for task in node.notes.first
+        )
+        if calling or not node.manager._cache.held.stored:
             return True
         made, where = node.notes.minted or (None, None)
         return made is not None and where is loop and self._serial(node.manager.current) < made.serial
@@ -81,7 +84,8 @@ class EndJudge:
             longest = (BOUND_S if risk else 0.0) + FAREWELL_S + _SLACK_S
             if took > longest:
                 judge.violate(f"{process.name}'s loop took {took:.3f} s to end, more than {longest:.3f} s")
-        if closing:
+        # a store that hangs may hold a cancelled renewal up for longer than is waited for
+        if closing and took < (BOUND_S if risk else 0.0) + FAREWELL_S - _SLACK_S:
             for task in self.world.scheduler.of(loop):
                 if task.get_name().startswith("nauth"):
                     judge.violate(f"{task.get_name()} of {process.name} outlives its loop")
@@ -116,11 +120,11 @@ class EndJudge:
             record < made.serial
             and made.refresh is not None
             and not trouble
-            and self._store_is_up(node, began)
+            and self._store_is_up(node, made, began)
         ):
             self.judge.violate(f"{node.name} did not store {made.access} as its loop ended")
 
-    def _store_is_up(self, node: Node, began: float) -> bool:
+    def _store_is_up(self, node: Node, made: Grant, began: float) -> bool:
         world, store = self.world, self.world.store
         others = len([process for process in world.everybody if not process.dead]) > 1
         return not (
@@ -128,7 +132,8 @@ class EndJudge:
             or store.flaky
             or store.tail
             or store.stall_until >= began
-            or store.restarted >= began
+            or store.restarted >= made.granted
+            or (store.lease is not None and store.valid(store.lease))
             or others
             or (self.judge._alone and node.handle.failures)
         )
@@ -166,7 +171,7 @@ class EndJudge:
         """It is over, `cut` short or with an answer: within its deadline, and not before its time?"""
         process, now, judge = call.node.process, self._now, self.judge
         deadline = call.first + self.world.plan.policy.deadline.total_seconds()
-        if process.resumed >= call.began:
+        if process.resumed >= call.first:
             return
         if now > deadline + _SLACK_S:
             judge.violate(f"{call.node.name}'s {call.what} went on {now - deadline:.3f} s past its deadline")

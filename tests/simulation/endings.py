@@ -29,7 +29,7 @@ def check_idle(world: World, when: str) -> None:
     lease = world.store.lease
     if lease is not None and world.store.valid(lease):
         holder = lease.handle.node
-        if not holder.process.dead and not holder.handle.failures:
+        if not holder.process.dead and not holder.handle.failures and not lease.gone(holder.process):
             judge.violate(f"{when}: {holder.name} never gave its lease back")
     if any(not waiter.get_loop().is_closed() for _, waiter in world.store.waiters):
         judge.violate(f"{when}: somebody still waits for the store")

@@ -68,7 +68,13 @@ class StoreHandle:
     async def lease(self, key: StoreKey, ttl: timedelta) -> Lease | None:
         ttl_s = ttl.total_seconds()
         end = self.node.clock.monotonic() + ttl_s
-        lease: SimLease | None = await self._do("lease", self.server.do_lease, self, key, ttl_s, end)
+        gone = self.server.lease
+        if gone is not None and gone.gone(
+            self.node.process
+        ):  # as every store does that knows whom it asks for
+            await self._do("release", self.server.do_release, gone)
+        asker = current_task()
+        lease: SimLease | None = await self._do("lease", self.server.do_lease, self, key, ttl_s, end, asker)
         if lease is not None:
             self.leases[current_task()] = lease
         return lease

@@ -134,7 +134,7 @@ class MemoryHandle(StoreHandle):
     def _wrap(self, inner: Lease, key: StoreKey) -> Lease:
         now = self.world.scheduler.now
         ends = now + inner.remaining.total_seconds()
-        lease = _Wrapped(self, key, 0, granted=now, ends=ends, local_end=0.0)
+        lease = _Wrapped(self, key, 0, granted=now, ends=ends, local_end=0.0, asker=current_task())
         lease.inner = inner
         self.server.lease = self.leases[current_task()] = lease
         return lease

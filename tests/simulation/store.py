@@ -14,6 +14,7 @@ from tests.simulation.clocks import EPOCH
 
 if TYPE_CHECKING:
     from tests.simulation.handle import StoreHandle
+    from tests.simulation.process import Process
     from tests.simulation.world import World
 
 __all__ = ["SimLease", "StoreServer", "settle"]
@@ -22,7 +23,7 @@ __all__ = ["SimLease", "StoreServer", "settle"]
 class SimLease:
     """A lease. Its holder counts from before it asked, the server from when it granted: the holder ends first."""
 
-    __slots__ = ("_clock", "_local_end", "ends", "granted", "handle", "key", "number")
+    __slots__ = ("_clock", "_local_end", "asker", "ends", "granted", "handle", "key", "number")
 
     def __init__(
         self,
@@ -33,13 +34,22 @@ class SimLease:
         granted: float,
         ends: float,
         local_end: float,
+        asker: asyncio.Task[Any] | None = None,
     ) -> None:
+        self.asker = asker
         self.handle, self.key, self.number, self.granted, self.ends = handle, key, number, granted, ends
         self._clock, self._local_end = handle.node.clock, local_end
 
     @property
     def remaining(self) -> timedelta:
         return timedelta(seconds=self._local_end - self._clock.monotonic())
+
+    def gone(self, process: Process) -> bool:
+        """Tell whether it was asked for by a task of this process whose loop has been closed since."""
+        if self.asker is None or self.handle.node.process is not process:
+            return False
+        loop = self.asker.get_loop()
+        return loop.is_closed() or getattr(loop, "gone", False)
 
 
 class StoreServer:
@@ -101,12 +111,21 @@ class StoreServer:
         age_s = max(self.world.scheduler.now - asked, 0.0)
         return Record(token=token, version=version, age=timedelta(seconds=age_s))
 
-    def do_lease(self, handle: StoreHandle, key: StoreKey, ttl_s: float, local_end: float) -> SimLease | None:
+    def do_lease(
+        self,
+        handle: StoreHandle,
+        key: StoreKey,
+        ttl_s: float,
+        local_end: float,
+        asker: asyncio.Task[Any] | None,
+    ) -> SimLease | None:
         now = self.world.scheduler.now
         if self.lease is not None and self.lease.ends > now:
             return None
         self.granted += 1
-        self.lease = SimLease(handle, key, self.granted, granted=now, ends=now + ttl_s, local_end=local_end)
+        self.lease = SimLease(
+            handle, key, self.granted, granted=now, ends=now + ttl_s, local_end=local_end, asker=asker
+        )
         return self.lease
 
     def do_extend(self, lease: SimLease, ttl_s: float, local_end: float) -> SimLease:
@@ -114,7 +133,13 @@ class StoreServer:
             raise LeaseLostError("the lease ended before it could be extended")
         end = self.world.scheduler.now + ttl_s
         self.lease = SimLease(
-            lease.handle, lease.key, lease.number, granted=lease.granted, ends=end, local_end=local_end
+            lease.handle,
+            lease.key,
+            lease.number,
+            granted=lease.granted,
+            ends=end,
+            local_end=local_end,
+            asker=lease.asker,
         )
         return self.lease
 
