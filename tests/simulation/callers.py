@@ -136,6 +136,22 @@ async def _revoke(node: Node, mood: float) -> None:
     node.world.judge.revoked(node)
 
 
+async def _visit(node: Node, mood: float) -> None:
+    """Open a client for one request, as handlers of requests do, and close it, or forget to."""
+    guest = node.process.join()
+    try:
+        await _plain(guest, mood)
+    finally:
+        if mood < 0.6:
+            node.world.judge.hurt("close")
+            try:
+                await close(guest)
+            finally:
+                node.process.part(guest)
+        else:
+            node.process.part(guest)
+
+
 async def close(node: Node) -> None:
     """Close the manager."""
     node.closed, node.closes_at = True, min(node.closes_at, node.world.scheduler.now)
@@ -171,4 +187,5 @@ BEHAVIOURS: dict[str, Callable[[Node, float], Coroutine[Any, Any, None]]] = {
     "force": _force,
     "reject": _reject,
     "revoke": _revoke,
+    "visit": _visit,
 }

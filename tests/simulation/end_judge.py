@@ -56,12 +56,16 @@ class EndJudge:
             if task.get_name() != "recipe":
                 self.noticed.setdefault(task, now)
         if not again:
-            risk = any(self._at_risk(node, loop) for node in process.nodes)
+            risk = any(self._at_risk(node, loop) for node in process.every_node)
             # what the store was doing may be a commit
             busy = any(
                 op.loop is loop and op.what in ("commit", "discard") for op in self._operations.values()
             )
-            self.closings[loop] = (now, risk or busy, {node: node.handle.broken for node in process.nodes})
+            self.closings[loop] = (
+                now,
+                risk or busy,
+                {node: node.handle.broken for node in process.every_node},
+            )
         return now
 
     def _at_risk(self, node: Node, loop: SimLoop) -> bool:
@@ -81,6 +85,8 @@ class EndJudge:
             return
         took, judge = self._now - began, self.judge
         if process.resumed < began:
+            # a caller that closes a client on its way out waits for its renewal as long as closing does
+            risk = risk or any(began - BOUND_S <= node.closes_at <= self._now for node in process.every_node)
             longest = (BOUND_S if risk else 0.0) + FAREWELL_S + _SLACK_S
             if took > longest:
                 judge.violate(f"{process.name}'s loop took {took:.3f} s to end, more than {longest:.3f} s")
@@ -89,7 +95,7 @@ class EndJudge:
             for task in self.world.scheduler.of(loop):
                 if task.get_name().startswith("nauth"):
                     judge.violate(f"{task.get_name()} of {process.name} outlives its loop")
-        for node in process.nodes:
+        for node in process.every_node:
             self._saved(node, loop, began, node.handle.broken > broken.get(node, 0))
 
     def _saved(self, node: Node, loop: SimLoop, began: float, trouble: bool) -> None:
@@ -209,6 +215,11 @@ class EndJudge:
         self._operations[call.task] = call
         return call
 
+    def superseded(self, node: Node, what: str) -> None:
+        """The store refused an operation: after a commit another client's token is in the place of ours."""
+        if what == "commit":
+            node.notes.minted = None
+
     def operation_over(self, call: Call) -> None:
         """It is over."""
         if self._operations.get(call.task) is call:
@@ -238,7 +249,9 @@ class EndJudge:
     def wrecked(self, process: Process, loop: SimLoop, *, how: str = "wreck") -> None:
         """A loop is about to be closed with whatever is pending, or lost in a fork."""
         judge = self.judge
-        calls = [call for node in process.nodes for call in node.notes.calls.values() if call.loop is loop]
+        calls = [
+            call for node in process.every_node for call in node.notes.calls.values() if call.loop is loop
+        ]
         judge.hurt(how, 1 + len(calls))
         for call in calls:
             self._counts_as_failed(call.node)
@@ -246,7 +259,7 @@ class EndJudge:
 
     def forget(self, process: Process, loop: SimLoop) -> None:
         """A loop is closed: nothing that ran there is heard of again."""
-        for node in process.nodes:
+        for node in process.every_node:
             for task, call in list(node.notes.calls.items()):
                 if call.loop is loop:
                     del node.notes.calls[task]

@@ -36,7 +36,6 @@ class StoreHandle:
         leases: what each task believes to hold.
         failures: operations that did not end well.
         broken: those of them that failed by themselves, and were not cancelled.
-        blocked: how the network treats it now: "", "refuse", "hang" or "lose".
     """
 
     persistent = False
@@ -47,7 +46,11 @@ class StoreHandle:
         self.failures: int = 0
         self.broken: int = 0
         self._last_step = self._in_step = 0
-        self.blocked = ""
+
+    @property
+    def blocked(self) -> str:
+        """How the network treats its process now."""
+        return self.node.process.blocked
 
     def cut_off(self) -> bool:
         """Tell whether nothing gets through now."""
@@ -201,6 +204,7 @@ class StoreHandle:
         result, error = outcome
         self.node.step(name if error is None else f"{name}-")
         if error is not None:
+            world.judge.ends.superseded(self.node, name)
             raise error
         return result
 

@@ -247,7 +247,7 @@ class Endings:
                     world.scheduler.now + delay,
                     world.call,
                     process.slot,
-                    index % len(process.nodes),
+                    index % world.plan.nodes[process.slot],
                     what,
                     mood,
                 )

@@ -84,6 +84,7 @@ class Plan:
         skewed: whether wall clocks are wrong, by hours.
         endings: of loops.
         loops: how many each process has at a time.
+        shared: whether the managers of a process share one store object, and with it one state.
         followers: who calls after a process goes on with a new loop: (after how long, which manager, what, mood).
     """
 
@@ -104,6 +105,7 @@ class Plan:
         self.murder = 0
         self.endings: list[End] = []
         self.loops = 1
+        self.shared = False
         self.followers: list[tuple[float, int, str, float]] = []
 
     def describe(self) -> str:
@@ -207,6 +209,8 @@ def make_plan(  # noqa: C901 - in the order of the draws
 
 _ENDING = 0.4
 """The share of plans in which loops end."""
+SHARES = False
+"""Whether the clients of one store object in one process share the state of a credential."""
 FORKS = False
 """Whether the library can be told that this process is the child of a fork."""
 _HOWS = (
@@ -248,6 +252,10 @@ def _add_endings(plan: Plan, moments: list[float], draw: Callable[[], float]) ->
                 again=0.05 if draw() < 0.5 else 6 * draw(),
             )
         )
+    plan.shared = SHARES and draw() < 0.7
+    for _ in range(int(draw() * draw() * 10)):
+        moment = moments[int(draw() * len(moments))]
+        plan.callers.append((moment + 3 * draw(), int(draw() * len(plan.nodes)), 0, "visit", draw()))
     for _ in range(1 + int(draw() * 4)):
         what = "plain" if draw() >= plan.unruly else _BEHAVIOURS[int(draw() * len(_BEHAVIOURS))]
         plan.followers.append((3 * draw() if draw() < 0.6 else 40 * draw(), int(draw() * 2), what, draw()))

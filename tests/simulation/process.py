@@ -55,7 +55,13 @@ class Process:
         self.resumed = -1.0  # when it last ceased to stand still
         self.woke = -1.0  # the same, where its monotonic clock stood still as well
         self.stood_still = 0.0
-        self.nodes = [Node(self, index) for index in range(plan.nodes[slot])]
+        self.handle: StoreHandle | None = None  # the one of all its managers, in some worlds
+        self.notes = Notes()
+        self.nodes: list[Node] = []
+        self.every_node: list[Node] = []  # those that have parted, too
+        self.blocked = ""  # how the network to the store treats it now: "", "refuse", "hang" or "lose"
+        for _ in range(plan.nodes[slot]):
+            self.join()
         self._watch(loop)
         for _ in range(1, plan.loops):
             self.open()
@@ -64,6 +70,18 @@ class Process:
     def standing(self) -> bool:
         """Whether it stands still now."""
         return self.world.scheduler.now < self.resumed
+
+    def join(self) -> Node:
+        """Open one more client."""
+        node = Node(self, len(self.every_node))
+        self.nodes.append(node)
+        self.every_node.append(node)
+        return node
+
+    def part(self, guest: Node) -> None:
+        """Forget a client."""
+        if guest in self.nodes:
+            self.nodes.remove(guest)
 
     def open(self) -> SimLoop:
         """Go on with a new loop: the same managers, the same memory."""
@@ -74,8 +92,13 @@ class Process:
         self._watch(loop)
         return loop
 
+    def watch(self) -> None:
+        """Look at what is held after each step of this process."""
+        for node in self.nodes:
+            node.watch()
+
     def _watch(self, loop: SimLoop) -> None:
-        loop.watches.extend(node.watch for node in self.nodes)
+        loop.watches.append(self.watch)
         if self.world.plan.endings:
             loop.watches.append(partial(self.world.endings.turn, self))
 
@@ -85,13 +108,17 @@ class Node:
 
     def __init__(self, process: Process, index: int) -> None:
         self.process, self.world = process, process.world
-        self.name = f"{process.name}.{'ab'[index]}"
+        self.name = f"{process.name}.{chr(ord('a') + index % 26)}"
         self.clock = process.clock
-        self.handle = (MemoryHandle if self.world.plan.memory else StoreHandle)(self, self.world.store)
+        handle = process.handle if self.world.plan.shared else None
+        if handle is None:
+            handle = (MemoryHandle if self.world.plan.memory else StoreHandle)(self, self.world.store)
+            process.handle = handle
+        self.handle: StoreHandle = handle
         self.closed, self.closes_at = False, inf
         self.path: list[str] = []
         self.last: Held | None = None
-        self.notes = Notes()
+        self.notes = process.notes if self.world.plan.shared else Notes()
         self.manager = TokenManager(
             SimAuthenticator(self),
             key=KEY,

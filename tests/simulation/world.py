@@ -209,8 +209,7 @@ class World:
         elif process.dead:
             return
         elif what in ("refuse", "hang", "lose"):
-            for node in process.nodes:
-                node.handle.blocked = what
+            process.blocked = what
             self.scheduler.at(now + span, self._join, process)
         elif what == "kill":
             self._kill(process, span / 4)
@@ -223,8 +222,7 @@ class World:
             self.spawn(node, "closing", close)
 
     def _join(self, process: Process) -> None:
-        for node in process.nodes:
-            node.handle.blocked = ""
+        process.blocked = ""
 
     def murder(self, process: Process) -> None:
         """Kill a process amid what it does, unless that is dead by now."""
