@@ -91,7 +91,7 @@ class EndJudge:
             if took > longest:
                 judge.violate(f"{process.name}'s loop took {took:.3f} s to end, more than {longest:.3f} s")
         # a store that hangs may hold a cancelled renewal up for longer than is waited for
-        if closing and took < (BOUND_S if risk else 0.0) + FAREWELL_S - _SLACK_S:
+        if closing and took < FAREWELL_S - _SLACK_S:
             for task in self.world.scheduler.of(loop):
                 if task.get_name().startswith("nauth"):
                     judge.violate(f"{task.get_name()} of {process.name} outlives its loop")

@@ -33,7 +33,8 @@ def check_idle(world: World, when: str) -> None:
             judge.violate(f"{when}: {holder.name} never gave its lease back")
     if any(not waiter.get_loop().is_closed() for _, waiter in world.store.waiters):
         judge.violate(f"{when}: somebody still waits for the store")
-    kept = [task for task in tasks._running if not task.get_loop().is_closed()]
+    loops = [loop for loop in tasks._running if not (loop.is_closed() or getattr(loop, "gone", False))]
+    kept = [work for loop in loops for work in tasks._running[loop]]
     if kept:
         judge.violate(f"{when}: {len(kept)} owned tasks are still kept")
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 import asyncio
 import warnings
 from asyncio.events import _set_running_loop
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ import attrs
 
 from tests.simulation.callers import close
 from tests.simulation.loop import SimLoop
+from tests.simulation.memory import MemoryServer
 
 if TYPE_CHECKING:
     from tests.simulation.plan import End
@@ -275,6 +275,9 @@ class Endings:
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             for task in left:
+                loop = task.get_loop()
+                if isinstance(loop, SimLoop) and loop.gone:
+                    loop.closed = True  # from here on nothing of it is judged: it was the parent's
                 work: Any = task.get_coro()
                 try:
                     work.close()
@@ -292,12 +295,11 @@ class Endings:
             self.destroy(left, quiet=quiet or process.dead)
 
 
-after_fork: Callable[[Process], None]
-
-
-def _no_hook(process: Process) -> None:
-    raise NotImplementedError
-
-
-after_fork = _no_hook
-"""What a child does first; see `FORKS` in the plan."""
+def after_fork(process: Process) -> None:
+    """Do what `nauth.forks` lets a child do first, for what this process has."""
+    for node in process.nodes:
+        node.manager._rooms.after_fork()
+    if process.world.plan.memory:
+        assert isinstance(process.world.store, MemoryServer)
+        process.world.store.engine.after_fork()
+        process.world.store.engine._waiters.after_fork()

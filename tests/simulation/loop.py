@@ -9,10 +9,12 @@ from asyncio.events import _set_running_loop
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+from nauth.tasks import Keeper, Work
+
 if TYPE_CHECKING:
     from tests.simulation.scheduler import Scheduler
 
-__all__ = ["SimLoop", "SimTask", "Turn"]
+__all__ = ["SimKeeper", "SimLoop", "SimTask", "Turn"]
 
 
 class Turn:
@@ -57,6 +59,21 @@ class SimTask(asyncio.Task[Any]):
         self.serial: int = len(made)
         super().__init__(work, loop=loop, name=name or "nameless", **more)
         made.append(weakref.ref(self))
+
+    def __hash__(self) -> int:
+        return self.serial
+
+
+class SimKeeper(Keeper):
+    """A keeper whose place in a set does not depend on its address either."""
+
+    def __init__(self, work: Work, *, loop: asyncio.AbstractEventLoop, name: str) -> None:
+        self.serial = id(self)
+        if isinstance(loop, SimLoop):
+            made: list[weakref.ref[Any]] = loop.scheduler.made
+            self.serial = len(made)
+            made.append(weakref.ref(self))
+        super().__init__(work, loop=loop, name=name)
 
     def __hash__(self) -> int:
         return self.serial

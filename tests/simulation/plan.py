@@ -211,7 +211,7 @@ _ENDING = 0.4
 """The share of plans in which loops end."""
 SHARES = False
 """Whether the clients of one store object in one process share the state of a credential."""
-FORKS = False
+FORKS = True
 """Whether the library can be told that this process is the child of a fork."""
 _HOWS = (
     *("end",) * 6,

@@ -17,7 +17,7 @@ from tests.simulation.coverage import Coverage
 from tests.simulation.endings import check_idle, check_store, check_timers
 from tests.simulation.invariants import Judge
 from tests.simulation.lifecycle import Endings
-from tests.simulation.loop import SimLoop
+from tests.simulation.loop import SimKeeper, SimLoop
 from tests.simulation.memory import MemoryServer
 from tests.simulation.plan import Plan, make_plan
 from tests.simulation.process import Node, Process
@@ -27,7 +27,7 @@ from tests.simulation.vendors import Vendor
 
 __all__ = ["LOOPS", "SCHEDULER", "World", "replay", "simulate"]
 
-ENDINGS = False
+ENDINGS = True
 """Whether seeds draw loops that end, unless told otherwise."""
 
 _QUIET_S = 200.0
@@ -77,6 +77,13 @@ class World:
 
     def run(self) -> list[str]:
         """Run to the end and return what was broken."""
+        before, tasks.keeper_type = tasks.keeper_type, SimKeeper
+        try:
+            return self._run()
+        finally:
+            tasks.keeper_type = before
+
+    def _run(self) -> list[str]:
         judge, plan, scheduler = self.judge, self.plan, self.scheduler
         for when, what, slot, span in plan.events:
             scheduler.at(when, self._happen, what, slot, span)
@@ -107,7 +114,8 @@ class World:
             for process in self.everybody:
                 self._silence(process)
             self.endings.finish(quiet=True)
-        tasks._running.difference_update([task for task in tasks._running if task.get_loop().is_closed()])
+        for loop in [loop for loop in tasks._running if loop.is_closed() or getattr(loop, "gone", False)]:
+            del tasks._running[loop]
         return judge.violations + [f"complaint: {said}" for said in scheduler.complaints]
 
     def alive(self) -> list[Node]:

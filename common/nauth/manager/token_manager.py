@@ -19,6 +19,7 @@ from nauth.errors import (
 )
 from nauth.events import Cause, Observer, RenewalStarted, notify
 from nauth.manager import reports
+from nauth.manager.backoff import CoolingDown
 from nauth.manager.deferred_commit import deposit
 from nauth.manager.held_token import NOTHING, Held
 from nauth.manager.per_loop import Room, Rooms
@@ -308,9 +309,22 @@ class TokenManager:
                 # not the base's version: it may have been pushed since, and then it is what the callers want
                 since = None if flight.cause is Cause.FORCED else min(seen.version, base.version)
                 made = await self._renewal.run(
-                    lambda: self._cache.held, flight.rejected, since=since, spare=partial(self._spare, base)
+                    lambda: self._cache.held,
+                    flight.rejected,
+                    since=since,
+                    spare=partial(self._spare, base),
+                    permit=lambda: self._cache.pauses.permit(self._monotonic()),
                 )
             outcome = self._take(room, made, base, flight, started)
+        except CoolingDown as ended:
+            outcome = Outcome(error=fresh_copy(ended.error))
+            reports.failed(
+                self._observer,
+                flight,
+                ended.error,
+                took_s=self._monotonic() - started,
+                quiet=self._cache.alive(),
+            )
         except NauthError as error:
             outcome = self._fail(fresh_copy(error), flight, started)
         except Exception as error:  # noqa: BLE001 - an authenticator's bug must reach the callers as a typed error
