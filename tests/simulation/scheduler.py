@@ -13,6 +13,7 @@ Nothing here waits: when no callback is ready, the time jumps to the next timer.
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import random
 import weakref
@@ -106,6 +107,8 @@ class Scheduler:
                 if loop.parked is not None:
                     loop.parked.append(turn)
                     continue
+                if loop.closed or loop.gone:
+                    continue  # the outside world's news for it come too late
                 context = turn.context
                 try:
                     if context is None:
@@ -139,6 +142,20 @@ class Scheduler:
         # not `asyncio.all_tasks`, which would wade through what earlier runs left to the garbage collection
         found = [task for task in (ref() for ref in self.made) if task is not None]
         return [task for task in found if task.get_loop() is loop and not task.done()]
+
+    def visible(self, loop: SimLoop) -> list[asyncio.Task[Any]]:
+        """Return the unfinished tasks that a program finds when it asks for all of `loop`, oldest first."""
+        return sorted(asyncio.all_tasks(loop), key=hash)
+
+    def close(self, loop: SimLoop) -> list[asyncio.Task[Any]]:
+        """Close a loop: what it has ready or waiting for its time is dropped. Returns its tasks, pending for ever."""
+        left: list[asyncio.Task[Any]] = [*self.of(loop)]  # first of all: a turn may be all that holds a task
+        left += [task for task in self.visible(loop) if task not in left]
+        for task in left:
+            setattr(task, "_log_destroy_pending", False)  # noqa: B010 - an honest remark of Python's, and no fault
+        self.take(loop)
+        loop.parked, loop.closed = None, True
+        return left
 
     def take(self, loop: SimLoop) -> list[Turn]:
         """Take everything that `loop` has ready or waiting for its time away, and return it in order."""

@@ -148,6 +148,7 @@ class AiohttpTransport:
         try:
             if not own:
                 return await self._on_clients_session(request, attempt)
+            attempt.work.connecting()
             async with attempt.begin():
                 return await self._on_own_session(request, attempt)
         except NauthError as error:

@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import logging
 import random
-import threading
 from contextvars import Context
 from typing import Any
 
 import attrs
 
 from nauth.clock import SystemClock
+from nauth.forks import guard
 from nauth.stores.base import Listener, Record, StoreKey, Unsubscribe
 from nauth.stores.listeners import Listeners
 from nauth.stores.redis.executor import ScriptExecutor
@@ -49,7 +49,7 @@ class Subscribers:
 
     def __init__(self) -> None:
         self.commits = 0
-        self._guard = threading.Lock()
+        self._guard = guard()
         self._listeners = Listeners()
         self._topics: dict[str, _Topic] = {}
 
