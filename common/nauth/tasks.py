@@ -91,9 +91,9 @@ class Work:
 
     def follow(self, earlier: Work) -> None:
         """Belong to `earlier`, which began this while its loop was ending: the same bound, and its keeper waits for both."""
-        earlier._left += 1  # noqa: SLF001 - the class's own
+        earlier._left += 1
         self.task.add_done_callback(earlier.one_over)
-        self._end(earlier._noticed_at)  # noqa: SLF001 - the class's own
+        self._end(earlier._noticed_at)
 
     def one_over(self, _: object) -> None:
         """Let the keeper go when this work, and what followed it, are over."""
