@@ -242,7 +242,13 @@ class EndJudge:
             )
 
     def _notice_of(self, call: Call) -> float:
-        return inf if call.task is None else self.noticed.get(call.task, inf)
+        if call.task is None:
+            return inf
+        notice = self.noticed.get(call.task)
+        if notice is None:  # work that was begun by other work while the loop was ending has the same bound
+            began = self.closings.get(call.task.get_loop(), (inf, False, {}))[0]  # type: ignore[call-overload]  # a SimLoop
+            notice = began if began <= call.began <= began + BOUND_S else inf
+        return notice
 
     # --- closed loops --------------------------------------------------------------------------------------
 
@@ -254,7 +260,10 @@ class EndJudge:
         ]
         judge.hurt(how, 1 + len(calls))
         for call in calls:
-            self._counts_as_failed(call.node)
+            if not call.what.startswith("revoke"):
+                self._counts_as_failed(call.node)
+        for node in process.every_node:
+            node.notes.cool = -inf  # what had just failed there may not have been counted any more
         process.wrecked = self._now
 
     def forget(self, process: Process, loop: SimLoop) -> None:
