@@ -62,12 +62,13 @@ class NomadClient(VendorClient):
         environment: Nomad Media has none; only None is accepted.
         base_url: your admin host, with or without ``/api``; from `NOMAD_MEDIA_BASE_URL` if None.
         session: your own session for requests; never closed here.
-        store: where the token is shared; by default with every client of this process.
+        store: where the token is shared; by default in this process.
         policy: when to renew; by default 15 minutes before expiry. If a person may be asked, the default deadline is
             five minutes, so that there is time to answer.
         clock: source of time; the machine's clock if None.
         observer: called with each event, such as a renewal or a replay.
-        allow_persistence: accept a store that outlives the process, against Nomad's advice.
+        allow_persistence: accept a store that outlives the process, and the one that `NAUTH_STORE` names, against
+            Nomad's advice.
         on_interaction: asked for a second factor's code or a new password, if a login requires one.
         portal_url: your portal host, if it shall get the token too.
         sso_base_url: the URL that ``/auth/{provider}`` is below, if not the API's address.
@@ -115,6 +116,7 @@ class NomadClient(VendorClient):
             headers={"Accept": "application/json", "User-Agent": USER_AGENT},
             hidden_401=hidden_401,
             store=store,
+            may_persist=allow_persistence,
             policy=policy,
             clock=clock,
             observer=observer,

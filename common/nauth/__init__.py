@@ -37,6 +37,7 @@ from nauth.events import (
     RenewalSucceeded,
     RequestReplayed,
     TokenAdopted,
+    TokenRefused,
 )
 from nauth.manager.token_manager import TokenManager
 from nauth.secret import Secret
@@ -79,6 +80,7 @@ __all__ = [
     "Token",
     "TokenAdopted",
     "TokenManager",
+    "TokenRefused",
     "TokenRefusedError",
     "TokenState",
     "TokenStore",

@@ -16,12 +16,13 @@ from nauth.authenticator import Authenticator
 from nauth.bearer.aiohttp import BearerAuth
 from nauth.bearer.httpx import HttpxAuth, httpx_auth
 from nauth.bearer.unauthorized import Hidden401
-from nauth.clock import Clock
+from nauth.clock import Clock, SystemClock
 from nauth.errors import ClosedError, ConfigurationError
 from nauth.events import Observer
 from nauth.manager.token_manager import TokenManager
 from nauth.origins import resolve, unverified
 from nauth.request_options import PendingResponse, RequestOptions
+from nauth.stores.address import store_for_client
 from nauth.stores.base import StoreKey, TokenStore
 from nauth.tasks import own_task
 from nauth.token import RenewalPolicy, Token
@@ -54,7 +55,9 @@ class VendorClient:
         session: the user's own session for requests; never closed here. By default the client makes one.
         headers: what the vendor wants on every call.
         hidden_401: as for `BearerAuth`.
-        store, policy, clock, observer: as for `TokenManager`.
+        store: where the token is shared; if None, the one that `NAUTH_STORE` names, else the process's own.
+        may_persist: whether a store out of `NAUTH_STORE` may outlive the process.
+        policy, clock, observer: as for `TokenManager`.
     """
 
     # what the fast path of `token` reads is cheaper in slots
@@ -72,15 +75,20 @@ class VendorClient:
         headers: Mapping[str, str] | None = None,
         hidden_401: Hidden401 | None = None,
         store: TokenStore | None = None,
+        may_persist: bool = True,
         policy: RenewalPolicy | None = None,
         clock: Clock | None = None,
         observer: Observer | None = None,
     ) -> None:
         if session is not None:
             _check_session(session)
+        clock = clock or SystemClock()
+        if store is None:
+            store = store_for_client(key.vendor, clock=clock, may_persist=may_persist)
         self._manager = TokenManager(
             authenticator, key=key, store=store, policy=policy, clock=clock, observer=observer
         )
+        reporter = self._manager.reporter
         self._cache = self._manager.cache
         self._monotonic, self._wall = self._cache.monotonic, self._cache.wall
         self._base_url = base_url
@@ -89,10 +97,10 @@ class VendorClient:
         self._closed = False
         origins = [base_url, *origins]
         self._auth = BearerAuth(
-            self._manager, origins, headers=headers, hidden_401=hidden_401, observer=observer
+            self._manager, origins, headers=headers, hidden_401=hidden_401, observer=reporter
         )
         self._make_httpx_auth = partial(
-            httpx_auth, self._manager, origins, headers=headers, hidden_401=hidden_401, observer=observer
+            httpx_auth, self._manager, origins, headers=headers, hidden_401=hidden_401, observer=reporter
         )
         self._httpx_auth: HttpxAuth | None = None
         self._sessions = LoopSessions(self._make_session)

@@ -74,13 +74,15 @@ class Pauses:
             error.retry_after = timedelta(seconds=self._cool_until - now)
             raise error
 
-    def refused(self, now: float) -> None:
-        """Note that a token was refused although it had only just been issued."""
+    def refused(self, now: float) -> timedelta | None:
+        """Note that a token was refused although it had only just been issued; return the cool-down that this began."""
         if now < self._refused_until:
-            return  # many requests find out at the same time; one refusal is one refusal
+            return None  # many requests find out at the same time; one refusal is one refusal
         calm = self._refused_until + self._policy.pause_s(self._policy.cooldown, 40)
         self._refusals = 1 if now > calm else self._refusals + 1
-        self._refused_until = now + self._policy.pause_s(self._policy.cooldown, self._refusals)
+        cooldown_s = self._policy.pause_s(self._policy.cooldown, self._refusals)
+        self._refused_until = now + cooldown_s
+        return timedelta(seconds=cooldown_s)
 
     def refusal(self, now: float) -> TokenRefusedError | None:
         """Return why a rejected token must not be renewed now, or None where it may.
@@ -92,7 +94,9 @@ class Pauses:
         left = timedelta(seconds=self._refused_until - now)
         return TokenRefusedError(
             "the vendor refused a token that it had only just issued, so its age is not the cause and renewing "
-            f"again would change nothing. Renewals after a 401 are paused for {left.total_seconds():.1f} s more",
+            f"again would change nothing. Renewals after a 401 are paused for {left.total_seconds():.1f} s more. If "
+            "another process signs in with the same credentials, let them share one token: set NAUTH_STORE, or pass "
+            "each client the same store=",
             status=401,
             retry_after=left,
         )

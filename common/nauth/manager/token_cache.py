@@ -91,7 +91,7 @@ class TokenCache:
             # this manager's own commit; or its flight is about to report the adoption
             own = known or self._busy()
         if not own:
-            reports.adopted(self._observer, record.age, pushed=True)
+            reports.adopted(self._observer, record.age, pushed=True, expires_at=record.token.expires_at)
 
     def hold(self, token: Token, version: int, age_s: float, *, dead: bool, stored: bool = True) -> None:
         """Hold `token`, asked for `age_s` seconds ago, from now on. The caller has the guard."""

@@ -9,7 +9,7 @@ from math import inf
 from nauth.authenticator import Authenticator
 from nauth.clock import Clock, SystemClock
 from nauth.errors import ClosedError, NauthError, TokenRefusedError, fresh_copy, unexpected
-from nauth.events import Cause, Observer, RenewalStarted, notify
+from nauth.events import Cause, Observer, RenewalStarted, TokenRefused, notify
 from nauth.manager import reports
 from nauth.manager.deferred_commit import deposit
 from nauth.manager.held_token import NOTHING, Held
@@ -19,6 +19,7 @@ from nauth.manager.revocation import revoke_all
 from nauth.manager.single_flight import ABANDONED, Flight, Outcome
 from nauth.manager.store_access import Shared
 from nauth.manager.token_cache import TokenCache
+from nauth.reporting.reporter import Reporter
 from nauth.stores.base import StoreKey, TokenStore, Unsubscribe
 from nauth.stores.memory import default_store
 from nauth.token import RenewalPolicy, Token, TokenState
@@ -58,14 +59,11 @@ class TokenManager:
         clock: Clock | None = None,
         observer: Observer | None = None,
     ) -> None:
-        self._policy, self._clock, self._observer = (
-            policy or RenewalPolicy(),
-            clock or SystemClock(),
-            observer,
-        )
+        self._policy, self._clock = policy or RenewalPolicy(), clock or SystemClock()
+        self._observer = Reporter.of(observer, vendor=key.vendor, identity=key.identity, clock=self._clock)
         self._monotonic, self._wall = self._clock.monotonic, self._clock.wall
         self._rooms = Rooms()
-        self._cache = TokenCache(self._policy, self._clock, observer, busy=self._rooms.busy)
+        self._cache = TokenCache(self._policy, self._clock, self._observer, busy=self._rooms.busy)
         self._store: TokenStore = store if store is not None else default_store(self._clock)
         self._renewable = getattr(authenticator, "renewable", True)
         self._key = key
@@ -89,6 +87,11 @@ class TokenManager:
     def cache(self) -> TokenCache:
         """What this manager holds in memory. For fast paths, which only read it; `token` decides everything else."""
         return self._cache
+
+    @property
+    def reporter(self) -> Reporter:
+        """What takes this manager's events, for whatever else belongs to the same client."""
+        return self._observer
 
     @property
     def key(self) -> StoreKey:
@@ -153,7 +156,9 @@ class TokenManager:
         """
         if token.same_access(self._cache.held.token):
             with self._cache.guard:
-                self._cache.pauses.refused(self._monotonic())
+                cooldown = self._cache.pauses.refused(self._monotonic())
+            if cooldown is not None:
+                notify(self._observer, TokenRefused(cooldown=cooldown))
 
     def forgive(self) -> None:
         """Forget failed renewals, because what made them fail has changed: a person has signed in, say."""
@@ -200,7 +205,7 @@ class TokenManager:
         if now.token is None or now.expire_mono == -inf:  # nothing to serve, whatever the clocks say
             if flight is None:
                 return self._start_cold(room, now)
-            return flight if self._observer is None else reports.joined(self._observer, flight)
+            return reports.joined(self._observer, flight)
         mono = self._monotonic()
         state = now.state(mono, self._wall())
         if state is TokenState.EXPIRED:
