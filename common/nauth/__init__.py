@@ -39,6 +39,7 @@ from nauth.events import (
     TokenAdopted,
     TokenRefused,
 )
+from nauth.manager.health import Health, HealthState
 from nauth.manager.token_manager import TokenManager
 from nauth.secret import Secret
 from nauth.stores.base import StoreKey, TokenStore
@@ -55,6 +56,8 @@ __all__ = [
     "CredentialsRejectedError",
     "Event",
     "ExpiredOnArrivalError",
+    "Health",
+    "HealthState",
     "InteractionRequiredError",
     "LeaseLostError",
     "MalformedResponseError",

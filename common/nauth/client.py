@@ -19,6 +19,7 @@ from nauth.bearer.unauthorized import Hidden401
 from nauth.clock import Clock, SystemClock
 from nauth.errors import ClosedError, ConfigurationError
 from nauth.events import Observer
+from nauth.manager.health import Health
 from nauth.manager.token_manager import TokenManager
 from nauth.origins import resolve, unverified
 from nauth.request_options import PendingResponse, RequestOptions
@@ -143,6 +144,16 @@ class VendorClient:
         if self._httpx_auth is None:
             self._httpx_auth = self._make_httpx_auth()
         return self._httpx_auth
+
+    @property
+    def current(self) -> Token | None:
+        """The token held now, whatever its state; None before the first and after a revocation. Costs no call."""
+        return self._manager.current
+
+    @property
+    def health(self) -> Health:
+        """How this client is doing: state, expiry, last error. From memory alone, so a probe may read it."""
+        return self._manager.health
 
     async def token(self) -> Token:
         """Return a token that is not expired, waiting only if there is none.

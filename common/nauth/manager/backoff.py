@@ -24,6 +24,7 @@ class Pauses:
     __slots__ = (
         "_cool_until",
         "_error",
+        "_failed_at",
         "_failures",
         "_look_from",
         "_policy",
@@ -38,6 +39,7 @@ class Pauses:
         self._quiet_until = -inf
         self._cool_until = -inf
         self._error: NauthError | None = None
+        self._failed_at = -inf
         self._refusals = 0
         self._refused_until = -inf
         self._look_from = -inf
@@ -57,7 +59,18 @@ class Pauses:
         self._quiet_until, self._cool_until = now + quiet, now + cool
         if not valid:
             error.retry_after = timedelta(seconds=cool)
-        self._error = error
+        self._error, self._failed_at = error, now
+
+    def last_failure(self, now: float) -> tuple[str, timedelta, timedelta | None] | None:
+        """Return the last failure's class name, how long ago it was, and how long callers get it at once."""
+        if self._error is None:
+            return None
+        left_s = self._cool_until - now
+        return (
+            type(self._error).__name__,
+            timedelta(seconds=now - self._failed_at),
+            timedelta(seconds=left_s) if left_s > 0 else None,
+        )
 
     def may_try_quietly(self, now: float) -> bool:
         """Tell whether a background renewal may start."""

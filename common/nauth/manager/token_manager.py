@@ -12,6 +12,7 @@ from nauth.errors import ClosedError, NauthError, TokenRefusedError, fresh_copy,
 from nauth.events import Cause, Observer, RenewalStarted, TokenRefused, notify
 from nauth.manager import reports
 from nauth.manager.deferred_commit import deposit
+from nauth.manager.health import Health, HealthState
 from nauth.manager.held_token import NOTHING, Held
 from nauth.manager.per_loop import Room, Rooms
 from nauth.manager.renewal import Minted, Renewal, fault_of
@@ -82,6 +83,29 @@ class TokenManager:
     def current(self) -> Token | None:
         """The token held now, whatever its state; None before the first and after a revocation."""
         return self._cache.held.token
+
+    @property
+    def health(self) -> Health:
+        """How this manager is doing, from memory alone."""
+        now = self._monotonic()
+        with self._cache.guard:
+            held, failure = self._cache.held, self._cache.pauses.last_failure(now)
+        error, ago, left = failure or (None, None, None)
+        return Health(
+            state=self._health_state(held, now),
+            expires_at=None if held.token is None else held.token.expires_at,
+            last_error=error,
+            failed_ago=ago,
+            retry_after=left,
+            renewing=self._rooms.busy(),
+        )
+
+    def _health_state(self, held: Held, mono: float) -> HealthState:
+        if self._cache.closed:
+            return HealthState.CLOSED
+        if held.token is None:
+            return HealthState.NONE
+        return HealthState(held.state(mono, self._wall()).value)
 
     @property
     def cache(self) -> TokenCache:

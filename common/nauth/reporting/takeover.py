@@ -25,7 +25,7 @@ _MOST = 1_000
 
 @attrs.define
 class _Seen:
-    ended: list[datetime] = attrs.field(factory=list)
+    ended: list[datetime] = attrs.field(factory=list[datetime])
     told: bool = False
 
 

@@ -128,9 +128,9 @@ class _Table:
     """What this process has opened, read and said."""
 
     guard: threading.Lock = attrs.field(factory=threading.Lock)
-    stores: dict[Secret, TokenStore] = attrs.field(factory=dict, repr=False)
-    files: dict[str, Secret] = attrs.field(factory=dict)
-    told: set[tuple[str, str]] = attrs.field(factory=set)
+    stores: dict[Secret, TokenStore] = attrs.field(factory=dict[Secret, TokenStore], repr=False)
+    files: dict[str, Secret] = attrs.field(factory=dict[str, Secret])
+    told: set[tuple[str, str]] = attrs.field(factory=set[tuple[str, str]])
 
     def after_fork(self) -> None:
         """Renew the lock in a child: the parent's other threads, one of which may have held it, do not exist there."""
