@@ -58,7 +58,7 @@ class NaoClient(VendorClient):
         base_url: another instance, with or without ``/api/v2``; from `NAO_BASE_URL` if None. The OAuth URLs are
             derived from it.
         session: your own session; never closed here. Its connector, proxy and trust carry token calls too.
-        store: where the token is shared; by default with every client of this process.
+        store: where the token is shared; by default in the store that `NAUTH_STORE` names, else in this process.
         policy: when to renew; by default five minutes before expiry.
         clock: source of time; the machine's clock if None.
         observer: called with each event, such as a renewal or a replay.

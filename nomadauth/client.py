@@ -67,7 +67,7 @@ class NomadClient(VendorClient):
         environment: Nomad Media has none; only None is accepted.
         base_url: your admin host, with or without ``/api``; from `NOMAD_MEDIA_BASE_URL` if None.
         session: your own session; never closed here. Its connector, proxy and trust carry token calls too.
-        store: where the token is shared; by default with every client of this process.
+        store: where the token is shared; by default in this process.
         policy: when to renew; by default 15 minutes before expiry. If a person may be asked, the default deadline is
             five minutes, so that there is time to answer.
         clock: source of time; the machine's clock if None.
@@ -75,7 +75,8 @@ class NomadClient(VendorClient):
         proxy: the address of a proxy, with user name and password if it wants any; by default those of the environment.
         ssl_context: whom to trust and which certificate to show; checks cannot be switched off.
         max_response_bytes: the largest response that `call`, `open` and `pages` read, in bytes after decompression.
-        allow_persistence: accept a store that outlives the process, against Nomad's advice.
+        allow_persistence: accept a store that outlives the process, and the one that `NAUTH_STORE` names, against
+            Nomad's advice.
         on_interaction: asked for a second factor's code or a new password, if a login requires one.
         portal_url: your portal host, if it shall get the token too.
         sso_base_url: the URL that ``/auth/{provider}`` is below, if not the API's address.
@@ -127,6 +128,7 @@ class NomadClient(VendorClient):
             headers={"Accept": "application/json", "User-Agent": USER_AGENT},
             hidden_401=hidden_401,
             store=store,
+            may_persist=allow_persistence,
             policy=policy,
             clock=clock,
             observer=observer,

@@ -197,8 +197,8 @@ _MEANINGS: Mapping[_Leaf, str] = {
     NomadRefreshRefusedError: "Nomad refused the refresh token; a new sign-in is needed",
     NomadTokenRefusedError: (
         "Nomad refused a token that should be valid. Likely causes: another login with this account may have replaced "
-        "this session (some tenants keep a single one, so share the token or use an account for each service); the "
-        "session was ended by an administrator; a static token or API key was withdrawn, sent with the wrong scheme, or "
+        "this session (some tenants keep a single one: use an account for each service, or share the token, with store= "
+        "or NAUTH_STORE and allow_persistence=True); the session was ended by an administrator; a static token or API key was withdrawn, sent with the wrong scheme, or "
         "belongs to another host"
     ),
     NomadPermissionDeniedError: (

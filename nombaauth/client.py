@@ -66,7 +66,7 @@ class NombaClient(VendorClient):
         environment: ``"production"`` or ``"sandbox"``; from `NOMBA_ENVIRONMENT` if None. Never guessed.
         base_url: a URL instead of the environment's host; from `NOMBA_BASE_URL` if None.
         session: your own session; never closed here. Its connector, proxy and trust carry token calls too.
-        store: where the token is shared; by default with every client of this process.
+        store: where the token is shared; by default in the store that `NAUTH_STORE` names, else in this process.
         policy: when to renew; by default five minutes before expiry, as Nomba recommends.
         clock: source of time; the machine's clock if None.
         observer: called with each event, such as a renewal or a replay.

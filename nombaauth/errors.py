@@ -155,8 +155,9 @@ _MEANINGS: Mapping[_Leaf, str] = {
     NombaTokenRefusedError: (
         "Nomba refused a valid token. Likely causes, in Nomba's own words and practice: the accountId header is absent "
         "or not the parent account's id; the token was revoked; the keys belong to the other environment (sandbox or "
-        "production); another process signs in with the same keys, and Nomba keeps a single session; the address "
-        "is not on the account's IP allow-list"
+        "production); another process signs in with the same keys, and Nomba keeps a single session (let the processes share "
+        "one token: set NAUTH_STORE, or pass each client the same store=); the address is not on the account's IP "
+        "allow-list"
     ),
     NombaPermissionDeniedError: (
         "Nomba does not permit this. The key's role may not allow it, the accountId header may name a sub-account "

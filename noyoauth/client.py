@@ -77,7 +77,7 @@ class NoyoClient(VendorClient):
             None. For a base URL on loopback it is the documented path there.
         origins: further origins that may get the token.
         session: your own session; never closed here. Its connector, proxy and trust carry token calls too.
-        store: where the token is shared; by default with every client of this process.
+        store: where the token is shared; by default in the store that `NAUTH_STORE` names, else in this process.
         policy: when to renew; by default a minute before expiry.
         clock: source of time; the machine's clock if None.
         observer: called with each event, such as a renewal or a replay.

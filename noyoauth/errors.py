@@ -143,7 +143,8 @@ _MEANINGS: Mapping[_Leaf, str] = {
     ),
     NoyoTokenRefusedError: (
         f"Noyo refused a token that it has only just issued. Likely causes: {_MIXED_UP}; something on the way drops or "
-        "changes the Authorization header; the key was revoked. If none fits, ask support@noyo.com"
+        "changes the Authorization header; the key was revoked; another process fetches tokens with the same key (let them "
+        "share one: set NAUTH_STORE, or pass each client the same store=). If none fits, ask support@noyo.com"
     ),
     NoyoPermissionDeniedError: (
         f"Noyo does not permit this; a new token would change nothing. The key may lack the permission, or {_MIXED_UP}"

@@ -9,6 +9,7 @@ import contextlib
 import inspect
 import ipaddress
 import linecache
+import os
 import resource
 import socket
 import sys
@@ -65,7 +66,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure() -> None:
-    """Take all the file descriptors the machine allows: the herds of callers need a socket each."""
+    """Forget the developer's own settings, and take all the file descriptors allowed: herds need a socket each."""
+    for name in ("NAUTH_STORE", "NAUTH_STORE_FILE", "NAUTH_LOG"):
+        os.environ.pop(name, None)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     # macOS reports "unlimited" and then refuses it; the soft limit stays
     with contextlib.suppress(ValueError, OSError):

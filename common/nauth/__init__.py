@@ -37,7 +37,9 @@ from nauth.events import (
     RenewalSucceeded,
     RequestReplayed,
     TokenAdopted,
+    TokenRefused,
 )
+from nauth.manager.health import Health, HealthState
 from nauth.manager.token_manager import TokenManager
 from nauth.secret import Secret
 from nauth.stores.base import StoreKey, TokenStore
@@ -54,6 +56,8 @@ __all__ = [
     "CredentialsRejectedError",
     "Event",
     "ExpiredOnArrivalError",
+    "Health",
+    "HealthState",
     "InteractionRequiredError",
     "LeaseLostError",
     "MalformedResponseError",
@@ -79,6 +83,7 @@ __all__ = [
     "Token",
     "TokenAdopted",
     "TokenManager",
+    "TokenRefused",
     "TokenRefusedError",
     "TokenState",
     "TokenStore",

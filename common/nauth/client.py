@@ -17,14 +17,16 @@ from nauth.authenticator import Authenticator
 from nauth.bearer.aiohttp import BearerAuth
 from nauth.bearer.httpx import HttpxAuth, httpx_auth
 from nauth.bearer.unauthorized import Hidden401
-from nauth.clock import Clock
+from nauth.clock import Clock, SystemClock
 from nauth.errors import ClosedError, ConfigurationError
 from nauth.events import Observer
+from nauth.manager.health import Health
 from nauth.manager.token_manager import TokenManager
 from nauth.origins import resolve
 from nauth.pages import PageForm, Pages
 from nauth.request_options import PendingResponse, RequestOptions
 from nauth.responses.reply import Reply
+from nauth.stores.address import store_for_client
 from nauth.stores.base import StoreKey, TokenStore
 from nauth.tasks import own_task
 from nauth.token import RenewalPolicy, Token
@@ -64,7 +66,9 @@ class VendorClient:
         network: the user's own session, which is never closed here, or proxy and trust of the one that the client makes.
         headers: what the vendor wants on every call.
         hidden_401: as for `BearerAuth`.
-        store, policy, clock, observer: as for `TokenManager`.
+        store: where the token is shared; if None, the one that `NAUTH_STORE` names, else the process's own.
+        may_persist: whether a store out of `NAUTH_STORE` may outlive the process.
+        policy, clock, observer: as for `TokenManager`.
         max_response_bytes: the largest response that typed calls read, after decompression.
     """
 
@@ -86,6 +90,7 @@ class VendorClient:
         headers: Mapping[str, str] | None = None,
         hidden_401: Hidden401 | None = None,
         store: TokenStore | None = None,
+        may_persist: bool = True,
         policy: RenewalPolicy | None = None,
         clock: Clock | None = None,
         observer: Observer | None = None,
@@ -93,9 +98,13 @@ class VendorClient:
     ) -> None:
         self._max_response_bytes = max_response_bytes
         self._network = network or Network()
+        clock = clock or SystemClock()
+        if store is None:
+            store = store_for_client(key.vendor, clock=clock, may_persist=may_persist)
         self._manager = TokenManager(
             authenticator, key=key, store=store, policy=policy, clock=clock, observer=observer
         )
+        reporter = self._manager.reporter
         self._cache = self._manager.cache
         self._monotonic, self._wall = self._cache.monotonic, self._cache.wall
         self._base_url = base_url
@@ -104,10 +113,10 @@ class VendorClient:
         self._closed = False
         origins = [base_url, *origins]
         self._auth = BearerAuth(
-            self._manager, origins, headers=headers, hidden_401=hidden_401, observer=observer
+            self._manager, origins, headers=headers, hidden_401=hidden_401, observer=reporter
         )
         self._make_httpx_auth = partial(
-            httpx_auth, self._manager, origins, headers=headers, hidden_401=hidden_401, observer=observer
+            httpx_auth, self._manager, origins, headers=headers, hidden_401=hidden_401, observer=reporter
         )
         self._httpx_auth: HttpxAuth | None = None
         self._sessions = LoopSessions(
@@ -152,6 +161,16 @@ class VendorClient:
         if self._httpx_auth is None:
             self._httpx_auth = self._make_httpx_auth()
         return self._httpx_auth
+
+    @property
+    def current(self) -> Token | None:
+        """The token held now, whatever its state; None before the first and after a revocation. Costs no call."""
+        return self._manager.current
+
+    @property
+    def health(self) -> Health:
+        """How this client is doing: state, expiry, last error. From memory alone, so a probe may read it."""
+        return self._manager.health
 
     async def token(self) -> Token:
         """Return a token that is not expired, waiting only if there is none.

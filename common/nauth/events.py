@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import abc
 import asyncio
 import enum
 import logging
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 import attrs
@@ -20,8 +21,11 @@ __all__ = [
     "RenewalJoined",
     "RenewalStarted",
     "RenewalSucceeded",
+    "Reporting",
     "RequestReplayed",
     "TokenAdopted",
+    "TokenRefused",
+    "deliver",
     "notify",
 ]
 
@@ -44,7 +48,22 @@ class Cause(enum.Enum):
 
 
 @attrs.frozen(kw_only=True)
-class RenewalStarted:
+class _Reported:
+    """What every event tells beside its own; it counts for no comparison, so that tests can name an event's own data.
+
+    Attributes:
+        vendor: the vendor's name, such as ``nomba``.
+        identity: the first eight characters of the digest that names the credential in a store; no secret.
+        at: when it happened, by the client's clock.
+    """
+
+    vendor: str = attrs.field(default="", eq=False)
+    identity: str = attrs.field(default="", eq=False)
+    at: datetime | None = attrs.field(default=None, eq=False)
+
+
+@attrs.frozen(kw_only=True)
+class RenewalStarted(_Reported):
     """A renewal began.
 
     Attributes:
@@ -55,7 +74,7 @@ class RenewalStarted:
 
 
 @attrs.frozen(kw_only=True)
-class RenewalJoined:
+class RenewalJoined(_Reported):
     """A caller began to wait for a renewal.
 
     Attributes:
@@ -68,7 +87,7 @@ class RenewalJoined:
 
 
 @attrs.frozen(kw_only=True)
-class RenewalSucceeded:
+class RenewalSucceeded(_Reported):
     """The vendor issued a token.
 
     Attributes:
@@ -76,16 +95,18 @@ class RenewalSucceeded:
         waiters: callers that waited for it.
         took: how long the renewal took.
         refreshed: true for a refresh, false for an issue.
+        expires_at: when the new token expires; None if it does not, or it is not known.
     """
 
     cause: Cause
     waiters: int
     took: timedelta
     refreshed: bool
+    expires_at: datetime | None = attrs.field(default=None, eq=False)
 
 
 @attrs.frozen(kw_only=True)
-class RenewalFailed:
+class RenewalFailed(_Reported):
     """A renewal failed.
 
     Attributes:
@@ -95,6 +116,7 @@ class RenewalFailed:
         error: the name of the error's class.
         quiet: whether the old token is still valid, so that callers get it and no error.
         retry_after: the `retry_after` of the error, if it has one.
+        request_id: the vendor's id of the request, if the response named one.
     """
 
     cause: Cause
@@ -103,23 +125,37 @@ class RenewalFailed:
     error: str
     quiet: bool
     retry_after: timedelta | None
+    request_id: str | None = attrs.field(default=None, eq=False)
 
 
 @attrs.frozen(kw_only=True)
-class TokenAdopted:
+class TokenAdopted(_Reported):
     """Another client's token was taken from the store; the vendor was not called.
 
     Attributes:
         age: how long ago the token was requested.
         pushed: whether the store announced it; otherwise this client loaded it.
+        expires_at: when it expires; None if it does not, or it is not known.
     """
 
     age: timedelta
     pushed: bool
+    expires_at: datetime | None = attrs.field(default=None, eq=False)
 
 
 @attrs.frozen(kw_only=True)
-class RequestReplayed:
+class TokenRefused(_Reported):
+    """The vendor answered 401 to a token that it had only just issued, so 401s renew nothing for a while.
+
+    Attributes:
+        cooldown: for how long.
+    """
+
+    cooldown: timedelta
+
+
+@attrs.frozen(kw_only=True)
+class RequestReplayed(_Reported):
     """A request was sent again with a new token after a 401.
 
     Attributes:
@@ -132,7 +168,7 @@ class RequestReplayed:
 
 
 @attrs.frozen(kw_only=True)
-class OriginRefused:
+class OriginRefused(_Reported):
     """A request went to an origin that was not configured, so no token was put on it.
 
     Attributes:
@@ -148,6 +184,7 @@ Event: TypeAlias = (
     | RenewalSucceeded
     | RenewalFailed
     | TokenAdopted
+    | TokenRefused
     | RequestReplayed
     | OriginRefused
 )
@@ -158,6 +195,20 @@ Observer: TypeAlias = Callable[[Event], None]
 raises is logged as a warning and goes no further."""
 
 
+class Reporting(abc.ABC):
+    """An observer that says whose event it is, and when it happened."""
+
+    __slots__ = ()
+
+    @abc.abstractmethod
+    def stamped(self, event: Event) -> Event:
+        """Return `event` with vendor, identity and time filled in."""
+
+    @abc.abstractmethod
+    def __call__(self, event: Event) -> None:
+        """Take `event`."""
+
+
 def notify(observer: Observer | None, event: Event) -> None:
     """Call `observer` with `event` in a later turn of the running loop, so that it cannot delay or break the request.
 
@@ -165,15 +216,18 @@ def notify(observer: Observer | None, event: Event) -> None:
     """
     if observer is None:
         return
+    if isinstance(observer, Reporting):  # now, and not in a later turn: the event says when it happened
+        event = observer.stamped(event)
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
-        _deliver(observer, event)
+        deliver(observer, event)
     else:
-        loop.call_soon(_deliver, observer, event)
+        loop.call_soon(deliver, observer, event)
 
 
-def _deliver(observer: Observer, event: Event) -> None:
+def deliver(observer: Observer, event: Event) -> None:
+    """Call `observer` now; what it raises is logged by the names of the classes alone."""
     try:
         observer(event)
     except Exception as error:  # noqa: BLE001 - a broken observer must not break sign-in

@@ -11,8 +11,8 @@ MANAGER: tuple[Planted, ...] = (
     core(
         "no single flight: every cold caller starts a renewal",
         "manager/token_manager",
-        "            if flight is None:\n                return self._start_cold(room, now)\n            return flight if",
-        "            if True:\n                return self._start_cold(room, now)\n            return flight if",
+        "            if flight is None:\n                return self._start_cold(room, now)\n            return reports.joined(self._observer, flight)\n        mono",
+        "            if True:\n                return self._start_cold(room, now)\n            return reports.joined(self._observer, flight)\n        mono",
         "manager/cold_start",
     ),
     core(

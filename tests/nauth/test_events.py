@@ -19,6 +19,7 @@ from nauth.events import (
     notify,
 )
 from nauth.manager.token_manager import TokenManager
+from nauth.reporting.reporter import Reporter
 from tests.support.authenticator import HOUR
 from tests.support.manager import KEY, Rig, all_blocked
 
@@ -66,7 +67,7 @@ async def test_observer_that_calls_back() -> None:
     def observer(event: Event) -> None:
         asked.append(asyncio.get_running_loop().create_task(rig.name()))
 
-    rig.manager._observer = observer
+    rig.manager._observer = Reporter(observer, vendor="fake", identity="", clock=rig.clock)
     assert await rig.name() == "t1"
     await all_blocked()
     assert {task.result() for task in asked} == {"t1"}

@@ -29,7 +29,7 @@ from nauth.token import MAX_LIFETIME, RenewalPolicy, Token
 
 __all__ = ["Minted", "Renewal", "fault_of", "refusal"]
 
-_log = logging.getLogger("nauth")
+_log = logging.getLogger("nauth.store")
 
 
 @attrs.frozen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Awaitable
 from datetime import timedelta
 from typing import TypeVar
@@ -11,11 +12,15 @@ from typing import TypeVar
 import attrs
 
 from nauth.clock import Clock
-from nauth.errors import NauthError, StoreError, recast, unexpected
+from nauth.errors import LeaseLostError, NauthError, StoreError, recast, unexpected
+from nauth.reporting.reporter import SHORT_IDENTITY
 from nauth.stores.base import Lease, Record, StoreKey, TokenStore
+from nauth.times import instant
 from nauth.token import Token
 
 __all__ = ["LEASE_GRACE", "POLL", "STORE_DEADLINE", "Shared"]
+
+_log = logging.getLogger("nauth.store")
 
 LEASE_GRACE = timedelta(seconds=10)
 """How much longer a lease holds than the token call may take: room to store the result."""
@@ -43,21 +48,17 @@ class Shared:
     clock: Clock
     deadline: timedelta = STORE_DEADLINE
 
-    async def _bounded(self, work: Awaitable[_T], more: timedelta = timedelta(0)) -> _T:
-        queues = getattr(self.store, "queues", False)
-        return await _bounded(work, (max(self.deadline, STORE_DEADLINE) if queues else STORE_DEADLINE) + more)
-
     async def load(self) -> Record | None:
         """Return the current record, or None."""
         asked = self.clock.monotonic()
-        record = await self._bounded(self.store.load(self.key))
+        record = await self._bounded("load", self.store.load(self.key))
         waited = timedelta(seconds=self.clock.monotonic() - asked)
         # the store said how old it is at some moment in between: an age too great is on the safe side
         return attrs.evolve(record, age=record.age + waited) if record is not None and waited else record
 
     async def lease(self, ttl: timedelta) -> Lease | None:
         """Take the right to renew for `ttl`, or return None if somebody else has it."""
-        return await self._bounded(self.store.lease(self.key, ttl))
+        return await self._bounded("lease", self.store.lease(self.key, ttl))
 
     async def extend(self, lease: Lease, ttl: timedelta) -> Lease:
         """Let `lease` hold for `ttl` from now.
@@ -65,13 +66,13 @@ class Shared:
         Raises:
             LeaseLostError: it is over.
         """
-        return await self._bounded(self.store.extend(lease, ttl))
+        return await self._bounded("extend", self.store.extend(lease, ttl))
 
     async def release(self, lease: Lease) -> None:
         """Give the lease back, if the store is there to take it."""
         # a lease that cannot be given back ends by itself; the outcome of the work under it matters more
         with contextlib.suppress(StoreError):
-            await self._bounded(self.store.release(lease))
+            await self._bounded("release", self.store.release(lease))
 
     async def commit(self, lease: Lease, token: Token, *, expected_version: int, age: timedelta) -> Record:
         """Write `token`, asked for `age` ago, and release the lease.
@@ -80,18 +81,42 @@ class Shared:
             LeaseLostError: the lease is over or the record has changed. Nothing was written.
         """
         return await self._bounded(
-            self.store.commit(lease, token, expected_version=expected_version, age=age)
+            "commit", self.store.commit(lease, token, expected_version=expected_version, age=age)
         )
 
     async def discard(self, token: Token) -> bool:
         """Delete the record if it still holds `token`'s access token; say whether it did."""
-        return await self._bounded(self.store.discard(self.key, token))
+        return await self._bounded("discard", self.store.discard(self.key, token))
 
     async def changed(self) -> None:
         """Return when the record or its lease has changed, at the latest after `POLL`."""
         # a store that cannot tell is found out by the next operation
         with contextlib.suppress(StoreError):
-            await self._bounded(self.store.changed(self.key, timeout=POLL), POLL)
+            await self._bounded("watch", self.store.changed(self.key, timeout=POLL), POLL)
+
+    async def _bounded(self, operation: str, work: Awaitable[_T], more: timedelta = timedelta(0)) -> _T:
+        queues = getattr(self.store, "queues", False)
+        longest = (max(self.deadline, STORE_DEADLINE) if queues else STORE_DEADLINE) + more
+        try:
+            return await _bounded(work, longest)
+        except LeaseLostError:
+            raise  # another client was faster: no failure of the store
+        except NauthError as error:
+            _log.warning(
+                "%s: the token store failed to %s: %s",
+                self.key.vendor,
+                operation,
+                type(error).__name__,
+                extra={
+                    "nauth.event": "store.failed",
+                    "vendor": self.key.vendor,
+                    "identity": self.key.identity[:SHORT_IDENTITY],
+                    "at": instant(self.clock.wall()).isoformat(timespec="seconds"),
+                    "operation": operation,
+                    "error": type(error).__name__,
+                },
+            )
+            raise
 
 
 async def _bounded(work: Awaitable[_T], longest: timedelta) -> _T:

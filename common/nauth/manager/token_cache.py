@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from datetime import timedelta
 
 from nauth.clock import Clock
 from nauth.errors import TokenRefusedError
@@ -94,7 +95,7 @@ class TokenCache:
             # this manager's own commit; or its flight is about to report the adoption
             own = known or self._busy()
         if not own:
-            reports.adopted(self._observer, record.age, pushed=True)
+            reports.adopted(self._observer, record.age, pushed=True, expires_at=record.token.expires_at)
 
     def hold(self, token: Token, version: int, age_s: float, *, dead: bool, stored: bool = True) -> None:
         """Hold `token`, asked for `age_s` seconds ago, from now on. The caller has the guard."""
@@ -121,12 +122,16 @@ class TokenCache:
             watching = self.pauses.accepted(self.monotonic(), token, at)
             self.settled = None if watching else token
 
-    def refuse(self, token: Token, at: str | None) -> None:
-        """Note that endpoint `at` has refused `token`, a new one. One that is no longer held is ignored."""
+    def refuse(self, token: Token, at: str | None) -> timedelta | None:
+        """Note that endpoint `at` has refused `token`, a new one; return the cool-down that this began.
+
+        A token that is no longer held is ignored.
+        """
         with self.guard:
-            if token.same_access(self.held.token):
-                self.pauses.refused(self.monotonic(), token, at)
-                self.settled = None
+            if not token.same_access(self.held.token):
+                return None
+            self.settled = None
+            return self.pauses.refused(self.monotonic(), token, at)
 
     def reject(self, rejected: Token, at: str | None) -> TokenRefusedError | None:
         """Count `rejected` as dead if it is held, or return why it must not be renewed now."""

@@ -17,10 +17,11 @@ from nauth.errors import (
     fresh_copy,
     unexpected,
 )
-from nauth.events import Cause, Observer, RenewalStarted, notify
+from nauth.events import Cause, Observer, RenewalStarted, TokenRefused, notify
 from nauth.manager import reports
 from nauth.manager.backoff import CoolingDown
 from nauth.manager.deferred_commit import deposit
+from nauth.manager.health import Health, HealthState
 from nauth.manager.held_token import NOTHING, Held
 from nauth.manager.per_loop import Room, Rooms
 from nauth.manager.renewal import Minted, Renewal, fault_of, refusal
@@ -28,6 +29,7 @@ from nauth.manager.revocation import revoke_all
 from nauth.manager.single_flight import ABANDONED, Flight, Outcome
 from nauth.manager.store_access import Shared
 from nauth.manager.token_cache import TokenCache
+from nauth.reporting.reporter import Reporter
 from nauth.stores.base import StoreKey, TokenStore, Unsubscribe
 from nauth.stores.memory import default_store
 from nauth.tasks import Work
@@ -68,14 +70,11 @@ class TokenManager:
         clock: Clock | None = None,
         observer: Observer | None = None,
     ) -> None:
-        self._policy, self._clock, self._observer = (
-            policy or RenewalPolicy(),
-            clock or SystemClock(),
-            observer,
-        )
+        self._policy, self._clock = policy or RenewalPolicy(), clock or SystemClock()
+        self._observer = Reporter.of(observer, vendor=key.vendor, identity=key.identity, clock=self._clock)
         self._monotonic, self._wall = self._clock.monotonic, self._clock.wall
         self._rooms = Rooms(self._lost)
-        self._cache = TokenCache(self._policy, self._clock, observer, busy=self._rooms.busy)
+        self._cache = TokenCache(self._policy, self._clock, self._observer, busy=self._rooms.busy)
         self._store: TokenStore = store if store is not None else default_store(self._clock)
         self._renewable = getattr(authenticator, "renewable", True)
         self._key = key
@@ -101,9 +100,37 @@ class TokenManager:
         return self._cache.held.token
 
     @property
+    def health(self) -> Health:
+        """How this manager is doing, from memory alone."""
+        now = self._monotonic()
+        with self._cache.guard:
+            held, failure = self._cache.held, self._cache.pauses.last_failure(now)
+        error, ago, left = failure or (None, None, None)
+        return Health(
+            state=self._health_state(held, now),
+            expires_at=None if held.token is None else held.token.expires_at,
+            last_error=error,
+            failed_ago=ago,
+            retry_after=left,
+            renewing=self._rooms.busy(),
+        )
+
+    def _health_state(self, held: Held, mono: float) -> HealthState:
+        if self._cache.closed:
+            return HealthState.CLOSED
+        if held.token is None:
+            return HealthState.NONE
+        return HealthState(held.state(mono, self._wall()).value)
+
+    @property
     def cache(self) -> TokenCache:
         """What this manager holds in memory. For fast paths, which only read it; `token` decides everything else."""
         return self._cache
+
+    @property
+    def reporter(self) -> Reporter:
+        """What takes this manager's events, for whatever else belongs to the same client."""
+        return self._observer
 
     @property
     def key(self) -> StoreKey:
@@ -171,7 +198,9 @@ class TokenManager:
         Starts a cool-down in which `renew(rejected=...)` raises `TokenRefusedError` instead of calling the vendor:
         a wrong account id must not become a renewal for each request. A token that is no longer current is ignored.
         """
-        self._cache.refuse(token, at)
+        cooldown = self._cache.refuse(token, at)
+        if cooldown is not None:
+            notify(self._observer, TokenRefused(cooldown=cooldown))
 
     def forgive(self) -> None:
         """Forget failed renewals, because what made them fail has changed: a person has signed in, say."""
@@ -224,7 +253,7 @@ class TokenManager:
         if now.token is None or now.expire_mono == -inf:  # nothing to serve, whatever the clocks say
             if flight is None:
                 return self._start_cold(room, now)
-            return flight if self._observer is None else reports.joined(self._observer, flight)
+            return reports.joined(self._observer, flight)
         mono = self._monotonic()
         state = now.state(mono, self._wall())
         if state is TokenState.EXPIRED:

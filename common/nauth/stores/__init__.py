@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from nauth.identity import identity_digest
+from nauth.stores.address import open_store, store_from_env
 from nauth.stores.base import Lease, Listener, Record, StoreKey, TokenStore
 from nauth.stores.encrypted import EncryptedStore
 from nauth.stores.memory import MemoryStore
@@ -25,6 +26,8 @@ __all__ = [
     "StoreKey",
     "TokenStore",
     "identity_digest",
+    "open_store",
+    "store_from_env",
 ]
 
 _ON_DEMAND = {"RedisStore": "nauth.stores.redis", "SQLiteStore": "nauth.stores.sqlite"}

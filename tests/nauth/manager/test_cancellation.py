@@ -134,7 +134,7 @@ async def test_all_waiters_cancelled(caplog: pytest.LogCaptureFixture, *, fails:
     assert rig.manager._rooms.here().flight is None
     assert rig.held == (None if fails else "t1")
     del flight, callers
-    assert caplog.records == []
+    assert [record for record in caplog.records if record.name != "nauth.renewal"] == []
 
 
 async def test_cancelled_waiters_are_not_quadratic() -> None:

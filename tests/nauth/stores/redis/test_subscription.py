@@ -34,7 +34,7 @@ class Polling:
 
 
 def polling(server: Server, prefix: str) -> RedisStore:
-    return RedisStore(lambda: Polling(Redis.from_url(server.url, driver_info=DRIVER)), prefix=prefix)
+    return RedisStore(lambda: Polling(Redis.from_url(server.url, **DRIVER)), prefix=prefix)
 
 
 async def test_one_subscription(valkey: Server, prefix: str) -> None:
