@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 from aiohttp import ClientSession
 from yarl import URL
@@ -12,13 +13,16 @@ from nauth.clock import Clock, SystemClock
 from nauth.environment import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.events import Observer
+from nauth.sources import AnySource
+from nauth.sources.authenticator import SourcedAuthenticator
+from nauth.sources.sourced import Sourced
 from nauth.stores.base import StoreKey, TokenStore
-from nauth.token import RenewalPolicy
+from nauth.token import RenewalPolicy, Token
 from nauth.transport.calls import token_calls
 from nombaauth.api import NombaApi
 from nombaauth.authenticator import NombaAuthenticator
 from nombaauth.config import ENVIRONMENTS, POLICY, USER_AGENT, VENDOR, NombaEnvironment, choose_base_url
-from nombaauth.credentials import NombaCredentials
+from nombaauth.credentials import FIELDS, NombaCredentials
 from nombaauth.models import Balance
 from nombaauth.responses import hidden_401, window_hint
 
@@ -41,8 +45,9 @@ class NombaClient(VendorClient):
     Source: https://developer.nomba.com/docs/guides/authentication-best-practises
 
     Args:
-        credentials: the API key; from `NOMBA_CLIENT_ID`, `NOMBA_CLIENT_SECRET` (or `NOMBA_PRIVATE_KEY`) and
-            `NOMBA_ACCOUNT_ID` if None.
+        credentials: the API key, a source of it (see `nauth.sources`), or an async function that returns it. If None, from
+            the source that `NOMBA_CREDENTIALS` names, or from `NOMBA_CLIENT_ID`, `NOMBA_CLIENT_SECRET` (or
+            `NOMBA_PRIVATE_KEY`) and `NOMBA_ACCOUNT_ID`, each of which may be given as a file by ``..._FILE``.
         environment: ``"production"`` or ``"sandbox"``; from `NOMBA_ENVIRONMENT` if None. Never guessed.
         base_url: an address instead of the environment's own; from `NOMBA_BASE_URL` if None.
         session: your own session for requests; never closed here.
@@ -57,7 +62,7 @@ class NombaClient(VendorClient):
 
     def __init__(
         self,
-        credentials: NombaCredentials | None = None,
+        credentials: NombaCredentials | AnySource[NombaCredentials] | None = None,
         *,
         environment: NombaEnvironment | None = None,
         base_url: str | URL | None = None,
@@ -67,21 +72,31 @@ class NombaClient(VendorClient):
         clock: Clock | None = None,
         observer: Observer | None = None,
     ) -> None:
-        credentials, url = _settings(credentials, environment, base_url, None)
+        given, url = _settings(credentials, environment, base_url, None)
         clock, policy = clock or SystemClock(), policy or POLICY
         calls = token_calls(user_agent=USER_AGENT, policy=policy, clock=clock, wait_hint=window_hint)
-        auth_api = NombaApi(base_url=url, account_id=credentials.account_id, auth=calls)
+
+        def authenticator(credentials: NombaCredentials) -> NombaAuthenticator:
+            return NombaAuthenticator(
+                credentials, NombaApi(base_url=url, account_id=credentials.account_id, auth=calls)
+            )
+
+        sourced = isinstance(given, Sourced)
+        account_id = None if isinstance(given, Sourced) else given.account_id
         super().__init__(
-            authenticator=NombaAuthenticator(credentials, auth_api),
-            key=StoreKey(vendor=VENDOR, base_url=str(url), identity=credentials.identity()),
+            authenticator=SourcedAuthenticator(given.question(clock), authenticator, extra=_account)
+            if isinstance(given, Sourced)
+            else authenticator(given),
+            key=StoreKey(vendor=VENDOR, base_url=str(url), identity=given.identity()),
             base_url=url,
             transport=calls,
             session=session,
             headers={
-                "accountId": credentials.account_id,
+                **({} if account_id is None else {"accountId": account_id}),
                 "Accept": "application/json",
                 "User-Agent": USER_AGENT,
             },
+            token_headers=_account_header if sourced else None,
             hidden_401=hidden_401,
             store=store,
             policy=policy,
@@ -90,7 +105,7 @@ class NombaClient(VendorClient):
         )
         self._api = NombaApi(
             base_url=url,
-            account_id=credentials.account_id,
+            account_id=account_id,
             auth=calls,
             resources=self._signed(user_agent=USER_AGENT, policy=policy, clock=clock, wait_hint=window_hint),
         )
@@ -121,17 +136,33 @@ class NombaClient(VendorClient):
         await self._manager.revoke()
 
 
+_ACCOUNT = "accountId"
+"""Header of each call. Where a source holds the credential, the token carries the id along, for the processes that find
+the token in a store and never ask the source."""
+
+
+def _account(credentials: NombaCredentials) -> Mapping[str, str]:
+    return {_ACCOUNT: credentials.account_id}
+
+
+def _account_header(token: Token) -> Mapping[str, str]:
+    return {_ACCOUNT: token.extra[_ACCOUNT]} if _ACCOUNT in token.extra else {}
+
+
 def _settings(
     credentials: object, environment: object, base_url: object, environ: Mapping[str, str] | None
-) -> tuple[NombaCredentials, URL]:
+) -> tuple[NombaCredentials | Sourced[NombaCredentials], URL]:
     """Fill in from the environment what was not given; complain once, about everything."""
-    if credentials is not None and not isinstance(credentials, NombaCredentials):
+    reader = EnvironmentReader(environ)
+    sourced = (
+        None if isinstance(credentials, NombaCredentials) else FIELDS.sourced(credentials, reader, environ)
+    )
+    if credentials is not None and sourced is None and not isinstance(credentials, NombaCredentials):
         raise ConfigurationError(
             f"credentials must be NombaCredentials, not {type(credentials).__name__}: "
             "NombaClient(NombaCredentials(client_id=..., client_secret=..., account_id=...))"
         )
-    reader = EnvironmentReader(environ)
-    read = None if credentials is not None else NombaCredentials.read(reader)
+    read = None if credentials is not None or sourced is not None else FIELDS.read(reader)
     if environment is None and base_url is None:
         environment = reader.choice("NOMBA_ENVIRONMENT", ENVIRONMENTS)
         base_url = reader.optional("NOMBA_BASE_URL")
@@ -141,8 +172,5 @@ def _settings(
     except ConfigurationError as error:
         reader.fault(str(error))
     reader.finish("NombaClient")
-    if read is not None:
-        credentials = NombaCredentials(client_id=read[0], client_secret=read[1], account_id=read[2])
-    assert credentials is not None  # noqa: S101 - given, or read above
     assert url is not None  # noqa: S101 - else `finish` has raised
-    return credentials, url
+    return sourced or cast("NombaCredentials", credentials if read is None else read()), url

@@ -10,11 +10,15 @@ import attrs
 from aiohttp import ClientSession
 from yarl import URL
 
+from nauth.authenticator import Authenticator
 from nauth.client import VendorClient
 from nauth.clock import Clock, SystemClock
 from nauth.environment import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.events import Observer
+from nauth.sources import AnySource
+from nauth.sources.authenticator import SourcedAuthenticator
+from nauth.sources.sourced import Sourced
 from nauth.stores.base import StoreKey, TokenStore
 from nauth.token import RenewalPolicy
 from nauth.transport.base import Transport
@@ -32,7 +36,7 @@ from noyoauth.config import (
     choose_origins,
     choose_token_url,
 )
-from noyoauth.credentials import NoyoCredentials, NoyoCredentialSource, current
+from noyoauth.credentials import FIELDS, NoyoCredentials, NoyoCredentialSource, current, is_plain
 from noyoauth.errors import NoyoMalformedResponseError
 from noyoauth.lifetime import ExpiresInUnit, LifetimeRules
 from noyoauth.models import GroupsPage, ListGroupsRequest
@@ -62,8 +66,9 @@ class NoyoClient(VendorClient):
     Source: https://docs.noyo.com/docs/introduction/getting-started/authentication
 
     Args:
-        credentials: the API key, or a function (that does not block) which returns the one of the day and is asked
-            at each fetch; from `NOYO_CLIENT_ID` and `NOYO_CLIENT_SECRET` if None.
+        credentials: the API key, a source of it (see `nauth.sources`), or an async function that returns it. A plain
+            function (that does not block) is asked at each fetch. If None, from the source that `NOYO_CREDENTIALS`
+            names, or from `NOYO_CLIENT_ID` and `NOYO_CLIENT_SECRET`, each of which may be given as a file by ``..._FILE``.
         environment: ``"live"`` or ``"sandbox"``; from `NOYO_ENVIRONMENT` if None. Never guessed.
         base_url: an address instead of the environment's own; from `NOYO_BASE_URL` if None. Only its origin may then
             see the token.
@@ -84,7 +89,7 @@ class NoyoClient(VendorClient):
 
     def __init__(
         self,
-        credentials: NoyoCredentialSource | None = None,
+        credentials: NoyoCredentialSource | AnySource[NoyoCredentials] | None = None,
         *,
         environment: NoyoEnvironment | None = None,
         base_url: str | URL | None = None,
@@ -109,7 +114,7 @@ class NoyoClient(VendorClient):
         clock, policy = clock or SystemClock(), policy or POLICY
         calls = token_calls(user_agent=USER_AGENT, policy=policy, clock=clock)
         super().__init__(
-            authenticator=NoyoAuthenticator(settings.source, settings.api(calls), rules=settings.rules),
+            authenticator=settings.authenticator(calls, clock),
             key=settings.key(),
             base_url=settings.base_url,
             origins=settings.origins,
@@ -189,8 +194,8 @@ def _complete(page: GroupsPage, following: ListGroupsRequest, count: int) -> boo
 class _Settings:
     """Everything a client needs to know, complete and free of contradictions."""
 
-    source: NoyoCredentialSource
-    credentials: NoyoCredentials
+    source: NoyoCredentialSource | Sourced[NoyoCredentials]
+    credentials: NoyoCredentials | Sourced[NoyoCredentials]
     environment: NoyoEnvironment | None
     base_url: URL
     token_url: URL
@@ -202,6 +207,15 @@ class _Settings:
         return NoyoApi(
             base_url=self.base_url, token_url=self.token_url, environment=self.environment, auth=auth
         )
+
+    def authenticator(self, auth: Transport, clock: Clock) -> Authenticator:
+        """Return what signs in."""
+        api = self.api(auth)
+        if isinstance(self.source, Sourced):
+            return SourcedAuthenticator(
+                self.source.question(clock), lambda given: NoyoAuthenticator(given, api, rules=self.rules)
+            )
+        return NoyoAuthenticator(self.source, api, rules=self.rules)
 
     def key(self) -> StoreKey:
         """Return whose token: the environment is part of it, for one token host serves both."""
@@ -232,11 +246,11 @@ def _settings(
             return None
 
     source: object = credentials
-    if credentials is None:
-        client_id, client_secret = NoyoCredentials.read(reader)
-        if client_id and client_secret:
-            source = tried(lambda: NoyoCredentials(client_id=client_id, client_secret=client_secret))
-    found = None if source is None else tried(lambda: current(source))
+    sourced = None if is_plain(credentials) else FIELDS.sourced(credentials, reader, environ)
+    if credentials is None and sourced is None:
+        make = FIELDS.read(reader)
+        source = None if make is None else tried(make)
+    found = sourced if sourced is not None or source is None else tried(lambda: current(source))
     if environment is None and base_url is None:
         environment = reader.choice("NOYO_ENVIRONMENT", ENVIRONMENTS)
         base_url = reader.optional("NOYO_BASE_URL")
@@ -253,7 +267,7 @@ def _settings(
     assert others is not None  # noqa: S101
     assert known is not None  # noqa: S101
     return _Settings(
-        source=cast("NoyoCredentialSource", source),
+        source=sourced or cast("NoyoCredentialSource", source),
         credentials=found,
         environment=chosen,
         base_url=url,

@@ -15,13 +15,14 @@ from yarl import URL
 from nauth.authenticator import Authenticator
 from nauth.bearer.aiohttp import BearerAuth
 from nauth.bearer.httpx import HttpxAuth, httpx_auth
-from nauth.bearer.unauthorized import Hidden401
+from nauth.bearer.unauthorized import Hidden401, TokenHeaders
 from nauth.clock import Clock, SystemClock
 from nauth.errors import ClosedError, ConfigurationError
 from nauth.events import Observer
 from nauth.manager.token_manager import TokenManager
 from nauth.origins import resolve, unverified
 from nauth.request_options import PendingResponse, RequestOptions
+from nauth.sources.authenticator import SourcedAuthenticator
 from nauth.stores.base import StoreKey, TokenStore
 from nauth.tasks import own_task
 from nauth.token import RenewalPolicy, Token
@@ -54,7 +55,7 @@ class VendorClient:
         transport: carries the token calls; closed with the client.
         session: the user's own session for requests; never closed here. By default the client makes one.
         headers: what the vendor wants on every call.
-        hidden_401: as for `BearerAuth`.
+        token_headers, hidden_401: as for `BearerAuth`.
         store, policy, clock, observer: as for `TokenManager`.
     """
 
@@ -68,6 +69,7 @@ class VendorClient:
         transport: Transport,
         session: ClientSession | None = None,
         headers: Mapping[str, str] | None = None,
+        token_headers: TokenHeaders | None = None,
         hidden_401: Hidden401 | None = None,
         store: TokenStore | None = None,
         policy: RenewalPolicy | None = None,
@@ -79,16 +81,29 @@ class VendorClient:
         self._manager = TokenManager(
             authenticator, key=key, store=store, policy=policy, clock=clock, observer=observer
         )
+        if isinstance(authenticator, SourcedAuthenticator):
+            authenticator.attach(self._manager)
         self._base_url = base_url
         self._transport = transport
         self._session = session
         self._closed = False
         origins = [base_url, *origins]
         self._auth = BearerAuth(
-            self._manager, origins, headers=headers, hidden_401=hidden_401, observer=observer
+            self._manager,
+            origins,
+            headers=headers,
+            token_headers=token_headers,
+            hidden_401=hidden_401,
+            observer=observer,
         )
         self._make_httpx_auth = partial(
-            httpx_auth, self._manager, origins, headers=headers, hidden_401=hidden_401, observer=observer
+            httpx_auth,
+            self._manager,
+            origins,
+            headers=headers,
+            token_headers=token_headers,
+            hidden_401=hidden_401,
+            observer=observer,
         )
         self._httpx_auth: HttpxAuth | None = None
         self._sessions = LoopSessions(self._make_session)

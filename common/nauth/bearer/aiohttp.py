@@ -11,7 +11,7 @@ from yarl import URL
 
 from nauth.bearer.aiohttp_redirects import Calls, remember, remembered
 from nauth.bearer.aiohttp_replay import replayable, settle
-from nauth.bearer.unauthorized import Hidden401, Rejections
+from nauth.bearer.unauthorized import Hidden401, Rejections, TokenHeaders
 from nauth.clock import SystemClock
 from nauth.errors import OriginError, TokenRefusedError
 from nauth.events import Observer, OriginRefused, RequestReplayed, notify
@@ -47,6 +47,7 @@ class BearerAuth:
         manager: whose token.
         origins: who may see it.
         headers: what the vendor wants beside the token on every call, unless the caller sets it.
+        token_headers: what the vendor wants on every call and only the token tells, such as its account's id.
         hidden_401: tells a refusal that comes with a status of success, for vendors that have such.
         observer: told of replays and refused origins.
     """
@@ -61,6 +62,7 @@ class BearerAuth:
         "_origins",
         "_rejections",
         "_scheme",
+        "_token_headers",
     )
 
     def __init__(
@@ -69,9 +71,11 @@ class BearerAuth:
         origins: Iterable[URL],
         *,
         headers: Mapping[str, str] | None = None,
+        token_headers: TokenHeaders | None = None,
         hidden_401: Hidden401 | None = None,
         observer: Observer | None = None,
     ) -> None:
+        self._token_headers = token_headers
         self._hidden_401 = hidden_401
         self._manager = manager
         urls = tuple(origins)
@@ -95,7 +99,9 @@ class BearerAuth:
         """(scheme, host, port) of everybody who may see the token."""
         return self._origins
 
-    async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    async def __call__(  # noqa: C901 - each request runs it, and a method of its own for each part would cost it
+        self, request: ClientRequest, handler: ClientHandlerType
+    ) -> ClientResponse:
         """Send `request` with the token, if it may have it.
 
         Raises:
@@ -131,6 +137,9 @@ class BearerAuth:
         else:
             token = await manager.token()
         headers[AUTHORIZATION] = token._header.reveal()  # noqa: SLF001 - `authorization`, without the property
+        if self._token_headers is not None:
+            for name, value in self._token_headers(token).items():
+                headers.setdefault(name, value)
         # an error of aiohttp's passes through this frame, whose locals an error tracker prints
         del headers
         response = await handler(request)

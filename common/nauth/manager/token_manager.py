@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from math import inf
 
 from nauth.authenticator import Authenticator
@@ -59,7 +60,8 @@ class TokenManager(Holding):
     ) -> None:
         super().__init__(policy or RenewalPolicy(), clock or SystemClock(), observer)
         self._store: TokenStore = store if store is not None else default_store(self._clock)
-        self._renewable = getattr(authenticator, "renewable", True)
+        self._authenticator = authenticator
+        self._cause_gone: Callable[[NauthError], bool] | None = getattr(authenticator, "cause_gone", None)
         self._key = key
         self._renewal = Renewal(
             authenticator, Shared(self._store, key, self._clock), self._policy, self._clock
@@ -196,7 +198,7 @@ class TokenManager(Holding):
         return now.token
 
     def _start_cold(self, room: Room, now: Held) -> Flight:
-        self._pauses.check(self._monotonic())
+        self._check_cooldown()
         flight = self._start(room, Cause.COLD if now.token is None else Cause.EXPIRED, now)
         return reports.joined(self._observer, flight)
 
@@ -205,12 +207,15 @@ class TokenManager(Holding):
         self._check_open()
         now = self._held
         if rejected is not None:
-            if not self._renewable:
-                raise TokenRefusedError(
+            if not getattr(self._authenticator, "renewable", True):
+                refusal = TokenRefusedError(
                     "the vendor refused a credential that is sent as it is: there is nothing to renew. Check that it "
                     "is complete, still valid, and meant for this address",
                     status=401,
                 )
+                if self._cause_gone is not None:
+                    self._cause_gone(refusal)
+                raise refusal
             if now.token is not None and not rejected.same_access(now.token) and self._is_alive():
                 return now.token
             with self._guard:
@@ -222,7 +227,7 @@ class TokenManager(Holding):
         room = self._rooms.here()
         flight = room.flight
         if flight is None:
-            self._pauses.check(self._monotonic())
+            self._check_cooldown()
             flight = self._start(room, Cause.FORCED if rejected is None else Cause.REJECTED, now, rejected)
         elif rejected is not None:
             flight.rejected.append(rejected)
@@ -240,6 +245,13 @@ class TokenManager(Holding):
         look = room.look = Flight(Cause.REJECTED, asyncio.get_running_loop(), rejected)
         room.own(self._run_look(room, look, error), name="nauth look")
         return look
+
+    def _check_cooldown(self) -> None:
+        try:
+            self._pauses.check(self._monotonic())
+        except NauthError as error:
+            if self._cause_gone is None or not self._cause_gone(error):
+                raise
 
     def _check_open(self) -> None:
         if self._closed:
