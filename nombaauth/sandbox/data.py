@@ -10,7 +10,17 @@ import attrs
 
 from nombaauth.credentials import NombaCredentials
 
-__all__ = ["BVN", "KEYS", "MAIN", "OTHER_ENVIRONMENT", "PARENT", "SECOND", "SUB_ACCOUNT_ID", "Key", "successor"]
+__all__ = [
+    "BVN",
+    "KEYS",
+    "MAIN",
+    "OTHER_ENVIRONMENT",
+    "PARENT",
+    "SECOND",
+    "SUB_ACCOUNT_ID",
+    "Key",
+    "successor",
+]
 
 _ACCOUNT_ID = "5b0f3c1e-6d0a-4d7e-9a52-0f6b7f2f9c11"
 SUB_ACCOUNT_ID = "9d2c7a44-18e6-4c0b-8f3d-6e5a4b3c2d1e"

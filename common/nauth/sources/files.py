@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 
-from nauth.secret_files import FileProblemError, read_folder, read_text, retried
+from nauth.secret_files import FileProblemError, is_folder, read_folder, read_text, retried
 from nauth.sources.base import Fields, SourceRefusedError, SourceUnavailableError, fields_of_object
 
 __all__ = ["SecretFile", "SecretFiles"]
@@ -58,7 +58,7 @@ class SecretFile:
         return _described(self.name, self._fields)
 
     def _fields(self) -> Fields:
-        if os.path.isdir(self._path):  # noqa: PTH112 - the path is text, as it was given
+        if is_folder(self._path):
             return Fields(read_folder(self._path, None))
         # no local holds the text: an error tracker would print it
         try:
