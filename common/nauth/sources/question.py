@@ -105,8 +105,7 @@ class Question(Generic[_C]):
         finally:
             self._running.pop(loop, None)
             self._next_at = max(self._next_at, self._clock.monotonic() + self._pause_s)
-            if not answer.done():
-                answer.set_result(found)
+            answer.set_result(found)
 
     async def _bounded(self) -> _C | NauthError:
         try:
