@@ -153,7 +153,7 @@ def no_blocking(stay_on_loopback: None) -> Iterator[BlockBuster]:
     """
     with blockbuster_ctx() as watch:
         watch.functions["threading.Lock.acquire"].can_block_in("coverage/collector.py", {"lock_data"})
-        for call in ("os.stat", "os.readlink", "os.scandir", "os.read"):
+        for call in ("os.stat", "os.readlink", "os.scandir", "os.read", "os.path.abspath"):
             watch.functions[call].can_block_in(
                 "nauth/secret_files.py", {"read_text", "read_folder", "is_folder"}
             )

@@ -16,7 +16,7 @@ from moto.server import ThreadedMotoServer
 
 from nauth.secret import Secret
 from nauth.sources import AwsSecret, SourceRefusedError, SourceUnavailableError
-from nauth.sources import aws as module
+from nauth.sources.extras import needed
 
 
 @pytest.fixture(autouse=True)
@@ -124,7 +124,7 @@ def test_incomplete_settings(monkeypatch: pytest.MonkeyPatch, address: str) -> N
 
 def _answering(code: str, status: int) -> Any:
     """A session whose client answers with an error."""
-    exceptions = module.needed("botocore.exceptions", extra="aws", what="test")
+    exceptions = needed("botocore.exceptions", extra="aws", what="test")
 
     class Client:
         async def __aenter__(self) -> Self:

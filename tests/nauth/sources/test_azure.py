@@ -26,6 +26,7 @@ from blockbuster import BlockBuster
 from nauth.secret import Secret
 from nauth.sources import AzureSecret, SourceRefusedError, SourceUnavailableError
 from nauth.sources import azure as module
+from nauth.sources.extras import needed
 from nauth.testing import Route, Sandbox
 
 _VAULT = "https://v.example"
@@ -171,7 +172,7 @@ async def test_who_signs_in(monkeypatch: pytest.MonkeyPatch, given: bool) -> Non
         assert options["retry_total"] == 1
         yield _Client('{"client_id": "i"}')
 
-    real: Callable[..., Any] = module.needed
+    real: Callable[..., Any] = needed
 
     def fake(name: str, **more: str) -> Any:
         imported.append(name)

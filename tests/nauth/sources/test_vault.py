@@ -18,7 +18,7 @@ _V2 = {"data": {"data": {"client_id": "i", "client_secret": "s", "n": 7}, "metad
 
 def _vault(*outcomes: Any, otherwise: Any = None, **options: Any) -> tuple[VaultSecret, FakeTransport]:
     transport = FakeTransport(*outcomes, otherwise=otherwise)
-    given = {
+    given: dict[str, Any] = {
         "address": "https://vault.example:8200/",
         "token": "CANARY-token",
         "transport": transport,
@@ -76,7 +76,7 @@ async def test_every_no(outcome: Any, kind: type[Exception], words: str) -> None
 
 async def test_a_token_that_has_expired() -> None:
     """A function is asked for another one, once; if it has none, the refusal stands."""
-    tokens = ["t-1", Secret("t-2"), "t-2", "t-2"]
+    tokens: list[str | Secret] = ["t-1", Secret("t-2"), "t-2", "t-2"]
 
     async def token() -> str | Secret:
         return tokens.pop(0)
