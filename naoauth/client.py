@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from typing import cast
 
 from aiohttp import ClientSession
 from yarl import URL
@@ -12,7 +13,7 @@ from naoauth.api import NaoApi
 from naoauth.authenticator import NaoApiKeyAuthenticator, NaoOAuthAuthenticator, NaoSessionAuthenticator
 from naoauth.config import POLICY, USER_AGENT, VENDOR, choose_base_url
 from naoauth.converter import CONVERTER
-from naoauth.credentials import NaoApiKey, NaoCredentials, NaoOAuth, NaoSession, read_credentials
+from naoauth.credentials import FIELDS, NaoApiKey, NaoCredentials, NaoOAuth, NaoSession, read_credentials
 from naoauth.errors import LEAVES, Endpoint
 from naoauth.models import SitePage
 from naoauth.pages import NUMBER
@@ -24,6 +25,9 @@ from nauth.errors import ConfigurationError
 from nauth.events import Observer
 from nauth.oauth2.callback import hide
 from nauth.secret import Secret
+from nauth.sources import AnySource
+from nauth.sources.authenticator import SourcedAuthenticator
+from nauth.sources.sourced import Sourced
 from nauth.stores.base import StoreKey, TokenStore
 from nauth.token import RenewalPolicy, Token
 from nauth.transport.base import Transport
@@ -33,7 +37,12 @@ from nauth.typed_calls import TypedCalls
 
 __all__ = ["NaoClient"]
 
-_Authenticator = NaoApiKeyAuthenticator | NaoSessionAuthenticator | NaoOAuthAuthenticator
+_Authenticator = (
+    NaoApiKeyAuthenticator
+    | NaoSessionAuthenticator
+    | NaoOAuthAuthenticator
+    | SourcedAuthenticator[NaoCredentials]
+)
 
 
 class NaoClient(VendorClient):
@@ -52,7 +61,8 @@ class NaoClient(VendorClient):
     Source: https://polestar.zohodesk.com/portal/en/kb/articles/2-authentication
 
     Args:
-        credentials: how to sign in. If None, from `NAO_CLIENT_ID`, `NAO_CLIENT_SECRET` and `NAO_REDIRECT_URI`; or from
+        credentials: how to sign in, a source of a key or session (see `nauth.sources`), or an async function that
+            returns one. If None, from the source that `NAO_CREDENTIALS` names; or from `NAO_CLIENT_ID`, `NAO_CLIENT_SECRET` and `NAO_REDIRECT_URI`; or from
             `NAO_EMAIL` and `NAO_PASSWORD`; or from `NAO_AUTH_TOKEN`. Setting more than one of these is an error.
         environment: must be None: NAO Cloud has no environments.
         base_url: another instance, with or without ``/api/v2``; from `NAO_BASE_URL` if None. The OAuth URLs are
@@ -72,7 +82,7 @@ class NaoClient(VendorClient):
 
     def __init__(
         self,
-        credentials: NaoCredentials | None = None,
+        credentials: NaoCredentials | AnySource[NaoCredentials] | None = None,
         *,
         environment: None = None,
         base_url: str | URL | None = None,
@@ -85,14 +95,14 @@ class NaoClient(VendorClient):
         ssl_context: ssl.SSLContext | None = None,
         max_response_bytes: int = MAX_RESPONSE_BYTES,
     ) -> None:
-        credentials, url = _settings(credentials, environment, base_url, None)
+        given, url = _settings(credentials, environment, base_url, None)
         clock, policy = clock or SystemClock(), policy or POLICY
         network = Network(session=session, proxy=proxy, ssl_context=ssl_context)
         calls = token_calls(user_agent=USER_AGENT, policy=policy, clock=clock, network=network)
-        self._authenticator, endpoint = _authenticator(credentials, url, calls)
+        self._authenticator, endpoint = _authenticator(given, url, calls, clock)
         super().__init__(
             authenticator=self._authenticator,
-            key=StoreKey(vendor=VENDOR, base_url=str(url), identity=credentials.identity()),
+            key=StoreKey(vendor=VENDOR, base_url=str(url), identity=given.identity()),
             base_url=url,
             transport=calls,
             network=network,
@@ -109,8 +119,8 @@ class NaoClient(VendorClient):
             auth=calls,
             resources=resources,
             endpoint=endpoint,
-            jwt_key=getattr(credentials, "jwt_key", None),
-            expires_key=getattr(credentials, "expires_key", None),
+            jwt_key=getattr(given, "jwt_key", None),
+            expires_key=getattr(given, "expires_key", None),
         )
         self._calls = TypedCalls(
             transport=resources,
@@ -184,8 +194,14 @@ class NaoClient(VendorClient):
 
 
 def _authenticator(
-    credentials: NaoCredentials, url: URL, calls: Transport
+    credentials: NaoCredentials | Sourced[NaoCredentials], url: URL, calls: Transport, clock: Clock
 ) -> tuple[_Authenticator, Endpoint]:
+    if isinstance(credentials, Sourced):
+        made = SourcedAuthenticator(
+            credentials.question(clock), lambda given: _authenticator(given, url, calls, clock)[0]
+        )
+        # whether the source holds a key or a session shows when it is read; both are sent in the same way
+        return made, Endpoint.JWT_RESOURCE
     if isinstance(credentials, NaoApiKey):
         return NaoApiKeyAuthenticator(credentials), Endpoint.KEY_RESOURCE
     if isinstance(credentials, NaoSession):
@@ -198,15 +214,19 @@ def _authenticator(
 
 def _settings(
     credentials: object, environment: object, base_url: object, environ: Mapping[str, str] | None
-) -> tuple[NaoCredentials, URL]:
+) -> tuple[NaoCredentials | Sourced[NaoCredentials], URL]:
     """Read from the environment what was not given; raise one error that lists every fault."""
-    if credentials is not None and not isinstance(credentials, NaoApiKey | NaoSession | NaoOAuth):
+    kinds = (NaoApiKey, NaoSession, NaoOAuth)
+    reader = EnvironmentReader(environ)
+    sourced = None if isinstance(credentials, kinds) else FIELDS.sourced(credentials, reader, environ)
+    if credentials is not None and sourced is None and not isinstance(credentials, kinds):
         raise ConfigurationError(
             f"credentials must be NaoApiKey, NaoSession or NaoOAuth, not {type(credentials).__name__}: "
             "NaoClient(NaoApiKey(auth_token))"
         )
-    reader = EnvironmentReader(environ)
-    read = read_credentials(reader, environ) if credentials is None else credentials
+    read = credentials
+    if credentials is None and sourced is None:
+        read = read_credentials(reader, environ)
     if base_url is None:
         base_url = reader.optional("NAO_BASE_URL")
     url = None
@@ -215,6 +235,5 @@ def _settings(
     except ConfigurationError as error:
         reader.fault(str(error))
     reader.finish("NaoClient")
-    assert read is not None  # noqa: S101 - given, or `finish` has raised
     assert url is not None  # noqa: S101 - else `finish` has raised
-    return read, url
+    return sourced or cast("NaoCredentials", read), url

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import attrs
@@ -18,8 +18,9 @@ from nauth.errors import ConfigurationError
 from nauth.identity import identity_digest, slow_digest
 from nauth.oauth2.endpoint import ClientAuth
 from nauth.secret import Secret
+from nauth.sources.sourced import CredentialFields
 
-__all__ = ["NaoApiKey", "NaoCredentials", "NaoOAuth", "NaoSession", "read_credentials"]
+__all__ = ["FIELDS", "NaoApiKey", "NaoCredentials", "NaoOAuth", "NaoSession", "read_credentials"]
 
 _PATH = re.compile(r"/(?!/)[\x21-\x7e]*", re.ASCII)
 _FROM_ENVIRONMENT = "the process environment"
@@ -281,3 +282,31 @@ _VARIABLES: Mapping[type[NaoApiKey | NaoSession | NaoOAuth], tuple[str, ...]] = 
     NaoSession: ("NAO_EMAIL", "NAO_PASSWORD"),
     NaoApiKey: ("NAO_AUTH_TOKEN",),
 }
+
+
+def _read(reader: EnvironmentReader) -> Callable[[], NaoCredentials] | None:
+    made = read_credentials(reader, reader.environ)
+    if isinstance(made, NaoOAuth):
+        reader.fault(
+            "NAO_CLIENT_ID, NAO_CLIENT_SECRET and NAO_REDIRECT_URI make an application that people sign in through; give "
+            "NaoOAuth(...) in code, or set these variables themselves"
+        )
+    return None if made is None else lambda: made
+
+
+def _who(given: NaoCredentials) -> tuple[str, ...]:
+    # a key names no account but by itself
+    return (
+        (given.email,) if isinstance(given, NaoSession) and given.email is not None else (given.identity(),)
+    )
+
+
+FIELDS: CredentialFields[NaoCredentials] = CredentialFields(
+    prefix="NAO_",
+    names=("NAO_AUTH_TOKEN", "NAO_EMAIL", "NAO_PASSWORD"),
+    fixed=("NAO_CLIENT_ID", "NAO_CLIENT_SECRET", "NAO_REDIRECT_URI"),
+    read=_read,
+    kinds=(NaoApiKey, NaoSession),
+    who=_who,
+)
+"""How a credential stands in the environment and in a source. An OAuth application stands in the environment only."""

@@ -15,8 +15,11 @@ from nauth.clock import Clock, SystemClock
 from nauth.environment import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.events import Observer
+from nauth.sources import AnySource
+from nauth.sources.authenticator import SourcedAuthenticator
+from nauth.sources.sourced import Sourced
 from nauth.stores.base import StoreKey, TokenStore
-from nauth.token import RenewalPolicy
+from nauth.token import RenewalPolicy, Token
 from nauth.transport.calls import token_calls
 from nauth.transport.network import Network
 from nauth.typed_calls import CallOptions, TypedCalls
@@ -24,7 +27,7 @@ from nombaauth.api import NombaApi
 from nombaauth.authenticator import NombaAuthenticator
 from nombaauth.config import ENVIRONMENTS, POLICY, USER_AGENT, VENDOR, NombaEnvironment, choose_base_url
 from nombaauth.converter import CONVERTER
-from nombaauth.credentials import NombaCredentials
+from nombaauth.credentials import FIELDS, NombaCredentials
 from nombaauth.errors import LEAVES, Endpoint
 from nombaauth.models import Balance, Envelope
 from nombaauth.pages import CURSOR
@@ -61,8 +64,9 @@ class NombaClient(VendorClient):
     Source: https://developer.nomba.com/docs/guides/authentication-best-practises
 
     Args:
-        credentials: the API key; from `NOMBA_CLIENT_ID`, `NOMBA_CLIENT_SECRET` (or `NOMBA_PRIVATE_KEY`) and
-            `NOMBA_ACCOUNT_ID` if None.
+        credentials: the API key, a source of it (see `nauth.sources`), or an async function that returns it. If None, from
+            the source that `NOMBA_CREDENTIALS` names, or from `NOMBA_CLIENT_ID`, `NOMBA_CLIENT_SECRET` (or
+            `NOMBA_PRIVATE_KEY`) and `NOMBA_ACCOUNT_ID`, each of which may be given as a file by ``..._FILE``.
         environment: ``"production"`` or ``"sandbox"``; from `NOMBA_ENVIRONMENT` if None. Never guessed.
         base_url: a URL instead of the environment's host; from `NOMBA_BASE_URL` if None.
         session: your own session; never closed here. Its connector, proxy and trust carry token calls too.
@@ -80,7 +84,7 @@ class NombaClient(VendorClient):
 
     def __init__(
         self,
-        credentials: NombaCredentials | None = None,
+        credentials: NombaCredentials | AnySource[NombaCredentials] | None = None,
         *,
         environment: NombaEnvironment | None = None,
         base_url: str | URL | None = None,
@@ -93,24 +97,34 @@ class NombaClient(VendorClient):
         ssl_context: ssl.SSLContext | None = None,
         max_response_bytes: int = MAX_RESPONSE_BYTES,
     ) -> None:
-        credentials, url = _settings(credentials, environment, base_url, None)
+        given, url = _settings(credentials, environment, base_url, None)
         clock, policy = clock or SystemClock(), policy or POLICY
         network = Network(session=session, proxy=proxy, ssl_context=ssl_context)
         calls = token_calls(
             user_agent=USER_AGENT, policy=policy, clock=clock, wait_hint=window_hint, network=network
         )
-        auth_api = NombaApi(base_url=url, account_id=credentials.account_id, auth=calls)
+
+        def authenticator(credentials: NombaCredentials) -> NombaAuthenticator:
+            return NombaAuthenticator(
+                credentials, NombaApi(base_url=url, account_id=credentials.account_id, auth=calls)
+            )
+
+        sourced = isinstance(given, Sourced)
+        account_id = None if isinstance(given, Sourced) else given.account_id
         super().__init__(
-            authenticator=NombaAuthenticator(credentials, auth_api),
-            key=StoreKey(vendor=VENDOR, base_url=str(url), identity=credentials.identity()),
+            authenticator=SourcedAuthenticator(given.question(clock), authenticator, extra=_account)
+            if isinstance(given, Sourced)
+            else authenticator(given),
+            key=StoreKey(vendor=VENDOR, base_url=str(url), identity=given.identity()),
             base_url=url,
             transport=calls,
             network=network,
             headers={
-                "accountId": credentials.account_id,
+                **({} if account_id is None else {"accountId": account_id}),
                 "Accept": "application/json",
                 "User-Agent": USER_AGENT,
             },
+            token_headers=_account_header if sourced else None,
             hidden_401=hidden_401,
             store=store,
             policy=policy,
@@ -121,7 +135,7 @@ class NombaClient(VendorClient):
         resources = self._signed(user_agent=USER_AGENT, policy=policy, clock=clock, wait_hint=window_hint)
         self._api = NombaApi(
             base_url=url,
-            account_id=credentials.account_id,
+            account_id=account_id,
             auth=calls,
             resources=resources,
         )
@@ -129,11 +143,7 @@ class NombaClient(VendorClient):
             transport=resources,
             base_url=url,
             origins=self._auth.origins,
-            headers={
-                "accountId": credentials.account_id,
-                "Accept": "application/json",
-                "User-Agent": USER_AGENT,
-            },
+            headers={"Accept": "application/json", "User-Agent": USER_AGENT},
             converter=CONVERTER,
             errors=LEAVES,
             read=lambda answer, into, _: read_response(answer, Endpoint.RESOURCE, into),
@@ -231,17 +241,33 @@ class NombaClient(VendorClient):
         await self._manager.revoke()
 
 
+_ACCOUNT = "accountId"
+"""Header of each call. Where a source holds the credential, the token carries the id along, for the processes that find
+the token in a store and never ask the source."""
+
+
+def _account(credentials: NombaCredentials) -> Mapping[str, str]:
+    return {_ACCOUNT: credentials.account_id}
+
+
+def _account_header(token: Token) -> Mapping[str, str]:
+    return {_ACCOUNT: token.extra[_ACCOUNT]} if _ACCOUNT in token.extra else {}
+
+
 def _settings(
     credentials: object, environment: object, base_url: object, environ: Mapping[str, str] | None
-) -> tuple[NombaCredentials, URL]:
+) -> tuple[NombaCredentials | Sourced[NombaCredentials], URL]:
     """Read from the environment what was not given; raise one error that lists every fault."""
-    if credentials is not None and not isinstance(credentials, NombaCredentials):
+    reader = EnvironmentReader(environ)
+    sourced = (
+        None if isinstance(credentials, NombaCredentials) else FIELDS.sourced(credentials, reader, environ)
+    )
+    if credentials is not None and sourced is None and not isinstance(credentials, NombaCredentials):
         raise ConfigurationError(
             f"credentials must be NombaCredentials, not {type(credentials).__name__}: "
             "NombaClient(NombaCredentials(client_id=..., client_secret=..., account_id=...))"
         )
-    reader = EnvironmentReader(environ)
-    read = None if credentials is not None else NombaCredentials.read(reader)
+    read = None if credentials is not None or sourced is not None else FIELDS.read(reader)
     if environment is None and base_url is None:
         environment = reader.choice("NOMBA_ENVIRONMENT", ENVIRONMENTS)
         base_url = reader.optional("NOMBA_BASE_URL")
@@ -251,8 +277,5 @@ def _settings(
     except ConfigurationError as error:
         reader.fault(str(error))
     reader.finish("NombaClient")
-    if read is not None:
-        credentials = NombaCredentials(client_id=read[0], client_secret=read[1], account_id=read[2])
-    assert credentials is not None  # noqa: S101 - given, or read above
     assert url is not None  # noqa: S101 - else `finish` has raised
-    return credentials, url
+    return sourced or cast("NombaCredentials", credentials if read is None else read()), url

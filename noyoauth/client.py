@@ -11,11 +11,15 @@ import attrs
 from aiohttp import ClientSession
 from yarl import URL
 
+from nauth.authenticator import Authenticator
 from nauth.client import MAX_RESPONSE_BYTES, VendorClient
 from nauth.clock import Clock, SystemClock
 from nauth.environment import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.events import Observer
+from nauth.sources import AnySource
+from nauth.sources.authenticator import SourcedAuthenticator
+from nauth.sources.sourced import Sourced
 from nauth.stores.base import StoreKey, TokenStore
 from nauth.token import RenewalPolicy
 from nauth.transport.base import Transport
@@ -36,7 +40,7 @@ from noyoauth.config import (
     choose_token_url,
 )
 from noyoauth.converter import CONVERTER
-from noyoauth.credentials import NoyoCredentials, NoyoCredentialSource, current
+from noyoauth.credentials import FIELDS, NoyoCredentials, NoyoCredentialSource, current, is_plain
 from noyoauth.errors import LEAVES, Endpoint, NoyoMalformedResponseError
 from noyoauth.lifetime import ExpiresInUnit, LifetimeRules
 from noyoauth.models import GroupsPage, ListGroupsRequest
@@ -68,8 +72,9 @@ class NoyoClient(VendorClient):
     Source: https://docs.noyo.com/docs/introduction/getting-started/authentication
 
     Args:
-        credentials: the API key, or a function (which must not block) that returns the current one and is called for
-            each token; from `NOYO_CLIENT_ID` and `NOYO_CLIENT_SECRET` if None.
+        credentials: the API key, a source of it (see `nauth.sources`), or an async function that returns it. A plain
+            function (that does not block) is asked at each fetch. If None, from the source that `NOYO_CREDENTIALS`
+            names, or from `NOYO_CLIENT_ID` and `NOYO_CLIENT_SECRET`, each of which may be given as a file by ``..._FILE``.
         environment: ``"live"`` or ``"sandbox"``; from `NOYO_ENVIRONMENT` if None. Never guessed.
         base_url: a URL instead of the environment's host; from `NOYO_BASE_URL` if None. The token then goes to its
             origin only.
@@ -93,7 +98,7 @@ class NoyoClient(VendorClient):
 
     def __init__(
         self,
-        credentials: NoyoCredentialSource | None = None,
+        credentials: NoyoCredentialSource | AnySource[NoyoCredentials] | None = None,
         *,
         environment: NoyoEnvironment | None = None,
         base_url: str | URL | None = None,
@@ -122,7 +127,7 @@ class NoyoClient(VendorClient):
         network = Network(session=session, proxy=proxy, ssl_context=ssl_context)
         calls = token_calls(user_agent=USER_AGENT, policy=policy, clock=clock, network=network)
         super().__init__(
-            authenticator=NoyoAuthenticator(settings.source, settings.api(calls), rules=settings.rules),
+            authenticator=settings.authenticator(calls, clock),
             key=settings.key(),
             base_url=settings.base_url,
             origins=settings.origins,
@@ -218,8 +223,8 @@ def _complete(page: GroupsPage, following: ListGroupsRequest, count: int) -> boo
 class _Settings:
     """All settings of a client, complete and consistent."""
 
-    source: NoyoCredentialSource
-    credentials: NoyoCredentials
+    source: NoyoCredentialSource | Sourced[NoyoCredentials]
+    credentials: NoyoCredentials | Sourced[NoyoCredentials]
     environment: NoyoEnvironment | None
     base_url: URL
     token_url: URL
@@ -231,6 +236,15 @@ class _Settings:
         return NoyoApi(
             base_url=self.base_url, token_url=self.token_url, environment=self.environment, auth=auth
         )
+
+    def authenticator(self, auth: Transport, clock: Clock) -> Authenticator:
+        """Return what signs in."""
+        api = self.api(auth)
+        if isinstance(self.source, Sourced):
+            return SourcedAuthenticator(
+                self.source.question(clock), lambda given: NoyoAuthenticator(given, api, rules=self.rules)
+            )
+        return NoyoAuthenticator(self.source, api, rules=self.rules)
 
     def key(self) -> StoreKey:
         """Return the store key. The environment is part of it, because one token host serves both."""
@@ -261,11 +275,11 @@ def _settings(
             return None
 
     source: object = credentials
-    if credentials is None:
-        client_id, client_secret = NoyoCredentials.read(reader)
-        if client_id and client_secret:
-            source = tried(lambda: NoyoCredentials(client_id=client_id, client_secret=client_secret))
-    found = None if source is None else tried(lambda: current(source))
+    sourced = None if is_plain(credentials) else FIELDS.sourced(credentials, reader, environ)
+    if credentials is None and sourced is None:
+        make = FIELDS.read(reader)
+        source = None if make is None else tried(make)
+    found = sourced if sourced is not None or source is None else tried(lambda: current(source))
     if environment is None and base_url is None:
         environment = reader.choice("NOYO_ENVIRONMENT", ENVIRONMENTS)
         base_url = reader.optional("NOYO_BASE_URL")
@@ -282,7 +296,7 @@ def _settings(
     assert others is not None  # noqa: S101
     assert known is not None  # noqa: S101
     return _Settings(
-        source=cast("NoyoCredentialSource", source),
+        source=sourced or cast("NoyoCredentialSource", source),
         credentials=found,
         environment=chosen,
         base_url=url,

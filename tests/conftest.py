@@ -173,13 +173,18 @@ def stay_on_loopback() -> Iterator[None]:
 def no_blocking(stay_on_loopback: None) -> Iterator[BlockBuster]:
     """Raise `BlockingError` where code inside a running loop would block it.
 
-    One thing is allowed beyond blockbuster's own list, which knows pytest, asyncio and most of coverage: coverage's
-    lock around its data, which several threads with loops of their own may meet at. What must block in a test
+    Two things are allowed beyond blockbuster's own list, which knows pytest, asyncio and most of coverage: coverage's
+    lock around its data, which several threads with loops of their own may meet at; and the one read of a small local
+    file by a client's constructor, which is documented. What must block in a test
     (certificates, files) is made in a plain fixture or in `asyncio.to_thread`. A test that does need an exception adds it
     here, with its reason: `watch.functions[call].can_block_in(file, names)`.
     """
     with blockbuster_ctx() as watch:
         watch.functions["threading.Lock.acquire"].can_block_in("coverage/collector.py", {"lock_data"})
+        for call in ("os.stat", "os.readlink", "os.scandir", "os.read", "os.path.abspath"):
+            watch.functions[call].can_block_in(
+                "nauth/secret_files.py", {"read_text", "read_folder", "is_folder"}
+            )
         yield watch
 
 

@@ -16,7 +16,7 @@ from yarl import URL
 from nauth.authenticator import Authenticator
 from nauth.bearer.aiohttp import BearerAuth
 from nauth.bearer.httpx import HttpxAuth, httpx_auth
-from nauth.bearer.unauthorized import Hidden401
+from nauth.bearer.unauthorized import Hidden401, TokenHeaders
 from nauth.clock import Clock, SystemClock
 from nauth.errors import ClosedError, ConfigurationError
 from nauth.events import Observer
@@ -26,6 +26,7 @@ from nauth.origins import resolve
 from nauth.pages import PageForm, Pages
 from nauth.request_options import PendingResponse, RequestOptions
 from nauth.responses.reply import Reply
+from nauth.sources.authenticator import SourcedAuthenticator
 from nauth.stores.address import store_for_client
 from nauth.stores.base import StoreKey, TokenStore
 from nauth.tasks import own_task
@@ -65,7 +66,7 @@ class VendorClient:
         transport: carries the token calls; closed with the client.
         network: the user's own session, which is never closed here, or proxy and trust of the one that the client makes.
         headers: what the vendor wants on every call.
-        hidden_401: as for `BearerAuth`.
+        token_headers, hidden_401: as for `BearerAuth`.
         store: where the token is shared; if None, the one that `NAUTH_STORE` names, else the process's own.
         may_persist: whether a store out of `NAUTH_STORE` may outlive the process.
         policy, clock, observer: as for `TokenManager`.
@@ -88,6 +89,7 @@ class VendorClient:
         transport: Transport,
         network: Network | None = None,
         headers: Mapping[str, str] | None = None,
+        token_headers: TokenHeaders | None = None,
         hidden_401: Hidden401 | None = None,
         store: TokenStore | None = None,
         may_persist: bool = True,
@@ -107,16 +109,29 @@ class VendorClient:
         reporter = self._manager.reporter
         self._cache = self._manager.cache
         self._monotonic, self._wall = self._cache.monotonic, self._cache.wall
+        if isinstance(authenticator, SourcedAuthenticator):
+            authenticator.attach(self._manager)
         self._base_url = base_url
         self._transport = transport
         self._given_session = self._network.session
         self._closed = False
         origins = [base_url, *origins]
         self._auth = BearerAuth(
-            self._manager, origins, headers=headers, hidden_401=hidden_401, observer=reporter
+            self._manager,
+            origins,
+            headers=headers,
+            token_headers=token_headers,
+            hidden_401=hidden_401,
+            observer=reporter,
         )
         self._make_httpx_auth = partial(
-            httpx_auth, self._manager, origins, headers=headers, hidden_401=hidden_401, observer=reporter
+            httpx_auth,
+            self._manager,
+            origins,
+            headers=headers,
+            token_headers=token_headers,
+            hidden_401=hidden_401,
+            observer=reporter,
         )
         self._httpx_auth: HttpxAuth | None = None
         self._sessions = LoopSessions(

@@ -118,6 +118,7 @@ class NombaSandbox(VendorSandbox[Switches]):
         self._limiter = RateLimiter(self.switches, self.clock)
         self._bad_account = failure(self.switches.bad_account_id)
         self._dead_token = failure(self.switches.expired_token_signal)
+        self._rotated: list[Secret] | None = None
 
     def memories(self) -> Sequence[Memory]:
         """Return what remembers this sandbox's tokens."""
@@ -126,6 +127,18 @@ class NombaSandbox(VendorSandbox[Switches]):
     def take_over(self) -> None:
         """Sign in as a second process with the same key would, ending the first session as the switches say."""
         self._sessions.issue(data.KEYS[self.credentials.client_id])
+
+    def rotate_secret(self, *, overlap: bool = False) -> NombaCredentials:
+        """Give the key a new secret, as the dashboard does, and return `credentials` with it.
+
+        Args:
+            overlap: the old secret stays valid until the next rotation.
+        """
+        old = self.credentials
+        new = data.successor(old)
+        self._rotated = [new.client_secret, *([old.client_secret] if overlap else [])]
+        self.credentials = new
+        return new
 
     def routes(self) -> Mapping[str, Route]:
         """Return the endpoints: name -> (method, path, handler)."""
@@ -204,11 +217,17 @@ class NombaSandbox(VendorSandbox[Switches]):
         if not self._parent_named(request):
             return self._answers.failure(self._bad_account)
         key = data.KEYS.get(body["client_id"])
-        if key is None or key.credentials.client_secret != Secret(body["client_secret"]):
+        if key is None or Secret(body["client_secret"]) not in self._secrets(key):
             return self._bad_secret()
         if key.foreign and self.switches.wrong_environment == "issue_refused":
             return self._bad_secret()
         return self._answers.pair(self._sessions.issue(key), key.credentials.account_id)
+
+    def _secrets(self, key: data.Key) -> list[Secret]:
+        own = key.credentials
+        if self._rotated is not None and own.client_id == self.credentials.client_id:
+            return self._rotated
+        return [own.client_secret]
 
     def _bad_secret(self) -> web.Response:
         if self.switches.bad_secret == "200_data_null":

@@ -18,8 +18,8 @@ MANAGER: tuple[Planted, ...] = (
     core(
         "no cool-down: a failing endpoint is called for every caller",
         "manager/token_manager",
-        "        self._cache.pauses.check(self._monotonic())\n        flight = self._start(",
-        "        flight = self._start(",
+        "        self._check_cooldown()\n        flight = self._start(room, Cause.COLD",
+        "        flight = self._start(room, Cause.COLD",
         "manager/cold_start",
     ),
     core(

@@ -71,7 +71,7 @@ def test_clients_take_the_same_options(vendor: Vendor) -> None:
     assert {parameter.name for parameter in rest} - set(OPTIONS) == exceptions(OWN_OPTIONS, vendor)
     optional = [parameter for parameter in common if "None" in OPTIONS[parameter.name]]
     assert {parameter.default for parameter in optional} == {None}
-    usual = {"credentials": "{prefix}Credentials | None", **OPTIONS}
+    usual = {"credentials": "{prefix}Credentials | AnySource[{prefix}Credentials] | None", **OPTIONS}
     for parameter in (first, *common):
         other, _ = OTHER_TYPES.get((vendor.name, parameter.name), (None, ""))
         assert parameter.annotation == (other or usual[parameter.name].format(prefix=vendor.prefix))

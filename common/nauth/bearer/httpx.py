@@ -14,7 +14,7 @@ from yarl import URL
 from nauth.bearer.httpx_redirects import HopGuard, Trace, hop_key
 from nauth.bearer.httpx_replay import HttpxRequest, HttpxResponse, hold, kept, packages, replayable
 from nauth.bearer.httpx_response import HttpxAnswer
-from nauth.bearer.unauthorized import Hidden401, Rejections
+from nauth.bearer.unauthorized import Hidden401, Rejections, TokenHeaders
 from nauth.errors import ConfigurationError, TokenRefusedError
 from nauth.events import Observer, OriginRefused, RequestReplayed, notify
 from nauth.manager.token_manager import TokenManager
@@ -58,12 +58,14 @@ class HttpxAuth:
         origins: Iterable[URL],
         *,
         headers: Mapping[str, str] | None = None,
+        token_headers: TokenHeaders | None = None,
         hidden_401: Hidden401 | None = None,
         observer: Observer | None = None,
     ) -> None:
         self._manager = manager
         self._origins: frozenset[OriginKey] = frozenset(map(origin_key, origins))
         self._headers = tuple((headers or {}).items())
+        self._token_headers = token_headers
         self._hidden_401 = hidden_401
         self._observer = observer
         self._rejections = Rejections(manager)
@@ -104,6 +106,9 @@ class HttpxAuth:
             return
         token = await self._manager.token()
         guard.put(request.headers, AUTHORIZATION, token.authorization)
+        for name, value in (self._token_headers(token) if self._token_headers is not None else {}).items():
+            if name not in request.headers:
+                guard.put(request.headers, name, value)
         with guard.unseen_401(lambda: self._rejections.note(token, _endpoint(request))):
             response = yield request
         hop = response.request
@@ -178,6 +183,7 @@ def httpx_auth(
     origins: Iterable[URL],
     *,
     headers: Mapping[str, str] | None = None,
+    token_headers: TokenHeaders | None = None,
     hidden_401: Hidden401 | None = None,
     observer: Observer | None = None,
 ) -> HttpxAuth:
@@ -188,7 +194,14 @@ def httpx_auth(
     Raises:
         ConfigurationError: neither is installed.
     """
-    return _auth_class()(manager, origins, headers=headers, hidden_401=hidden_401, observer=observer)
+    return _auth_class()(
+        manager,
+        origins,
+        headers=headers,
+        token_headers=token_headers,
+        hidden_401=hidden_401,
+        observer=observer,
+    )
 
 
 @cache

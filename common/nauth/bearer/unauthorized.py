@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
 from aiohttp import ClientResponse
@@ -11,7 +11,7 @@ from nauth.bearer.httpx_response import HttpxAnswer
 from nauth.manager.token_manager import TokenManager
 from nauth.token import Token
 
-__all__ = ["Answered", "Hidden401", "Rejections"]
+__all__ = ["Answered", "Hidden401", "Rejections", "TokenHeaders"]
 
 
 Answered: TypeAlias = ClientResponse | HttpxAnswer
@@ -19,6 +19,9 @@ Answered: TypeAlias = ClientResponse | HttpxAnswer
 
 Hidden401: TypeAlias = Callable[[Answered], Awaitable[bool]]
 """Tells whether a response other than 401 means that the token was refused. Must leave its body readable."""
+
+TokenHeaders: TypeAlias = Callable[[Token], Mapping[str, str]]
+"""Returns the headers that go with a token."""
 
 
 class Rejections:

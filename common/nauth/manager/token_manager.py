@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from functools import partial
 from math import inf
 
@@ -76,7 +77,8 @@ class TokenManager:
         self._rooms = Rooms(self._lost)
         self._cache = TokenCache(self._policy, self._clock, self._observer, busy=self._rooms.busy)
         self._store: TokenStore = store if store is not None else default_store(self._clock)
-        self._renewable = getattr(authenticator, "renewable", True)
+        self._authenticator = authenticator
+        self._cause_gone: Callable[[NauthError], bool] | None = getattr(authenticator, "cause_gone", None)
         self._key = key
         self._renewal = Renewal(
             authenticator,
@@ -265,7 +267,7 @@ class TokenManager:
         return now.token
 
     def _start_cold(self, room: Room, now: Held) -> Flight:
-        self._cache.pauses.check(self._monotonic())
+        self._check_cooldown()
         flight = self._start(room, Cause.COLD if now.token is None else Cause.EXPIRED, now)
         return reports.joined(self._observer, flight)
 
@@ -274,12 +276,15 @@ class TokenManager:
         self._check_open()
         now = self._cache.held
         if rejected is not None:
-            if not self._renewable:
-                raise TokenRefusedError(
+            if not getattr(self._authenticator, "renewable", True):
+                refusal = TokenRefusedError(
                     "the vendor refused a credential that is sent as it is: there is nothing to renew. Check that it "
                     "is complete, still valid, and meant for this address",
                     status=401,
                 )
+                if self._cause_gone is not None:
+                    self._cause_gone(refusal)
+                raise refusal
             if now.token is not None and not rejected.same_access(now.token) and self._cache.alive():
                 return now.token
             error = self._cache.reject(rejected, at)
@@ -288,7 +293,7 @@ class TokenManager:
         room = self._rooms.here()
         flight = room.flight
         if flight is None:
-            self._cache.pauses.check(self._monotonic())
+            self._check_cooldown()
             flight = self._start(room, Cause.FORCED if rejected is None else Cause.REJECTED, now, rejected)
         elif rejected is not None:
             flight.rejected.append(rejected)
@@ -311,6 +316,13 @@ class TokenManager:
 
         room.own(self._run_look(room, look), name="nauth look", over=over)
         return look
+
+    def _check_cooldown(self) -> None:
+        try:
+            self._cache.pauses.check(self._monotonic())
+        except NauthError as error:
+            if self._cause_gone is None or not self._cause_gone(error):
+                raise
 
     def _check_open(self) -> None:
         if self._cache.closed:

@@ -144,7 +144,10 @@ OWN_OPTIONS: Mapping[tuple[str, str], str] = {
 OTHER_TYPES: Mapping[tuple[str, str], tuple[str, str]] = {
     ("nomad", "environment"): ("None", "each customer has hosts of its own; there is nothing to choose from"),
     ("nao", "environment"): ("None", "there is one side only"),
-    ("noyo", "credentials"): ("NoyoCredentialSource | None", "keys rotate: a function may give the day's"),
+    ("noyo", "credentials"): (
+        "NoyoCredentialSource | AnySource[NoyoCredentials] | None",
+        "keys rotate: a function may give the day's",
+    ),
 }
 """(vendor, option) -> its type and why it differs."""
 OWN_CALLS: Mapping[tuple[str, str], str] = {
