@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Any
 
 from nauth import tasks
 from tests.simulation.invariants import SPENDABLE
+from tests.simulation.loop import is_over
 
 if TYPE_CHECKING:
     from tests.simulation.process import Node
     from tests.simulation.world import World
 
-__all__ = ["check_idle", "check_recovery", "check_store", "check_timers"]
+__all__ = ["check_idle", "check_recovery", "check_store", "check_timers", "running"]
+
+
+def running() -> list[asyncio.AbstractEventLoop]:
+    """Return the loop of each owned task that the library keeps."""
+    kept: Any = tasks._running
+    return list(kept) if isinstance(kept, dict) else [task.get_loop() for task in kept]
 
 
 def check_idle(world: World, when: str) -> None:
@@ -31,18 +39,16 @@ def check_idle(world: World, when: str) -> None:
         holder = lease.handle.node
         if not holder.process.dead and not holder.handle.failures and not lease.gone(holder.process):
             judge.violate(f"{when}: {holder.name} never gave its lease back")
-    if any(not waiter.get_loop().is_closed() for _, waiter in world.store.waiters):
+    if any(not is_over(waiter.get_loop()) for _, waiter in world.store.waiters):
         judge.violate(f"{when}: somebody still waits for the store")
-    kept = [task for task in tasks._running if not task.get_loop().is_closed()]
+    kept = [loop for loop in running() if not is_over(loop)]
     if kept:
         judge.violate(f"{when}: {len(kept)} owned tasks are still kept")
 
 
 def _check_node(node: Node, when: str) -> None:
     judge = node.world.judge
-    if any(
-        room.flight is not None for loop, room in node.manager._rooms._table.items() if not loop.is_closed()
-    ):
+    if any(room.flight is not None for loop, room in node.manager._rooms._table.items() if not is_over(loop)):
         judge.violate(f"{when}: {node.name} still has a flight")
     if node.notes.waiting:
         judge.violate(f"{when}: {node.notes.waiting} callers of {node.name} still wait")

@@ -15,6 +15,7 @@ from nauth.token import Token, TokenState
 from tests.simulation.books import Call, Wait
 from tests.simulation.coverage import abstract_state
 from tests.simulation.end_judge import EndJudge
+from tests.simulation.loop import is_over
 from tests.simulation.vendors import Grant
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class Judge:
         """Did it end within its lease?"""
         node, notes = call.node, call.node.notes
         notes.calls.pop(call.task, None)
-        if node.process.dead or (call.loop is not None and call.loop.is_closed()):
+        if node.process.dead or (call.loop is not None and is_over(call.loop)):
             return
         if call.lease is not None and not self._holds(node, call.lease, strict=False):
             self.violate(f"{node.name}'s {what} outlived its lease")
@@ -218,7 +219,7 @@ class Judge:
     def wait_ends(self, wait: Wait) -> None:
         """A caller stops waiting, one way or the other."""
         node, world = wait.node, self.world
-        if wait.loop.is_closed():
+        if is_over(wait.loop):
             return
         node.notes.waiting -= 1
         self.ends.wait_ends(wait)

@@ -9,10 +9,17 @@ from asyncio.events import _set_running_loop
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+from nauth import tasks
+
 if TYPE_CHECKING:
     from tests.simulation.scheduler import Scheduler
 
-__all__ = ["SimLoop", "SimTask", "Turn"]
+__all__ = ["SimLoop", "SimTask", "Turn", "is_over"]
+
+
+def is_over(loop: asyncio.AbstractEventLoop) -> bool:
+    """Tell whether a loop runs nothing any more: it was closed, or lost in a fork."""
+    return loop.is_closed() or (isinstance(loop, SimLoop) and loop.gone)
 
 
 class Turn:
@@ -53,13 +60,27 @@ class SimTask(asyncio.Task[Any]):
     def __init__(
         self, work: Coroutine[Any, Any, Any], *, loop: SimLoop, name: str | None, **more: Any
     ) -> None:
-        made = loop.scheduler.made
-        self.serial: int = len(made)
+        self.serial: int = loop.scheduler.next_serial()
         super().__init__(work, loop=loop, name=name or "nameless", **more)
-        made.append(weakref.ref(self))
+        loop.scheduler.made.append(weakref.ref(self))
 
     def __hash__(self) -> int:
         return self.serial
+
+
+if hasattr(tasks, "keeper_type"):
+
+    class SimKeeper(tasks.Keeper):  # type: ignore[misc,name-defined]  # the core of a tree from before has none
+        """A keeper with a place of its own in the order of tasks, as a `SimTask` has."""
+
+        def __init__(self, work: Any, *, loop: SimLoop, name: str) -> None:
+            self.serial: int = loop.scheduler.next_serial()
+            super().__init__(work, loop=loop, name=name)
+
+        def __hash__(self) -> int:
+            return self.serial
+
+    tasks.keeper_type = SimKeeper
 
 
 class SimLoop(asyncio.AbstractEventLoop):

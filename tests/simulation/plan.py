@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import random
 from collections.abc import Callable
 from datetime import timedelta
@@ -211,7 +212,7 @@ _ENDING = 0.4
 """The share of plans in which loops end."""
 SHARES = False
 """Whether the clients of one store object in one process share the state of a credential."""
-FORKS = False
+FORKS = importlib.util.find_spec("nauth.forks") is not None
 """Whether the library can be told that this process is the child of a fork."""
 _HOWS = (
     *("end",) * 6,
