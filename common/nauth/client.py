@@ -144,7 +144,7 @@ class VendorClient:
             NauthError: no token could be had; the kind says what to do, `retry_after` when.
         """
         # the manager's fast path once more: another coroutine around it would cost as much again
-        held, monotonic, wall = self._cache.held, self._monotonic, self._wall
+        held, monotonic, wall = self._cache.ready, self._monotonic, self._wall
         if held.renew_mono > monotonic() and held.renew_wall > wall():
             return held.token  # type: ignore[return-value]  # what holds no token is never fresh
         return await self._manager.token()
@@ -211,8 +211,8 @@ class VendorClient:
         Closing twice does nothing.
         """
         self._closed = True
-        task = own_task(self._shut(), name=f"close {type(self).__name__}")
-        await asyncio.shield(task)
+        closing = own_task(self._shut(), name=f"nauth closing of {type(self).__name__}", at_risk=True)
+        await asyncio.shield(closing.task)
 
     async def _shut(self) -> None:
         try:

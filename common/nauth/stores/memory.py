@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import threading
+import heapq
 import weakref
 from datetime import timedelta
 
@@ -11,6 +11,8 @@ import attrs
 
 from nauth.clock import Clock, SystemClock
 from nauth.errors import ConfigurationError, LeaseLostError
+from nauth.forks import forgets, guard
+from nauth.loop_ref import LoopRef, this_loop
 from nauth.stores.base import Lease, Listener, Record, StoreKey, Unsubscribe
 from nauth.stores.codec import lifetime_kept
 from nauth.stores.listeners import Listeners, Waiters
@@ -36,6 +38,7 @@ class MemoryLease:
     key: StoreKey
     ends_at: float
     clock: Clock
+    loop: LoopRef = attrs.field(factory=this_loop, repr=False)
 
     @property
     def remaining(self) -> timedelta:
@@ -47,8 +50,9 @@ class MemoryStore:
     """Share tokens inside one process.
 
     Records leave when they expire (those with a refresh token a day later), and their number is bounded: beyond
-    `max_records` the one nearest to its end goes first. Safe across threads and event loops: a plain lock guards the
-    tables and is never held over an await.
+    `max_records` the one nearest to its end goes first. Safe across threads and event loops: a lock guards the tables
+    and is never held over an await. A lease of an event loop that was closed holds nothing, and a forked child begins
+    without leases and waiters.
 
     Args:
         clock: where time comes from.
@@ -65,13 +69,19 @@ class MemoryStore:
             raise ConfigurationError(f"MemoryStore(max_records=...) must be at least 1, got {max_records}")
         self._clock = clock or SystemClock()
         self._max_records = max_records
-        self._guard = threading.Lock()
+        # reentrant: the garbage collector may end a coroutine of a closed loop at any moment, and it may come back here
+        self._guard = guard()
         self._version = 0
-        self._commits_since_trim = 0
         self._entries: dict[StoreKey, _Entry] = {}
+        self._ends: list[tuple[float, int, StoreKey]] = []
         self._leases: dict[StoreKey, MemoryLease] = {}
         self._waiters = Waiters()
         self._listeners = Listeners()
+        forgets(self)
+
+    def after_fork(self) -> None:
+        """Forget the parent's leases: the process that works under them is another one."""
+        self._leases.clear()
 
     def __repr__(self) -> str:
         return f"<MemoryStore: {len(self._entries)} records, {len(self._leases)} leases>"
@@ -87,7 +97,7 @@ class MemoryStore:
         now = self._clock.monotonic()
         with self._guard:
             current = self._leases.get(key)
-            if current is not None and current.ends_at > now:
+            if current is not None and current.ends_at > now and not current.loop.gone:
                 return None
             lease = self._leases[key] = MemoryLease(key, now + ttl.total_seconds(), self._clock)
         return lease
@@ -129,6 +139,7 @@ class MemoryStore:
             self._version += 1
             entry = self._entries[key] = _Entry(token, self._version, now - age.total_seconds())
             del self._leases[key]
+            heapq.heappush(self._ends, (entry.expires_at(), entry.version, key))
             self._trim(now, keep=key)
         self._waiters.wake(key)
         record = self._record(entry)
@@ -149,7 +160,8 @@ class MemoryStore:
     async def changed(self, key: StoreKey, *, timeout: timedelta) -> None:  # noqa: ASYNC109 - part of the contract
         """Return when `key` changed or its lease was freed, at the latest after `timeout`."""
         with self._guard:
-            if key not in self._leases:
+            current = self._leases.get(key)
+            if current is None or current.loop.gone:
                 return  # freed between the caller's look and this one
             waiter = self._waiters.enter(key)
         try:
@@ -172,23 +184,36 @@ class MemoryStore:
         return Record(token=entry.token, version=entry.version, age=age)
 
     def _trim(self, now: float, *, keep: StoreKey) -> None:
-        self._commits_since_trim += 1
-        full = len(self._entries) > self._max_records
-        if self._commits_since_trim * 8 < len(self._entries) and not full:
-            return  # a look at every record at every commit would be quadratic
-        self._commits_since_trim = 0
-        # a leased key's record must stay: its version is what the holder's commit compares
-        spare = [key for key in self._entries if key != keep and key not in self._leases]
-        spare.sort(key=lambda key: self._entries[key].expires_at())
-        for key in spare:
-            if self._entries[key].expires_at() > now and len(self._entries) <= self._max_records:
-                break
-            del self._entries[key]
+        """Drop what is past its end, and what is nearest to it beyond the bound, in amortised constant time.
 
+        `_ends` is a heap of (end, version, key) with an item for each commit; those of records replaced since are passed
+        over, and swept when they are the most.
+        """
+        if len(self._ends) > 2 * len(self._entries) + _FEW:
+            self._ends = [(one.expires_at(), one.version, key) for key, one in self._entries.items()]
+            heapq.heapify(self._ends)
+        spared: list[tuple[float, int, StoreKey]] = []
+        while self._ends and (self._ends[0][0] <= now or len(self._entries) > self._max_records):
+            end = heapq.heappop(self._ends)
+            key = end[2]
+            entry = self._entries.get(key)
+            if entry is None or entry.version != end[1]:
+                continue
+            # a leased key's record must stay: its version is what the holder's commit compares
+            if key == keep or key in self._leases:
+                spared.append(end)
+            else:
+                del self._entries[key]
+        for end in spared:
+            heapq.heappush(self._ends, end)
+
+
+_FEW = 64
+"""Items of the heap not worth a sweep."""
 
 _system_clock = SystemClock()
 _stores: weakref.WeakKeyDictionary[Clock, MemoryStore] = weakref.WeakKeyDictionary()
-_stores_guard = threading.Lock()
+_stores_guard = guard()
 
 
 def default_store(clock: Clock | None = None) -> MemoryStore:

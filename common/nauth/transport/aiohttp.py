@@ -138,6 +138,8 @@ class AiohttpTransport:
         )
         try:
             session = self._usable_session()
+            if attempt.own:
+                attempt.work.connecting()
             async with session.request(
                 request.method,
                 request.url,
@@ -195,6 +197,7 @@ async def _on_sent(_: ClientSession, context: SimpleNamespace, __: object) -> No
     # called just before the bytes are handed to the socket: from here on they may have arrived
     attempt: Attempt = context.trace_request_ctx
     attempt.sent = True
+    attempt.work.sending()
 
 
 def _open() -> ClientSession:

@@ -19,6 +19,7 @@ from nauth.errors import (
     OutcomeUnknownError,
 )
 from nauth.origins import place
+from nauth.tasks import Work, current_work
 from nauth.transport.base import Request, request_id_of
 
 __all__ = ["Attempt"]
@@ -44,6 +45,7 @@ class Attempt:
     Attributes:
         wall, mono: the clocks just before sending.
         sent: something may have reached the vendor.
+        work: the owned work that this is part of, which is not cut short once something was sent.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Attempt:
         self._connect = connect
         self._total = total
         self.sent: bool = not own
+        self.work: Work = current_work()
         self._status: int | None = None
         self.wall: float
         self.mono: float

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import weakref
 from collections.abc import Callable
 
 from aiohttp import ClientSession
 
+from nauth.forks import guard
 from nauth.transport.aiohttp_private import close_now
 
 __all__ = ["LoopSessions"]
@@ -25,7 +25,7 @@ class LoopSessions:
 
     def __init__(self, make: Callable[[], ClientSession]) -> None:
         self._make = make
-        self._guard = threading.Lock()
+        self._guard = guard()
         # a session holds its loop, so weak keys would never let go of either
         self._table: dict[asyncio.AbstractEventLoop, ClientSession] = {}
         # A collector ends a cycle's members in any order. Held from outside, the sessions are none of its members, and

@@ -13,6 +13,7 @@ from nauth.stores.codec import unreadable
 from nauth.stores.redis.clients import RedisClient
 from nauth.stores.redis.errors import connection_lost, explained
 from nauth.stores.redis.scripts import RELEASE, Script, allowed
+from nauth.tasks import hidden
 
 __all__ = ["Engine", "Reader"]
 
@@ -84,8 +85,8 @@ class Engine:
         return outcome
 
     def own(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
-        """Run `work` to its end, whatever becomes of the caller."""
-        task = asyncio.create_task(work, name="nauth redis")
+        """Run `work` to its end, whatever becomes of the caller, and where a program cancels all tasks: see `drain`."""
+        task = hidden(asyncio.create_task(work, name="nauth redis"))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import threading
 from collections.abc import AsyncGenerator
 
 from nauth.errors import ConfigurationError
+from nauth.forks import guard
 from nauth.stores.redis.clients import Source
 from nauth.stores.redis.executor import Engine
 from nauth.stores.redis.subscribers import Subscribers
@@ -86,7 +86,7 @@ class Rooms:
         self._source = source
         self._prefix = prefix
         self._timeout_s = timeout_s
-        self._guard = threading.Lock()
+        self._guard = guard()
         # a room holds its loop, so weak keys would never let go of either
         self._table: dict[asyncio.AbstractEventLoop, Room] = {}
         self._teller: Room | None = None
@@ -122,7 +122,8 @@ class Rooms:
         with self._guard:
             room = self._table.pop(asyncio.get_running_loop(), None)
         if room is not None:
-            await asyncio.shield(own_task(room.aclose(), name="close RedisStore"))
+            closing = own_task(room.aclose(), name="nauth closing of RedisStore", at_risk=True)
+            await asyncio.shield(closing.task)
 
     def abandon(self) -> bool:
         """Let go of everything, from any thread; say whether something was left open."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
 
 import attrs
 
 from nauth.clock import SystemClock
+from nauth.forks import guard
 from nauth.stores.base import Listener, Record, StoreKey, Unsubscribe
 from nauth.stores.listeners import Listeners
 from nauth.stores.redis.scripts import Loaded
@@ -35,7 +35,7 @@ class Subscribers:
 
     def __init__(self) -> None:
         self.commits = 0
-        self._guard = threading.Lock()
+        self._guard = guard()
         self._listeners = Listeners()
         self._topics: dict[str, _Topic] = {}
 
