@@ -78,10 +78,14 @@ async def _rest(room: Room, work: Work, clock: Clock, seconds: float) -> None:
     work.wake = pause.cancel
     try:
         await asyncio.wait({pause})  # unlike `await pause`, it ends quietly where closing cancels the pause
+    except GeneratorExit:
+        raise  # the loop was closed under this: nothing can be cancelled there any more
+    except BaseException:
+        pause.cancel()
+        raise
     finally:
         work.wake = None
         room.pauses.discard(pause)
-        pause.cancel()
 
 
 async def _attempt(

@@ -37,6 +37,16 @@ class Room:
         self.tasks: set[asyncio.Task[None]] = set()
         self.pauses: set[asyncio.Future[None]] = set()
 
+    async def __aenter__(self) -> None:
+        """Keep renewals and revocations of this loop apart."""
+        await self.lock.acquire()
+
+    async def __aexit__(self, kind: type[BaseException] | None, *more: object) -> None:
+        # the garbage collector ends coroutines of a closed loop outside of their tasks: the lock would refuse, and
+        # nothing waits for it any more
+        if kind is not GeneratorExit:
+            self.lock.release()
+
     @property
     def gone(self) -> bool:
         """Whether its loop can run nothing any more."""

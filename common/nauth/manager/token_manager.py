@@ -29,7 +29,7 @@ from nauth.manager.store_access import Shared
 from nauth.manager.token_cache import TokenCache
 from nauth.stores.base import StoreKey, TokenStore, Unsubscribe
 from nauth.stores.memory import default_store
-from nauth.tasks import Work
+from nauth.tasks import Work, current_work
 from nauth.token import RenewalPolicy, Token, TokenState
 
 __all__ = ["TokenManager"]
@@ -300,8 +300,9 @@ class TokenManager:
     # --- the owned task's side: no caller's cancellation reaches it ------------------------------------
 
     async def _run_renewal(self, room: Room, flight: Flight, seen: Held, started: float) -> None:
+        made: Minted | None = None
         try:
-            async with room.lock:
+            async with room:
                 base = self._cache.held
                 if base.token is None and flight.cause is Cause.STALE and not len(flight):
                     return  # revoked while we waited for the lock, and no caller waits: do not sign in again
@@ -318,6 +319,8 @@ class TokenManager:
         # not in a `finally`: the garbage collector may end this coroutine anywhere, and then `_end` has been called
         self._free(room, flight)
         flight.land(outcome)
+        if made is not None and not made.stored and current_work().ending:
+            await self._run_deposit(room, made)
 
     def _end(self, room: Room, flight: Flight, started: float, work: Work) -> None:
         """End a flight whose work was cancelled: by the end of its loop, or by closing, even before its first step."""
@@ -343,7 +346,7 @@ class TokenManager:
                 self._cache.pauses.failed(_given_up(), self._monotonic(), valid=True)
 
     async def _run_revocation(self, room: Room, flight: Flight) -> None:
-        async with room.lock:
+        async with room:
             outcome = await revoke_all(self._renewal, lambda: self._cache.held.token, self._cache.forget)
         flight.land(outcome)
 
@@ -371,7 +374,11 @@ class TokenManager:
             if fault is None:
                 self._cache.pauses.succeeded()
         if not made.stored:
-            self._commit_later(room, made)
+            self._unstored = made
+            if (
+                not current_work().ending
+            ):  # else this very work tries once more: the end waits for no work made now
+                self._commit_later(room, made)
         if fault is not None:
             return self._fail(fault, flight, started)
         reports.landed(self._observer, flight, made, now=self._monotonic(), started=started)
