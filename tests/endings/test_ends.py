@@ -340,7 +340,7 @@ def test_what_the_garbage_collector_ends_says_nothing(act: str, turn: int) -> No
     for task in left:
         # anyio's own lock complains where it is being taken
         with contextlib.suppress(RuntimeError) if act == "revoke" and turn < 3 else contextlib.nullcontext():
-            task.get_coro().close()  # type: ignore[union-attr]  # a coroutine, as it was made
+            task.get_coro().close()
     tasks._running.clear()
     with runner("asyncio") as opened:
         opened.run(manager.token())

@@ -187,7 +187,7 @@ class EndJudge:
         notice = self._notice_of(call)
         bound = notice + BOUND_S
         if now >= min(deadline, bound, call.node.closes_at + BOUND_S) - _SLACK_S:
-            if now >= bound - _SLACK_S:
+            if now >= bound - _SLACK_S and call.what != "revoke":
                 self._counts_as_failed(call.node)
             return
         if notice == inf:
@@ -255,7 +255,8 @@ class EndJudge:
         ]
         judge.hurt(how, 1 + len(calls))
         for call in calls:
-            self._counts_as_failed(call.node)
+            if call.what != "revoke":
+                self._counts_as_failed(call.node)
         process.wrecked = self._now
 
     def forget(self, process: Process, loop: SimLoop) -> None:

@@ -44,6 +44,8 @@ class Judge:
         policy = world.plan.policy
         ttl = policy.deadline.total_seconds() + 10
         self._bound = 2 * ttl + ttl + 60
+        # loops that do not share a state hear of each other's failures and refusals too late
+        self._apart = world.plan.loops > 1 and not world.plan.shared
         self._repeat = 40.0 if world.plan.kind.repeats else 0.0
         self._margin = (policy.margin + policy.jitter).total_seconds()
         self._alone = getattr(policy, "on_store_failure", "serve") == "renew-alone"
@@ -86,7 +88,7 @@ class Judge:
         self._cover(node, f"calls {what}")
         self.world.endings.hit(node.process, "call")
         if what != "revoke":
-            if world_now < notes.cool - _SLACK_S:
+            if world_now < notes.cool - _SLACK_S and not self._apart:
                 self.violate(
                     f"{node.name} calls {what} {notes.cool - world_now:.3f} s before its cool-down is over"
                 )
@@ -254,7 +256,7 @@ class Judge:
         if name == wait.rejected:
             self.violate(f"{node.name} handed {name} to the caller who had just rejected it")
         elif (
-            not world.plan.kind.caches and notes.dead.get(name, now) < now
+            not world.plan.kind.caches and not self._apart and notes.dead.get(name, now) < now
         ):  # at the same instant the waiter had already been given it
             self.violate(f"{node.name} handed out {name}, which was rejected")
         if wait.rejected is not None:

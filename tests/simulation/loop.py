@@ -68,19 +68,19 @@ class SimTask(asyncio.Task[Any]):
         return self.serial
 
 
-if hasattr(tasks, "keeper_type"):
+class SimKeeper(tasks.Keeper):
+    """A keeper with a place of its own in the order of tasks, as a `SimTask` has."""
 
-    class SimKeeper(tasks.Keeper):  # type: ignore[misc,name-defined]  # the core of a tree from before has none
-        """A keeper with a place of its own in the order of tasks, as a `SimTask` has."""
+    def __init__(self, work: tasks.Work, *, loop: asyncio.AbstractEventLoop, name: str) -> None:
+        assert isinstance(loop, SimLoop)
+        self.serial: int = loop.scheduler.next_serial()
+        super().__init__(work, loop=loop, name=name)
 
-        def __init__(self, work: Any, *, loop: SimLoop, name: str) -> None:
-            self.serial: int = loop.scheduler.next_serial()
-            super().__init__(work, loop=loop, name=name)
+    def __hash__(self) -> int:
+        return self.serial
 
-        def __hash__(self) -> int:
-            return self.serial
 
-    tasks.keeper_type = SimKeeper
+tasks.keeper_type = SimKeeper
 
 
 class SimLoop(asyncio.AbstractEventLoop):

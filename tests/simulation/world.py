@@ -27,7 +27,7 @@ from tests.simulation.vendors import Vendor
 
 __all__ = ["LOOPS", "SCHEDULER", "World", "replay", "simulate"]
 
-ENDINGS = False
+ENDINGS = True
 """Whether seeds draw loops that end, unless told otherwise."""
 
 _QUIET_S = 200.0
