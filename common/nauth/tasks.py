@@ -42,13 +42,26 @@ class Work:
         wake: called when the end begins, to cut a pause short.
     """
 
-    __slots__ = ("__weakref__", "_calling", "_connecting", "_sent", "ending", "keeper", "task", "wake")
+    __slots__ = (
+        "__weakref__",
+        "_calling",
+        "_connecting",
+        "_left",
+        "_noticed_at",
+        "_sent",
+        "ending",
+        "keeper",
+        "task",
+        "wake",
+    )
 
     task: asyncio.Task[None]
     keeper: Keeper
 
     def __init__(self) -> None:
         self._calling = self._connecting = self._sent = False
+        self._left = 1
+        self._noticed_at = 0.0
         self.ending = False
         self.wake: Callable[[], object] | None = None
 
@@ -71,13 +84,27 @@ class Work:
 
     def notice(self) -> None:
         """Hear that the loop is about to end: give up at once what has not been sent, and the rest at the bound."""
-        if self.ending:
-            return
-        self.ending = True
-        if self.wake is not None:
-            self.wake()
+        if not self.ending:
+            self._end(self.task.get_loop().time())
+            if self.wake is not None:
+                self.wake()
+
+    def follow(self, earlier: Work) -> None:
+        """Belong to `earlier`, which began this while its loop was ending: the same bound, and its keeper waits for both."""
+        earlier._left += 1
+        self.task.add_done_callback(earlier.one_over)
+        self._end(earlier._noticed_at)
+
+    def one_over(self, _: object) -> None:
+        """Let the keeper go when this work, and what followed it, are over."""
+        self._left -= 1
+        if not self._left:
+            self.keeper.let_go()
+
+    def _end(self, noticed_at: float) -> None:
+        self.ending, self._noticed_at = True, noticed_at
         if self.at_risk:
-            self.task.get_loop().call_later(BOUND_S, self._give_up, True)
+            self.task.get_loop().call_at(noticed_at + BOUND_S, self._give_up, True)
         else:
             self._give_up(False)
 
@@ -182,9 +209,12 @@ def own_task(
             _running.pop(loop, None)
         if over is not None:
             over(owned)
-        owned.keeper.let_go()
+        owned.one_over(None)
 
     owned.task.add_done_callback(done)
+    earlier = _current.get()
+    if earlier is not None and earlier.ending:
+        owned.follow(earlier)
     return owned
 
 

@@ -86,7 +86,7 @@ MANAGER: tuple[Planted, ...] = (
     core(
         "revocation and renewal are not kept apart",
         "manager/token_manager",
-        "        async with room:\n            outcome = await revoke_all(",
+        "        async with room.lock:\n            outcome = await revoke_all(",
         "        if True:\n            outcome = await revoke_all(",
         "manager_revoke_close",
         "manager_siblings",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nauth import tasks
 from tests.simulation.invariants import SPENDABLE
@@ -13,13 +12,7 @@ if TYPE_CHECKING:
     from tests.simulation.process import Node
     from tests.simulation.world import World
 
-__all__ = ["check_idle", "check_recovery", "check_store", "check_timers", "running"]
-
-
-def running() -> list[asyncio.AbstractEventLoop]:
-    """Return the loop of each owned task that the library keeps."""
-    kept: Any = tasks._running
-    return list(kept) if isinstance(kept, dict) else [task.get_loop() for task in kept]
+__all__ = ["check_idle", "check_recovery", "check_store", "check_timers"]
 
 
 def check_idle(world: World, when: str) -> None:
@@ -41,9 +34,9 @@ def check_idle(world: World, when: str) -> None:
             judge.violate(f"{when}: {holder.name} never gave its lease back")
     if any(not is_over(waiter.get_loop()) for _, waiter in world.store.waiters):
         judge.violate(f"{when}: somebody still waits for the store")
-    kept = [loop for loop in running() if not is_over(loop)]
+    kept = [loop for loop in tasks._running if not is_over(loop)]
     if kept:
-        judge.violate(f"{when}: {len(kept)} owned tasks are still kept")
+        judge.violate(f"{when}: the owned tasks of {len(kept)} loops are still kept")
 
 
 def _check_node(node: Node, when: str) -> None:

@@ -88,7 +88,7 @@ class Judge:
         self._cover(node, f"calls {what}")
         self.world.endings.hit(node.process, "call")
         if what != "revoke":
-            if world_now < notes.cool - _SLACK_S and not self._apart:
+            if world_now < notes.cool - _SLACK_S:
                 self.violate(
                     f"{node.name} calls {what} {notes.cool - world_now:.3f} s before its cool-down is over"
                 )

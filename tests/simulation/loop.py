@@ -14,7 +14,7 @@ from nauth import tasks
 if TYPE_CHECKING:
     from tests.simulation.scheduler import Scheduler
 
-__all__ = ["SimLoop", "SimTask", "Turn", "is_over"]
+__all__ = ["SimKeeper", "SimLoop", "SimTask", "Turn", "is_over"]
 
 
 def is_over(loop: asyncio.AbstractEventLoop) -> bool:
@@ -78,9 +78,6 @@ class SimKeeper(tasks.Keeper):
 
     def __hash__(self) -> int:
         return self.serial
-
-
-tasks.keeper_type = SimKeeper
 
 
 class SimLoop(asyncio.AbstractEventLoop):

@@ -63,7 +63,8 @@ class MemoryServer(StoreServer):
         """Ask the store itself whether it is still this lease that it counts."""
         if self.key is None or not isinstance(lease, _Wrapped):
             return False
-        return self.engine._leases.get(self.key) is lease.inner and lease.remaining > timedelta(0)
+        counted = self.engine._leases.get(self.key)
+        return counted is lease.inner and not counted.loop.gone and lease.remaining > timedelta(0)
 
     def look(self) -> None:
         """Bring what the judge reads up to date."""

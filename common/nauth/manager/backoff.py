@@ -8,7 +8,19 @@ from math import inf
 from nauth.errors import NauthError, TokenRefusedError, fresh_copy
 from nauth.token import RenewalPolicy
 
-__all__ = ["Pauses"]
+__all__ = ["CoolingDown", "Pauses"]
+
+
+class CoolingDown(Exception):  # noqa: N818 - a way out of a renewal, never raised to callers
+    """A renewal must not call the vendor, because another one has failed while this one waited for its turn.
+
+    Attributes:
+        error: what its callers are told.
+    """
+
+    def __init__(self, error: NauthError) -> None:
+        super().__init__()
+        self.error = error
 
 
 class Pauses:
@@ -73,6 +85,17 @@ class Pauses:
             error = fresh_copy(self._error)
             error.retry_after = timedelta(seconds=self._cool_until - now)
             raise error
+
+    def permit(self, now: float) -> None:
+        """Let a renewal under way call the vendor, or raise why not.
+
+        Raises:
+            CoolingDown: a failure of another loop or client has begun a cool-down meanwhile.
+        """
+        try:
+            self.check(now)
+        except NauthError as error:
+            raise CoolingDown(error) from None
 
     def refused(self, now: float) -> None:
         """Note that a token was refused although it had only just been issued."""

@@ -76,16 +76,17 @@ async def _rest(room: Room, work: Work, clock: Clock, seconds: float) -> None:
     pause = hidden(asyncio.ensure_future(clock.sleep(max(seconds, _AT_LEAST_S))))
     room.pauses.add(pause)
     work.wake = pause.cancel
+    collected = False
     try:
         await asyncio.wait({pause})  # unlike `await pause`, it ends quietly where closing cancels the pause
     except GeneratorExit:
-        raise  # the loop was closed under this: nothing can be cancelled there any more
-    except BaseException:
-        pause.cancel()
+        collected = True  # the loop was closed under this: nothing can be cancelled there any more
         raise
     finally:
         work.wake = None
         room.pauses.discard(pause)
+        if not collected:
+            pause.cancel()
 
 
 async def _attempt(

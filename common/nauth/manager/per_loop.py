@@ -13,13 +13,37 @@ from nauth.forks import forgets, guard
 from nauth.manager.single_flight import Flight
 from nauth.tasks import Work, own_task
 
-__all__ = ["DRAIN", "Room", "Rooms"]
+__all__ = ["DRAIN", "Room", "RoomLock", "Rooms"]
 
 DRAIN = timedelta(seconds=5)
 """How long closing waits for a renewal in flight before it gives up a token that may have rotated."""
 
 _FAREWELL_S = 1.0
 """Seconds a cancelled renewal gets to release its lease: a store that hangs must not hold up closing."""
+
+
+class RoomLock:
+    """Keeps renewal, revocation and deferred commits of one loop apart.
+
+    A coroutine of a closed loop that the garbage collector ends leaves the lock as it is: nothing can be woken there any
+    more, and the lock goes with its loop.
+    """
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        self._lock = anyio.Lock()
+
+    async def __aenter__(self) -> None:
+        await self._lock.acquire()
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not GeneratorExit:
+            self._lock.release()
+
+    def locked(self) -> bool:
+        """Tell whether a task has it."""
+        return self._lock.locked()
 
 
 class Room:
@@ -29,23 +53,13 @@ class Room:
 
     def __init__(self, loop: Callable[[], asyncio.AbstractEventLoop | None]) -> None:
         self.loop = loop
-        self.lock: anyio.Lock = anyio.Lock()  # apart: renewal, revocation; two loops on one lock would hang
+        self.lock: RoomLock = RoomLock()  # apart: renewal, revocation; two loops on one lock would hang
         self.flight: Flight | None = None
         self.work: Work | None = None  # the flight's
         self.look: Flight | None = None  # for a sibling's token, while none may be renewed
         self.commit: Work | None = None  # the deferred one, while it is being made
         self.tasks: set[asyncio.Task[None]] = set()
         self.pauses: set[asyncio.Future[None]] = set()
-
-    async def __aenter__(self) -> None:
-        """Keep renewals and revocations of this loop apart."""
-        await self.lock.acquire()
-
-    async def __aexit__(self, kind: type[BaseException] | None, *more: object) -> None:
-        # the garbage collector ends coroutines of a closed loop outside of their tasks: the lock would refuse, and
-        # nothing waits for it any more
-        if kind is not GeneratorExit:
-            self.lock.release()
 
     @property
     def gone(self) -> bool:

@@ -69,6 +69,7 @@ class Renewal:
         *,
         since: int | None,
         spare: Callable[[Minted], object] = lambda _: None,
+        permit: Callable[[], object] = lambda: None,
     ) -> Minted:
         """Renew, or adopt what a sibling has renewed meanwhile.
 
@@ -79,6 +80,7 @@ class Renewal:
             since: the version that callers had seen when they asked: a newer record is adopted. None if what the store
                 holds already will not do; one that a sibling makes while we wait for the lease still counts.
             spare: told of a token whose commit was cancelled.
+            permit: called before the vendor is; what it raises ends the renewal.
 
         Raises:
             NauthError: the kinds of `Authenticator`, `StoreError`, or `OutcomeUnknownError` at the deadline.
@@ -93,6 +95,7 @@ class Renewal:
                 if self.policy.on_store_failure == "serve":
                     raise
                 held = holding()
+                permit()
                 return await self._mint(None, held.token, held.version, held, rejected, spare=spare)
             committed, found, held, collected = False, None, holding(), False
             try:
@@ -101,6 +104,7 @@ class Renewal:
                 if record is not None and version > seen and self._usable(record, rejected, held):
                     found = self._adopted(record)
                 elif lease is not None:
+                    permit()
                     base = self._base(record, held)
                     made = await self._mint(lease, base, version, held, rejected, spare=spare)
                     committed = made.call is not None and made.version > version

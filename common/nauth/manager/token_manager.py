@@ -19,6 +19,7 @@ from nauth.errors import (
 )
 from nauth.events import Cause, Observer, RenewalStarted, notify
 from nauth.manager import reports
+from nauth.manager.backoff import CoolingDown
 from nauth.manager.deferred_commit import deposit
 from nauth.manager.held_token import NOTHING, Held
 from nauth.manager.per_loop import Room, Rooms
@@ -29,7 +30,7 @@ from nauth.manager.store_access import Shared
 from nauth.manager.token_cache import TokenCache
 from nauth.stores.base import StoreKey, TokenStore, Unsubscribe
 from nauth.stores.memory import default_store
-from nauth.tasks import Work, current_work
+from nauth.tasks import Work
 from nauth.token import RenewalPolicy, Token, TokenState
 
 __all__ = ["TokenManager"]
@@ -300,18 +301,30 @@ class TokenManager:
     # --- the owned task's side: no caller's cancellation reaches it ------------------------------------
 
     async def _run_renewal(self, room: Room, flight: Flight, seen: Held, started: float) -> None:
-        made: Minted | None = None
         try:
-            async with room:
+            async with room.lock:
                 base = self._cache.held
                 if base.token is None and flight.cause is Cause.STALE and not len(flight):
                     return  # revoked while we waited for the lock, and no caller waits: do not sign in again
                 # not the base's version: it may have been pushed since, and then it is what the callers want
                 since = None if flight.cause is Cause.FORCED else min(seen.version, base.version)
                 made = await self._renewal.run(
-                    lambda: self._cache.held, flight.rejected, since=since, spare=partial(self._spare, base)
+                    lambda: self._cache.held,
+                    flight.rejected,
+                    since=since,
+                    spare=partial(self._spare, base),
+                    permit=lambda: self._cache.pauses.permit(self._monotonic()),
                 )
             outcome = self._take(room, made, base, flight, started)
+        except CoolingDown as ended:
+            outcome = Outcome(error=fresh_copy(ended.error))
+            reports.failed(
+                self._observer,
+                flight,
+                ended.error,
+                took_s=self._monotonic() - started,
+                quiet=self._cache.alive(),
+            )
         except NauthError as error:
             outcome = self._fail(fresh_copy(error), flight, started)
         except Exception as error:  # noqa: BLE001 - an authenticator's bug must reach the callers as a typed error
@@ -319,8 +332,6 @@ class TokenManager:
         # not in a `finally`: the garbage collector may end this coroutine anywhere, and then `_end` has been called
         self._free(room, flight)
         flight.land(outcome)
-        if made is not None and not made.stored and current_work().ending:
-            await self._run_deposit(room, made)
 
     def _end(self, room: Room, flight: Flight, started: float, work: Work) -> None:
         """End a flight whose work was cancelled: by the end of its loop, or by closing, even before its first step."""
@@ -346,7 +357,7 @@ class TokenManager:
                 self._cache.pauses.failed(_given_up(), self._monotonic(), valid=True)
 
     async def _run_revocation(self, room: Room, flight: Flight) -> None:
-        async with room:
+        async with room.lock:
             outcome = await revoke_all(self._renewal, lambda: self._cache.held.token, self._cache.forget)
         flight.land(outcome)
 
@@ -374,11 +385,7 @@ class TokenManager:
             if fault is None:
                 self._cache.pauses.succeeded()
         if not made.stored:
-            self._unstored = made
-            if (
-                not current_work().ending
-            ):  # else this very work tries once more: the end waits for no work made now
-                self._commit_later(room, made)
+            self._commit_later(room, made)
         if fault is not None:
             return self._fail(fault, flight, started)
         reports.landed(self._observer, flight, made, now=self._monotonic(), started=started)
