@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 from nauth import tasks
 from nauth.errors import OutcomeUnknownError, StoreError
 from nauth.stores import MemoryStore
+from nauth.stores.base import Lease, Record
+from nauth.token import Token
 from tests.endings.kit import (
     ENDS,
     LOOPS,
@@ -280,6 +283,65 @@ def test_a_deferred_commit_is_stored_as_the_loop_ends(*, up: bool) -> None:
             opened.run(goes_on())
         assert opened.run(rig.stored()) == ("t1", "r1", 1)
         assert rig.manager.cache.fresh() is not None
+
+
+class _Busy(MemoryStore):
+    """Fails to store a token the first time."""
+
+    failures = 1
+
+    async def commit(self, lease: Lease, token: Token, *, expected_version: int, age: timedelta) -> Record:
+        await asyncio.sleep(0)
+        if self.failures:
+            self.failures -= 1
+            raise StoreError("down")
+        return await super().commit(lease, token, expected_version=expected_version, age=age)
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("kind", LOOPS)
+def test_a_commit_that_fails_during_the_end_is_tried_once_more(kind: str, end: str) -> None:
+    """A renewal that ends with its loop stores its token itself: work made after the notice is waited for by nothing."""
+    for turn in TURNS:
+        vendor, store = Vendor(), _Busy()
+        manager = manager_on(store, vendor)
+        with runner(kind) as first:
+            first.run(ENDS[end](started(turn, manager.token), vendor))
+        newest = f"r{vendor.rotated}" if vendor.rotated else None
+        with runner(kind) as second:
+            assert second.run(kept(manager, store)) == (newest, newest), f"turn {turn}"
+
+
+@pytest.mark.parametrize("turn", TURNS)
+@pytest.mark.parametrize("act", ["renew", "revoke", "deferred commit"])
+def test_what_the_garbage_collector_ends_says_nothing(act: str, turn: int) -> None:
+    """The coroutines of a closed loop are ended outside of any task, and neither fail nor count as a failure."""
+    vendor, store = Vendor(), _Busy()
+    store.failures = 10 if act == "deferred commit" else 0
+    manager = manager_on(store, vendor)
+    loop = asyncio.new_event_loop()
+
+    async def main() -> None:
+        await manager.token()
+        if act == "deferred commit":
+            await turns(turn)
+            return
+        caller = asyncio.create_task(manager.renew() if act == "renew" else manager.revoke())
+        await turns(turn)
+        del caller
+
+    loop.run_until_complete(main())
+    left = [*asyncio.all_tasks(loop), *(work.task for work in tasks._running.get(loop, ()))]
+    for task in left:
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # Python says so, and it is honest
+    loop.close()
+    for task in left:
+        # anyio's own lock complains where it is being taken
+        with contextlib.suppress(RuntimeError) if act == "revoke" and turn < 3 else contextlib.nullcontext():
+            task.get_coro().close()
+    tasks._running.clear()
+    with runner("asyncio") as opened:
+        opened.run(manager.token())
 
 
 @pytest.mark.parametrize("kind", LOOPS)
