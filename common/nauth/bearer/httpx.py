@@ -102,10 +102,7 @@ class HttpxAuth:
             yield request
             return
         token = await self._manager.token()
-        guard.put(request.headers, AUTHORIZATION, token.authorization)
-        for name, value in (self._token_headers(token) if self._token_headers is not None else {}).items():
-            if name not in request.headers:
-                guard.put(request.headers, name, value)
+        self._sign(request, guard, token)
         response = yield request
         hop = response.request
         if not await self._refuses(response, token):
@@ -128,6 +125,13 @@ class HttpxAuth:
             notify(self._observer, RequestReplayed(method=hop.method, status=replayed.status_code))
         if await self._refuses(replayed, renewed):
             self._manager.refused(renewed)
+
+    def _sign(self, request: HttpxRequest, guard: HopGuard, token: Token) -> None:
+        guard.put(request.headers, AUTHORIZATION, token.authorization)
+        if self._token_headers is not None:
+            for name, value in self._token_headers(token).items():
+                if name not in request.headers:
+                    guard.put(request.headers, name, value)
 
     def _guarded(self, request: HttpxRequest) -> HopGuard | None:
         """Set the vendor's headers, and look out for where they go; None for another origin, which gets nothing."""
