@@ -240,11 +240,12 @@ class _Settings:
     def authenticator(self, auth: Transport, clock: Clock) -> Authenticator:
         """Return what signs in."""
         api = self.api(auth)
-        if isinstance(self.source, Sourced):
+        sourced = self.credentials
+        if isinstance(sourced, Sourced):
             return SourcedAuthenticator(
-                self.source.question(clock), lambda given: NoyoAuthenticator(given, api, rules=self.rules)
+                sourced.question(clock), lambda given: NoyoAuthenticator(given, api, rules=self.rules)
             )
-        return NoyoAuthenticator(self.source, api, rules=self.rules)
+        return NoyoAuthenticator(cast("NoyoCredentialSource", self.source), api, rules=self.rules)
 
     def key(self) -> StoreKey:
         """Return the store key. The environment is part of it, because one token host serves both."""

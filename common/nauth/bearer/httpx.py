@@ -105,10 +105,7 @@ class HttpxAuth:
             yield request
             return
         token = await self._manager.token()
-        guard.put(request.headers, AUTHORIZATION, token.authorization)
-        for name, value in (self._token_headers(token) if self._token_headers is not None else {}).items():
-            if name not in request.headers:
-                guard.put(request.headers, name, value)
+        self._sign(request, guard, token)
         with guard.unseen_401(lambda: self._rejections.note(token, _endpoint(request))):
             response = yield request
         hop = response.request
@@ -141,6 +138,13 @@ class HttpxAuth:
             return
         if response.status_code < 400 and self._carries(response.request, token):  # noqa: PLR2004 - any but an error
             self._rejections.worked(token, at)
+
+    def _sign(self, request: HttpxRequest, guard: HopGuard, token: Token) -> None:
+        guard.put(request.headers, AUTHORIZATION, token.authorization)
+        if self._token_headers is not None:
+            for name, value in self._token_headers(token).items():
+                if name not in request.headers:
+                    guard.put(request.headers, name, value)
 
     def _guarded(self, request: HttpxRequest) -> HopGuard | None:
         """Set the vendor's headers and return a guard for redirects; None for another origin, which gets no header."""

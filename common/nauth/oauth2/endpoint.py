@@ -241,11 +241,10 @@ class TokenEndpoint:
             **self._headers,
         }
         if self._secret is not None and not self._ready_made:
-            match self._client_auth:
-                case "basic":
-                    headers["Authorization"] = _basic(_quoted(self._client_id), _quoted(self._secret))
-                case "basic_raw":
-                    headers["Authorization"] = _basic(Secret(self._client_id), self._secret)
+            if self._client_auth == "basic":
+                headers["Authorization"] = _basic(_quoted(self._client_id), _quoted(self._secret))
+            elif self._client_auth == "basic_raw":
+                headers["Authorization"] = _basic(Secret(self._client_id), self._secret)
         return headers
 
 

@@ -140,5 +140,6 @@ async def _value(client: Any, name: str) -> tuple[Secret, str | None]:
 
 def _code(error: Any) -> str:
     """Return Azure's own code for a refusal: the inner one, such as ForbiddenByPolicy, where there is one."""
-    inner = getattr(error.error, "innererror", None) or {}
-    return str(inner.get("code") or getattr(error.error, "code", None) or "refused")
+    inner: Any = getattr(error.error, "innererror", None)
+    outer: Any = getattr(error.error, "code", None)
+    return str((inner["code"] if inner else outer) or "refused")

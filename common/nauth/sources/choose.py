@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 from urllib.parse import parse_qsl
 from weakref import WeakKeyDictionary
 
@@ -31,9 +31,9 @@ AnySource: TypeAlias = Source | Function[_C] | Callable[[], Awaitable[_C]]
 def as_source(given: object) -> Source | Function[Any] | None:
     """Return `given` as a source, if it is one or an async function."""
     if isinstance(given, Function | Source):
-        return given
+        return given  # pyright: ignore[reportUnknownVariableType]  # what a function returns is checked when it does
     if callable(given) and not isinstance(given, type):
-        return Function(given, name=_label(given))
+        return Function(cast("Callable[[], Awaitable[Any]]", given), name=_label(given))
     return None
 
 

