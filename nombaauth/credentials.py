@@ -1,4 +1,4 @@
-"""What signs a service in to Nomba: frozen data, no I/O."""
+"""Credentials for Nomba: frozen data, no I/O."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class NombaCredentials:
 
     @staticmethod
     def read(reader: EnvironmentReader) -> tuple[str, Secret, str]:
-        """Return client id, secret and account id, leaving what is missing for `reader` to report."""
+        """Return client id, secret and account id, leaving missing variables for `reader` to report."""
         return (
             reader.required("NOMBA_CLIENT_ID"),
             reader.required_secret("NOMBA_CLIENT_SECRET", "NOMBA_PRIVATE_KEY"),

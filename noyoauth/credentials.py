@@ -1,4 +1,4 @@
-"""What signs a service in to Noyo: frozen data, no I/O."""
+"""Credentials for Noyo: frozen data, no I/O."""
 
 from __future__ import annotations
 
@@ -86,12 +86,12 @@ class NoyoCredentials:
 
     @staticmethod
     def read(reader: EnvironmentReader) -> tuple[str, Secret]:
-        """Return client id and secret, leaving what is missing for `reader` to report."""
+        """Return client id and secret, leaving missing variables for `reader` to report."""
         return reader.required("NOYO_CLIENT_ID"), reader.required_secret("NOYO_CLIENT_SECRET")
 
     @property
     def authorization(self) -> str:
-        """The token call's `Authorization`: plain base64 of ``id:secret`` in UTF-8, not percent-encoded before.
+        """The token call's `Authorization`: base64 of ``id:secret`` in UTF-8, not percent-encoded first.
 
         RFC 6749 section 2.3.1 would encode; Noyo does not. A secret: use it in the expression that sends it.
         """
@@ -105,7 +105,7 @@ class NoyoCredentials:
 
 
 NoyoCredentialSource: TypeAlias = NoyoCredentials | Callable[[], NoyoCredentials]
-"""Credentials, or something that returns those of the day: it is asked at each fetch, so a rotated key is found."""
+"""Credentials, or a function that returns the current ones. It is called for each token, so a rotated key is found."""
 
 
 def is_plain(given: object) -> bool:
@@ -118,7 +118,7 @@ def is_plain(given: object) -> bool:
 
 
 def current(source: object) -> NoyoCredentials:
-    """Return the credentials that `source` stands for now.
+    """Return the current credentials of `source`.
 
     Raises:
         ConfigurationError: it is, or returned, something else. The text names the type only.

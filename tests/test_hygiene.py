@@ -10,7 +10,7 @@ import warnings
 import pytest
 from blockbuster import BlockingError
 
-from tests.fakes.loops import Loops, all_blocked, timers
+from tests.support.loops import Loops, all_blocked, timers
 
 
 def _as_asked(loops: Loops) -> None:

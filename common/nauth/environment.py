@@ -15,13 +15,13 @@ _FILE = "_FILE"
 
 
 class EnvironmentReader:
-    """Read variables, remember what was wrong, and complain once.
+    """Read variables, collect every fault, and raise one error for all of them.
 
     Beside each variable ``NAME`` there may be ``NAME_FILE``, the path of a file that holds the value, as Docker and
     Kubernetes mount secrets. Setting both is a fault.
 
-    White space around a value is dropped: secrets are pasted, and a trailing newline is no part of a password. A
-    variable that holds nothing else counts as unset.
+    White space around a value is dropped: a pasted secret often has a newline after it. A variable that holds only
+    white space counts as unset.
 
     Args:
         environ: the variables; the process environment if None.

@@ -1,4 +1,4 @@
-"""Who lives in the sandbox. Everything here is invented."""
+"""The keys, accounts and records of the sandbox. Everything here is invented."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ACCOUNT_ID = "5b0f3c1e-6d0a-4d7e-9a52-0f6b7f2f9c11"
 SUB_ACCOUNT_ID = "9d2c7a44-18e6-4c0b-8f3d-6e5a4b3c2d1e"
 
 BVN = "22200011122"
-"""A bank verification number that nobody has: what must never turn up in a log."""
+"""An invented bank verification number, which must never appear in a log."""
 
 # 88 characters, as real secrets have, although the specification says 44
 MAIN = NombaCredentials(

@@ -21,7 +21,7 @@ from typing import TypeAlias, TypeVar
 from nauth.secret import Secret
 from nauth.stores import MemoryStore, RedisStore, SQLiteStore, StoreKey, TokenStore
 from nauth.token import Token
-from tests.fakes.engines import VALKEY, Server
+from tests.support.redis.servers import VALKEY, Server
 
 KEY = StoreKey(vendor="bench", base_url="https://127.0.0.1", identity="bench")
 TTL = timedelta(seconds=40)

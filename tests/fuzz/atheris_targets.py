@@ -4,7 +4,7 @@
     uv run --with atheris python -m tests.fuzz.atheris_targets --list
 
 What follows ``--`` goes to libFuzzer. Set ``PYTHONPATH=.:common`` where the project is not installed. The default suite
-asks the same readers in `tests/test_fuzz_text.py`.
+asks the same readers in `tests/fuzz/test_readers.py`.
 """
 
 from __future__ import annotations

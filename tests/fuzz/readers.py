@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from multidict import CIMultiDict
 from yarl import URL
 
+from naoauth import NaoOAuth, NaoOAuthAuthenticator
 from naoauth.client import _settings as nao_settings
 from naoauth.config import choose_base_url as nao_base_url
 from naoauth.session_response import open_session
@@ -37,6 +38,7 @@ from nauth.transport.retry import wait_of
 from nauth.wire import jwt
 from nauth.wire.converter import decode
 from nauth.wire.json_text import parse_json
+from nomadauth import NomadSSO
 from nomadauth.client import _settings as nomad_settings
 from nomadauth.config import choose_base_url as nomad_base_url
 from nomadauth.converter import CONVERTER as NOMAD
@@ -49,13 +51,15 @@ from nombaauth.client import _settings as nomba_settings
 from nombaauth.config import choose_base_url as nomba_base_url
 from nombaauth.errors import Endpoint
 from nombaauth.models import TokenData
-from nombaauth.responses import open_envelope, window_hint
+from nombaauth.responses import read_response, window_hint
 from noyoauth.client import _settings as noyo_settings
 from noyoauth.config import choose_base_url as noyo_base_url
 from noyoauth.config import choose_token_url
 from noyoauth.converter import CONVERTER as NOYO
 from noyoauth.lifetime import LifetimeRules, stated_lifetime, token_lifetime
 from noyoauth.models import AnswerMeta, TokenAnswer
+from noyoauth.responses import challenge_error, error_body
+from tests.support.transport import FakeTransport
 
 __all__ = ["READERS", "SEPARATOR", "VARIABLES", "read"]
 
@@ -78,6 +82,7 @@ _KEY = StoreKey(vendor="fuzz", base_url="https://api.example.com", identity="i")
 _RAW_KEY = bytes(range(32))
 _RING = Keyring({"k1": Secret(base64.b64encode(_RAW_KEY).decode())})
 _RULES = LifetimeRules()
+_NO_TRANSPORT = FakeTransport()
 
 
 @lru_cache(maxsize=4)  # a mebibyte of surrogates takes Python a tenth of a second, and most readers want it
@@ -122,6 +127,16 @@ def _usable(token: Token) -> None:
 
 def _callback(data: bytes) -> None:
     """The return from an authorization server; the code in it is put into a form, as for the exchange."""
+    made = NaoOAuthAuthenticator(
+        NaoOAuth("i", "s", "https://app.example/cb"), base_url=_URL, transport=_NO_TRANSPORT
+    )
+    made.authorization_url()
+    try:
+        made._flow.accept(_text(data))
+    except NauthError:
+        pass
+    else:
+        raise AssertionError("a callback without the right state was accepted")
     found = Callback.parse(Secret(_text(data)))
     found.state()
     body = _form({"code": found.code(name="The server")})
@@ -129,8 +144,11 @@ def _callback(data: bytes) -> None:
 
 
 def _sso(data: bytes) -> None:
-    found = parse_callback(_text(data), now=_NOW)
-    assert found.token
+    for provider in ("azure", None):
+        with contextlib.suppress(NauthError):
+            assert NomadSSO.from_callback(_text(data), provider=provider).token
+            assert parse_callback(_text(data), provider=provider, now=_NOW).token
+    assert parse_callback(_text(data), now=_NOW).token
 
 
 def _retry_after(data: bytes) -> None:
@@ -163,6 +181,11 @@ def _nao(data: bytes) -> None:
 
 def _noyo(data: bytes) -> None:
     answer = _answer(data)
+    assert error_body(answer.body).raw == answer.body
+    challenge = Answer(
+        status=401, headers=CIMultiDict({"WWW-Authenticate": _text(data)}), sent_wall=0, sent_mono=0
+    )
+    assert challenge_error(challenge.headers) is None or challenge_error(challenge.headers)
     value = _json(answer.body)
     _lives(stated_lifetime(value, "auto"))
     _lives(stated_lifetime(value, "ms"))
@@ -178,7 +201,7 @@ def _nomad(data: bytes) -> None:
 
 
 def _nomba(data: bytes) -> None:
-    _usable(nomba_token(open_envelope(_answer(data), Endpoint.ISSUE, TokenData), Endpoint.ISSUE))
+    _usable(nomba_token(read_response(_answer(data), Endpoint.ISSUE, TokenData), Endpoint.ISSUE))
 
 
 def _oauth2(data: bytes) -> None:

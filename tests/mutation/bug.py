@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import attrs
 
 __all__ = ["Planted", "core"]
@@ -29,6 +31,6 @@ class Planted:
 
 
 def core(name: str, module: str, old: str, new: str, *tests: str, simulated: bool = True) -> Planted:
-    """Describe a bug in a module of the core; `tests` are named by what comes after `test_`."""
-    paths = tuple(f"tests/nauth/test_{test}.py" for test in tests)
+    """Describe a bug in a module of the core; "manager/stale" in `tests` is `tests/nauth/manager/test_stale.py`."""
+    paths = tuple(str(Path("tests/nauth", test).with_name(f"test_{Path(test).name}.py")) for test in tests)
     return Planted(name, f"common/nauth/{module}.py", old, new, paths, simulated)

@@ -10,7 +10,7 @@ import pytest
 
 from naoauth import NaoOAuth
 from naoauth.sandbox import data
-from tests.fakes.callers.nao import APP, LOGIN, calling
+from tests.support.vendors.callers.nao import APP, LOGIN, calling
 
 _KEY = data.auth_token("opaque")
 

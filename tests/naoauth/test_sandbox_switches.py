@@ -14,7 +14,7 @@ from naoauth.sandbox import SWITCHES, NaoSandbox, SwitchOptions, data
 from naoauth.session_response import JWT_NAMES
 from nauth.secret import Secret
 from nauth.wire import jwt
-from tests.fakes.callers.nao import LOGIN, calling
+from tests.support.vendors.callers.nao import LOGIN, calling
 
 _KEY = data.auth_token("opaque")
 

@@ -9,8 +9,8 @@ import pytest
 import trustme
 
 from nauth.manager.token_manager import TokenManager
-from tests.fakes.http import Issuer, manager_of
-from tests.fakes.httpx_kits import KITS
+from tests.support.http.httpx_kits import KITS
+from tests.support.http.vendor import Issuer, manager_of
 
 
 @pytest.fixture(params=KITS)

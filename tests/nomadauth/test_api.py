@@ -32,8 +32,8 @@ from nomadauth import (
     RefreshTokenRequest,
     Secret,
 )
-from tests.fakes.leaks import leaks
-from tests.fakes.transport import FakeTransport, answer
+from tests.support.leaks.errors import leaks
+from tests.support.transport import FakeTransport, answer
 
 _BASE = URL("https://admin-app.example.com/api")
 _PASSWORD, _REFRESH, _ACCESS = "CANARY-PW", "CANARY-RT", "CANARY-AT"

@@ -37,8 +37,8 @@ from nomadauth import (
     NomadUnavailableError,
     Secret,
 )
-from tests.fakes.leaks import leaks
-from tests.fakes.transport import FakeTransport, answer
+from tests.support.leaks.errors import leaks
+from tests.support.transport import FakeTransport, answer
 
 _NOW_S = 1_782_950_400.0
 _PAIR = {

@@ -11,7 +11,7 @@ import pytest
 from nomadauth import LoginStatus
 from nomadauth.sandbox import NomadSandbox
 from nomadauth.sandbox.data import APPLICATION_ID
-from tests.fakes.callers.nomad import Caller, calling
+from tests.support.vendors.callers.nomad import Caller, calling
 
 
 @pytest.fixture

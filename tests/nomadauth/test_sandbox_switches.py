@@ -11,8 +11,8 @@ import pytest
 from nauth.errors import ConfigurationError
 from nomadauth.sandbox import SWITCHES, NomadSandbox, SwitchOptions
 from nomadauth.sandbox.switches import Switches, parse
-from tests.fakes.callers.nomad import calling
-from tests.fakes.probes import nomad as probes
+from tests.support.vendors.callers.nomad import calling
+from tests.support.vendors.probes import nomad as probes
 
 _PROBES: dict[str, tuple[probes.Probe, list[object], dict[str, Any]]] = {
     "login_id_match": (probes.login_ids, [[200, 400, 400], [200, 200, 400], [200, 400, 200]], {}),

@@ -11,7 +11,7 @@ import pytest
 from nauth.testing import FakeClock
 from nomadauth import ConfigurationError, NomadMalformedResponseError, NomadSSO, Secret, sso_login_url
 from nomadauth.sso import parse_callback
-from tests.fakes.leaks import leaks
+from tests.support.leaks.errors import leaks
 
 _NOW = datetime(2026, 7, 2, tzinfo=UTC)
 _TOKEN, _REFRESH = "CANARY.a-b_c.d+e", "CANARY+r/f=="

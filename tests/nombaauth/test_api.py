@@ -44,9 +44,9 @@ from nombaauth import (
     RevokeTokenRequest,
     Secret,
 )
-from tests.fakes.leaks import leaks
-from tests.fakes.transport import FakeTransport, answer
-from tests.nombaauth.conftest import body
+from tests.nombaauth.recorded import body
+from tests.support.leaks.errors import leaks
+from tests.support.transport import FakeTransport, answer
 
 _BASE = URL("https://api.nomba.com")
 _ACCOUNT = "5b0f3c1e-6d0a-4d7e-9a52-0f6b7f2f9c11"

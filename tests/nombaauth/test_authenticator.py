@@ -20,9 +20,9 @@ from nombaauth import (
     NombaRefreshRefusedError,
     Secret,
 )
-from tests.fakes.leaks import leaks
-from tests.fakes.transport import FakeTransport, answer
-from tests.nombaauth.conftest import body
+from tests.nombaauth.recorded import body
+from tests.support.leaks.errors import leaks
+from tests.support.transport import FakeTransport, answer
 
 _NOW_S = 1_782_950_400.0  # 2026-07-02T00:00:00Z
 _DATE = "Thu, 02 Jul 2026 00:00:00 GMT"

@@ -11,7 +11,7 @@ import pytest
 
 from nauth.testing import Fault
 from nombaauth.sandbox.data import BVN
-from tests.fakes.callers.nomba import NO, OK, TTL_S, Caller, calling
+from tests.support.vendors.callers.nomba import NO, OK, TTL_S, Caller, calling
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 from nauth.errors import ConfigurationError
 from nombaauth.sandbox import SWITCHES, NombaSandbox, SwitchOptions
 from nombaauth.sandbox.switches import Switches, parse
-from tests.fakes.callers.nomba import NO, OK, calling
-from tests.fakes.probes import nomba as probes
+from tests.support.vendors.callers.nomba import NO, OK, calling
+from tests.support.vendors.probes import nomba as probes
 
 # switch -> (probe, other switches it needs, value -> what the probe sees)
 CASES: dict[str, tuple[probes.Probe, dict[str, Any], dict[str, object]]] = {

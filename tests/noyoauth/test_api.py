@@ -36,8 +36,8 @@ from noyoauth import (
     NoyoUnavailableError,
 )
 from noyoauth.sandbox.data import group
-from tests.fakes.leaks import leaks
-from tests.fakes.transport import FakeTransport, answer
+from tests.support.leaks.errors import leaks
+from tests.support.transport import FakeTransport, answer
 
 _BASE, _TOKENS = URL("https://fulfillment.noyo.com"), URL("https://accounts.noyo.com/auth/public/token")
 _SECRET = "CANARY:%2B+/=" + "s" * 20

@@ -21,9 +21,9 @@ from noyoauth import (
     NoyoMalformedResponseError,
     Secret,
 )
-from tests.fakes.leaks import leaks
-from tests.fakes.transport import FakeTransport, answer
 from tests.noyoauth.test_lifetime import jwt
+from tests.support.leaks.errors import leaks
+from tests.support.transport import FakeTransport, answer
 
 _NOW_S = 1_782_950_400.0
 _CREDENTIALS = NoyoCredentials(client_id="id-1", client_secret="CANARY-SECRET")

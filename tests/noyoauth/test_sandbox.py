@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.fakes.callers.noyo import GRANT, Caller, calling
+from tests.support.vendors.callers.noyo import GRANT, Caller, calling
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from nauth.secret import Secret
 from nauth.wire import jwt
 from noyoauth.sandbox import SWITCHES, NoyoSandbox, SwitchOptions
 from noyoauth.sandbox.switches import Switches, parse
-from tests.fakes.callers.noyo import calling
-from tests.fakes.probes import noyo as probes
+from tests.support.vendors.callers.noyo import calling
+from tests.support.vendors.probes import noyo as probes
 
 _JSON, _HTML = "application/json", "text/html; charset=utf-8"
 

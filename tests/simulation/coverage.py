@@ -121,7 +121,7 @@ class Coverage:
 def abstract_state(node: Node) -> tuple[str, ...]:
     """Return what a manager holds, what it does, who has the lease, and how store and vendor are: see `DIMENSIONS`."""
     world = node.world
-    held = node.manager._held
+    held = node.manager._cache.held
     if node.closed:
         state = "closed"
     elif held.token is None:

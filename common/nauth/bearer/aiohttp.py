@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping
 
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
@@ -9,20 +11,20 @@ from aiohttp.hdrs import AUTHORIZATION
 from aiohttp.http import SERVER_SOFTWARE
 from yarl import URL
 
+from nauth.bearer.aiohttp_netrc import from_netrc
 from nauth.bearer.aiohttp_redirects import Calls, remember, remembered
-from nauth.bearer.aiohttp_replay import replayable, settle
+from nauth.bearer.aiohttp_replay import expect_again, replayable, settle
 from nauth.bearer.unauthorized import Hidden401, Rejections, TokenHeaders
-from nauth.clock import SystemClock
 from nauth.errors import OriginError, TokenRefusedError
 from nauth.events import Observer, OriginRefused, RequestReplayed, notify
 from nauth.manager.token_manager import TokenManager
 from nauth.origins import OriginKey, origin_key, unverified
 from nauth.token import Token
+from nauth.transport.aiohttp_private import connector_tls
 
 __all__ = ["BearerAuth"]
 
 _UNAUTHORIZED = 401
-_monotonic = SystemClock.monotonic
 _AUTOMATIC = {"accept": "*/*", "user-agent": SERVER_SOFTWARE}
 """Headers that aiohttp adds by default; a vendor's own value may replace them."""
 
@@ -32,11 +34,14 @@ class BearerAuth:
 
     * aiohttp runs middlewares anew for every redirect, so the origin is compared on each hop; a foreign one gets
       neither the token nor the vendor's other headers.
-    * A caller's own ``Authorization`` wins, and is not replaced on a later hop, where aiohttp has taken it away.
+    * A caller's own ``Authorization`` wins, and is not replaced on a later hop, where aiohttp has taken it away. What
+      aiohttp has read from ``~/.netrc`` is the machine's, not the caller's: the token replaces it.
     * One replay after a 401, with a different token, and only for a body known to be replayable; otherwise the 401
       is handed back and the token renewed for the next call, unless the last such renewal did not help. The 401 is
       also handed back while the cool-down of `TokenManager.refused` lasts. What has been read of its body by then,
       64 KiB at most, stays readable.
+    * Where a middleware inside this one raises at the 401 (``raise_for_status``, say), its error reaches the caller, and
+      the token is renewed for the next call.
     * 403 never renews.
 
     One object serves any number of requests:
@@ -53,7 +58,9 @@ class BearerAuth:
     """
 
     __slots__ = (
-        "_authority",
+        "_cache",
+        "_first_authority",
+        "_first_scheme",
         "_foreign",
         "_headers",
         "_hidden_401",
@@ -61,7 +68,6 @@ class BearerAuth:
         "_observer",
         "_origins",
         "_rejections",
-        "_scheme",
         "_token_headers",
     )
 
@@ -77,11 +83,11 @@ class BearerAuth:
     ) -> None:
         self._token_headers = token_headers
         self._hidden_401 = hidden_401
-        self._manager = manager
+        self._manager, self._cache = manager, manager.cache
         urls = tuple(origins)
         self._origins: frozenset[OriginKey] = frozenset(map(origin_key, urls))
         first = urls[0].origin() if urls else URL()
-        self._authority, self._scheme = first.raw_authority, first.scheme
+        self._first_authority, self._first_scheme = first.raw_authority, first.scheme
         """How most requests spell where they go: host, with port if not the default, and scheme."""
         self._headers = tuple(
             (name, value, _AUTOMATIC.get(name.lower())) for name, value in (headers or {}).items()
@@ -96,10 +102,10 @@ class BearerAuth:
 
     @property
     def origins(self) -> frozenset[OriginKey]:
-        """(scheme, host, port) of everybody who may see the token."""
+        """(scheme, host, port) of each server that may see the token."""
         return self._origins
 
-    async def __call__(  # noqa: C901 - each request runs it, and a method of its own for each part would cost it
+    async def __call__(  # noqa: C901, PLR0912 - one function: another coroutine would cost as much as all its questions
         self, request: ClientRequest, handler: ClientHandlerType
     ) -> ClientResponse:
         """Send `request` with the token, if it may have it.
@@ -110,17 +116,14 @@ class BearerAuth:
                 errors, on which aiohttp would run the whole chain a second time.
         """
         url, headers = request.url, request.headers
-        try:  # what nearly all requests are, asked the cheap way: see tests/bench/middleware.py
-            usual = (
-                url._netloc == self._authority  # noqa: SLF001 - yarl's and aiohttp's properties would cost as much as
-                and url._scheme == self._scheme  # noqa: SLF001 - all of this; where they are gone, the careful way
-                and request._ssl is request._session._connector._ssl is True  # type: ignore[union-attr] # noqa: SLF001 - will do
-            )
-        except AttributeError:
-            usual = False
+        # nearly all requests go to the first origin, spelled like it: that is the cheapest to ask
+        usual = url.raw_authority == self._first_authority and url.scheme == self._first_scheme
         if not usual and origin_key(url) not in self._origins:
             return await self._elsewhere(request, handler)
-        if not usual and not _verified(request):
+        tls: object = request.ssl
+        if tls is True:  # no setting of the request's own: the connector's holds
+            tls = connector_tls(request.session)
+        if tls is not True and unverified(tls):
             raise OriginError(
                 "the request, or its session's connector, switches TLS verification off (ssl=False, or a context "
                 "that demands no certificate); a token is never sent that way. For a private certificate authority "
@@ -129,24 +132,28 @@ class BearerAuth:
         for name, value, automatic in self._headers:
             if headers.get(name, automatic) == automatic:
                 headers[name] = value
-        if AUTHORIZATION in headers or (self._foreign and remembered(self._foreign, request)):
+        if AUTHORIZATION in headers and not await from_netrc(request):
             return await self._unsigned(request, handler)
-        manager = self._manager
-        if _monotonic() < manager._until:  # noqa: SLF001 - the manager's fast path, without its coroutine
-            token: Token = manager._serving  # type: ignore[assignment]  # noqa: SLF001 - as there
-        else:
-            token = await manager.token()
-        headers[AUTHORIZATION] = token._header.reveal()  # noqa: SLF001 - `authorization`, without the property
+        if self._foreign and remembered(self._foreign, request):
+            headers.pop(AUTHORIZATION, None)
+            return await self._unsigned(request, handler)
+        token = self._cache.fresh() or await self._manager.token()
+        headers[AUTHORIZATION] = token.authorization
         if self._token_headers is not None:
             for name, value in self._token_headers(token).items():
                 headers.setdefault(name, value)
         # an error of aiohttp's passes through this frame, whose locals an error tracker prints
         del headers
-        response = await handler(request)
+        try:
+            response = await handler(request)
+        except (Exception, asyncio.CancelledError):
+            if await self._refused_unseen(request, token):
+                self._rejections.note(token, _endpoint(request))
+            raise
         if response.status == _UNAUTHORIZED or (self._hidden_401 and await self._hidden_401(response)):
             return await self._after_401(request, handler, response, token)
-        if self._rejections.last is not None and response.ok:
-            self._rejections.worked(token)
+        if (self._cache.settled is not token or self._rejections.last is not None) and response.ok:
+            self._rejections.worked(token, _endpoint(request))
         return response
 
     async def _elsewhere(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
@@ -164,6 +171,24 @@ class BearerAuth:
             remember(self._foreign, request, response)
         return response
 
+    async def _refused_unseen(self, request: ClientRequest, token: Token) -> bool:
+        """Tell whether `token` was refused although no response came back: a middleware inside this one has raised.
+
+        It may raise for the status, or for a body that says 401. What was read by then is looked at, nothing else.
+        """
+        response: ClientResponse | None = getattr(request, "response", None)
+        if response is None or request.headers.get(AUTHORIZATION) != token.authorization:
+            return False
+        # the attempt may have ended before its response began; then there is no status
+        status = getattr(response, "status", None)
+        if status is None or status == _UNAUTHORIZED:
+            return status == _UNAUTHORIZED
+        if self._hidden_401 is None or not response.content.is_eof():
+            return False
+        with contextlib.suppress(Exception):
+            return await self._hidden_401(response)
+        return False
+
     async def _after_401(
         self, request: ClientRequest, handler: ClientHandlerType, response: ClientResponse, token: Token
     ) -> ClientResponse:
@@ -171,22 +196,30 @@ class BearerAuth:
         if replayable(request.body):
             await settle(request, response)
         if not replayable(request.body):  # looked at again: an upload may have been running a moment ago
-            self._rejections.note(token)
+            self._rejections.note(token, _endpoint(request))
             return response
         try:
-            renewed = await self._manager.renew(rejected=token)
+            renewed = await self._manager.renew(rejected=token, at=_endpoint(request))
         except TokenRefusedError:
             return response
         request.headers[AUTHORIZATION] = renewed.authorization
-        replayed = await handler(request)
+        expect_again(request)
+        try:
+            replayed = await handler(request)
+        except (Exception, asyncio.CancelledError):
+            if await self._refused_unseen(request, renewed):
+                self._manager.refused(renewed, at=_endpoint(request))
+            raise
         if self._observer is not None:
             notify(self._observer, RequestReplayed(method=request.method, status=replayed.status))
         if replayed.status == _UNAUTHORIZED or (self._hidden_401 and await self._hidden_401(replayed)):
-            self._manager.refused(renewed)
+            self._manager.refused(renewed, at=_endpoint(request))
+        elif replayed.ok:
+            self._rejections.worked(renewed, _endpoint(request))
         return replayed
 
 
-def _verified(request: ClientRequest) -> bool:
-    """Tell whether TLS verification is on, for a request or connector with a setting of its own."""
-    tls = request.ssl
-    return not unverified(getattr(request.session.connector, "_ssl", True) if tls is True else tls)
+def _endpoint(request: ClientRequest) -> str:
+    """Return what tells this request's endpoint from others: method and address, without the query."""
+    url = request.url
+    return f"{request.method} {url.raw_authority}{url.raw_path}"

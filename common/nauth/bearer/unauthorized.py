@@ -15,7 +15,7 @@ __all__ = ["Answered", "Hidden401", "Rejections", "TokenHeaders"]
 
 
 Answered: TypeAlias = ClientResponse | HttpxAnswer
-"""What a `Hidden401` is shown: aiohttp's answer, or httpx's in the same words, as far as `HttpxAnswer` has them."""
+"""Argument of a `Hidden401`: aiohttp's response, or httpx's with the attributes that `HttpxAnswer` gives it."""
 
 Hidden401: TypeAlias = Callable[[Answered], Awaitable[bool]]
 """Tells whether a response other than 401 means that the token was refused. Must leave its body readable."""
@@ -25,30 +25,45 @@ TokenHeaders: TypeAlias = Callable[[Token], Mapping[str, str]]
 
 
 class Rejections:
-    """Renew for the next call, or start the cool-down where the last such renewal did not help.
+    """Renew after a 401 that cannot be replayed, or start the cool-down if the last such renewal did not help.
 
-    Without replays nobody sees a renewed token refused at once, and each stream would cost a renewal.
+    Without a replay nauth does not see that the vendor refuses the new token too, and each such request would cost a
+    renewal.
 
     Attributes:
-        last: refused on a request that could not be replayed; no later token has been seen to work yet.
+        last: the token refused on a request that could not be replayed; None once it is known to have been the cause.
     """
 
-    __slots__ = ("_manager", "last")
+    __slots__ = ("_at", "_heir", "_manager", "last")
 
     def __init__(self, manager: TokenManager) -> None:
         self._manager = manager
         self.last: Token | None = None
+        self._at = ""
+        self._heir: Token | None = None
 
-    def note(self, token: Token) -> None:
-        """Take down that `token` was answered 401."""
+    def learns_from(self, token: Token) -> bool:
+        """Tell whether it would make a difference that `token` was accepted."""
+        return self.last is not None or self._manager.cache.settled is not token
+
+    def note(self, token: Token, at: str) -> None:
+        """Record that endpoint `at` answered 401 to `token`."""
         if self.last is None or token.same_access(self.last):
-            self.last = token
-            self._manager.reject(token)
+            self.last, self._at, self._heir = token, at, None
+            self._manager.reject(token, at=at)
         else:
             self.last = None
-            self._manager.refused(token)
+            self._manager.refused(token, at=at)
 
-    def worked(self, token: Token) -> None:
-        """Take down that `token` was accepted: an earlier 401 is not held against it."""
-        if self.last is not None and not token.same_access(self.last):
+    def worked(self, token: Token, at: str) -> None:
+        """Record that endpoint `at` accepted `token`.
+
+        The earlier 401 was the token's fault where the endpoint that gave it takes the next one. That another endpoint
+        takes it proves nothing; but once yet another token is in use, the matter is too old to be held against it.
+        """
+        self._manager.accepted(token, at=at)
+        if self.last is None or token.same_access(self.last):
+            return
+        if at == self._at or (self._heir is not None and not token.same_access(self._heir)):
             self.last = None
+        self._heir = token

@@ -1,79 +1,107 @@
-"""`Holding`: the token held in memory, what may be done with it now, and how siblings change it."""
+"""`TokenCache`: the token held in memory, what went wrong, and how siblings change them. Thread-safe."""
 
 from __future__ import annotations
 
 import random
-import threading
-from math import inf
+from collections.abc import Callable
+from datetime import timedelta
 
-from nauth.clock import Clock, SystemClock
+from nauth.clock import Clock
+from nauth.errors import TokenRefusedError
 from nauth.events import Observer
+from nauth.forks import guard
 from nauth.manager import reports
 from nauth.manager.backoff import Pauses
 from nauth.manager.held_token import NOTHING, Held, held, succeed
-from nauth.manager.per_loop import Rooms
 from nauth.stores.base import Record
 from nauth.token import RenewalPolicy, Token, TokenState
 
-__all__ = ["WINDOW_S", "Holding"]
-
-WINDOW_S = 0.1
-"""How long the fast path goes by the monotonic clock alone before it looks at both again: two readings for each call
-would cost more than the coroutine around them. A stepped wall clock or a machine's sleep is seen this much later."""
+__all__ = ["TokenCache"]
 
 
-class Holding:
+class TokenCache:
     """The token in memory and the back-off state of a `TokenManager`. Thread-safe.
 
     Args:
         policy: when to renew.
         clock: where time comes from.
         observer: told of adopted tokens.
+        busy: tells whether a renewal is under way, which will report the token itself.
+
+    Attributes:
+        held: the token with its ends. Read without a lock: it is replaced as a whole and never changed.
+        ready: what a fast path may serve from: `held`, or nothing where `TokenManager.token` has something to do.
+        monotonic: the clock's reading that never runs backwards.
+        wall: the clock's reading of the time of day.
+        guard: for everything here that is changed; never held over an await.
+        pauses: when the vendor is left alone.
+        closed: nothing is adopted or held any more.
+        settled: the token whose next acceptance needs no `accept`, as nothing new would be learned from it.
     """
 
-    # the two that the fast path reads are cheaper in slots
-    __slots__ = ("__dict__", "__weakref__", "_serving", "_until")
+    # a token that is fresh is handed out for each request: slots are the cheapest to read
+    __slots__ = (
+        "__weakref__",
+        "_busy",
+        "_observer",
+        "_policy",
+        "closed",
+        "guard",
+        "held",
+        "monotonic",
+        "pauses",
+        "ready",
+        "settled",
+        "wall",
+    )
 
-    def __init__(self, policy: RenewalPolicy, clock: Clock, observer: Observer | None) -> None:
-        self._clock, self._policy, self._observer = clock, policy, observer
-        self._monotonic, self._wall = clock.monotonic, clock.wall
-        # the fast path reads the machine's clock; with any other, every call takes the close look
-        self._windowed = isinstance(clock, SystemClock)
-        self._until, self._serving = -inf, NOTHING.token
-        self._held = NOTHING
-        self._guard = threading.Lock()  # for `_held` and `_pauses`; never held over an await
-        self._pauses = Pauses(policy)
-        self._rooms = Rooms()
-        self._closed = False
+    def __init__(
+        self, policy: RenewalPolicy, clock: Clock, observer: Observer | None, *, busy: Callable[[], bool]
+    ) -> None:
+        self._policy, self._observer, self._busy = policy, observer, busy
+        self.monotonic, self.wall = clock.monotonic, clock.wall
+        self.held: Held = NOTHING
+        self.ready: Held = NOTHING
+        self.guard = guard()
+        self.pauses = Pauses(policy)
+        self.settled: Token | None = None
+        self.closed = False
 
-    def _is_alive(self) -> bool:
-        return self._held.state(self._monotonic(), self._wall()) is not TokenState.EXPIRED
+    def fresh(self) -> Token | None:
+        """Return the token if it is fresh by both clocks; None where `TokenManager.token` has to decide."""
+        now, monotonic, wall = self.ready, self.monotonic, self.wall
+        return now.token if now.renew_mono > monotonic() and now.renew_wall > wall() else None
 
-    def _on_change(self, record: Record | None) -> None:
-        """Adopt what a sibling stored, or forget what it discarded."""
-        with self._guard:
-            if self._closed or (record is not None and record.version <= self._held.version):
+    def alive(self) -> bool:
+        """Tell whether the token is not expired by either clock."""
+        return self.held.state(self.monotonic(), self.wall()) is not TokenState.EXPIRED
+
+    def adopt(self, record: Record | None) -> None:
+        """Take over what a sibling stored, or forget what it discarded."""
+        with self.guard:
+            if self.closed or (record is not None and record.version <= self.held.version):
                 return
             if record is None:
-                self._replace(self._held.discarded())
+                self.replace(self.held.discarded())
                 return
-            if self._held.outdates(record.token, self._monotonic() - record.age.total_seconds()):
+            if self.held.outdates(record.token, self.monotonic() - record.age.total_seconds()):
                 return  # the stored token is rejected, or older than ours, whose commit failed: ignore it
             # the store does not know that the vendor refused this one
-            known = record.token.same_access(self._held.token)
-            dead = self._held.refused and known
-            self._hold(record.token, record.version, record.age.total_seconds(), dead=dead)
-            if self._is_alive():
-                self._pauses.succeeded()
+            known = record.token.same_access(self.held.token)
+            dead = self.held.refused and known
+            self.hold(record.token, record.version, record.age.total_seconds(), dead=dead)
+            if self.alive():
+                self.pauses.succeeded()
             # this manager's own commit; or its flight is about to report the adoption
-            own = known or self._rooms.busy()
+            own = known or self._busy()
         if not own:
-            reports.adopted(self._observer, record.age, pushed=True)
+            reports.adopted(self._observer, record.age, pushed=True, expires_at=record.token.expires_at)
 
-    def _hold(self, token: Token, version: int, age_s: float, *, dead: bool, stored: bool = True) -> None:
-        if self._closed:
+    def hold(self, token: Token, version: int, age_s: float, *, dead: bool, stored: bool = True) -> None:
+        """Hold `token`, asked for `age_s` seconds ago, from now on. The caller has the guard."""
+        if self.closed:
             return
-        mono, wall = self._monotonic(), self._wall()
+        mono, wall = self.monotonic(), self.wall()
         # spreads renewals in time; guards nothing
         spread = random.random()  # noqa: S311
         new = held(
@@ -86,19 +114,46 @@ class Holding:
             spread=spread,
             stored=stored,
         )
-        self._replace(succeed(self._held, new.dead() if dead else new, mono=mono, wall=wall))
+        self.replace(succeed(self.held, new.dead() if dead else new, mono=mono, wall=wall))
 
-    def _replace(self, new: Held) -> None:
-        self._held = new
-        self._until = -inf
+    def accept(self, token: Token, at: str) -> None:
+        """Note that endpoint `at` has accepted `token`."""
+        with self.guard:
+            watching = self.pauses.accepted(self.monotonic(), token, at)
+            self.settled = None if watching else token
 
-    def _open_window(self, now: Held, mono: float, wall: float) -> None:
-        with self._guard:
-            if self._windowed and self._held is now:  # else another thread has just replaced it
-                self._until = -inf  # a thread on the fast path must not meet the new end with the old token
-                self._serving = now.token
-                self._until = mono + min(WINDOW_S, now.renew_mono - mono, now.renew_wall - wall)
+    def refuse(self, token: Token, at: str | None) -> timedelta | None:
+        """Note that endpoint `at` has refused `token`, a new one; return the cool-down that this began.
 
-    def _forget(self, token: Token, version: int) -> None:
-        with self._guard:
-            self._replace(self._held.without(token, version))
+        A token that is no longer held is ignored.
+        """
+        with self.guard:
+            if not token.same_access(self.held.token):
+                return None
+            self.settled = None
+            return self.pauses.refused(self.monotonic(), token, at)
+
+    def reject(self, rejected: Token, at: str | None) -> TokenRefusedError | None:
+        """Count `rejected` as dead if it is held, or return why it must not be renewed now."""
+        with self.guard:
+            error = self.pauses.refusal(self.monotonic(), rejected, at)
+            if error is None and rejected.same_access(self.held.token):
+                self.replace(self.held.dead())
+        return error
+
+    def forget(self, token: Token, version: int) -> None:
+        """Drop `token`, which was revoked; `version` is the store's."""
+        with self.guard:
+            self.replace(self.held.without(token, version))
+
+    def close(self) -> None:
+        """Hand out nothing and take nothing over any more. The token stays for a commit that is still to be made."""
+        with self.guard:
+            self.closed = True
+            self.replace(self.held)
+
+    def replace(self, new: Held) -> None:
+        """Hold `new` in the place of what is held. The caller has the guard."""
+        self.held = new
+        # a token that is not stored yet may have lost the loop that was to store it: each call looks after that
+        self.ready = new if new.stored and not self.closed else NOTHING

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import ssl
 from collections.abc import Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Literal, Self, TypeAlias, cast, get_args
 from urllib.parse import quote, urlencode
 
+from aiohttp import ClientSession
 from yarl import URL
 
 from nauth.clock import Clock, SystemClock
@@ -21,6 +23,7 @@ from nauth.stores.base import StoreKey
 from nauth.token import RenewalPolicy, Token
 from nauth.transport.base import Answer, Request, Transport
 from nauth.transport.calls import token_calls
+from nauth.transport.network import Network
 
 __all__ = ["ClientAuth", "Parameters", "TokenEndpoint"]
 
@@ -59,10 +62,13 @@ class TokenEndpoint:
         policy: pauses and deadline of repeated calls, where no transport is given.
         clock: where time comes from, where no transport is given.
         user_agent: sent with every call, where no transport is given.
+        session: a session of yours whose connector, proxy and trust carry the calls; never closed here. Its cookies,
+            headers and middlewares are left out.
+        proxy: the address of a proxy, in place of those of the environment.
+        ssl_context: whom to trust, and which certificate to show.
 
     Raises:
-        ConfigurationError: an address is unsafe, or secret, `client_auth` and an ``Authorization`` in `headers`
-            contradict each other.
+        ConfigurationError: an address is unsafe, settings contradict each other, or certificates would not be checked.
     """
 
     def __init__(
@@ -80,6 +86,9 @@ class TokenEndpoint:
         policy: RenewalPolicy | None = None,
         clock: Clock | None = None,
         user_agent: str = "nauth",
+        session: ClientSession | None = None,
+        proxy: str | URL | None = None,
+        ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self._token_url = endpoint_url(token_url, setting="token_url")
         self._revocation_url = (
@@ -96,9 +105,17 @@ class TokenEndpoint:
                 f"client_auth={client_auth!r} and the Authorization in headers contradict each other: give one of them"
             )
         self._token_types = _token_types(token_types)
+        network = Network(session=session, proxy=proxy, ssl_context=ssl_context)
+        if transport is not None and network != Network():
+            raise ConfigurationError(
+                "transport carries the calls its own way: leave session, proxy and ssl_context out"
+            )
         self._own = transport is None
         self._transport = transport or token_calls(
-            user_agent=user_agent, policy=policy or RenewalPolicy(), clock=clock or SystemClock()
+            user_agent=user_agent,
+            policy=policy or RenewalPolicy(),
+            clock=clock or SystemClock(),
+            network=network,
         )
 
     def __repr__(self) -> str:

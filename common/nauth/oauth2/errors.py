@@ -19,9 +19,9 @@ from nauth.errors import (
     VendorUnavailableError,
 )
 from nauth.redact import clean
+from nauth.responses.error_body import ErrorDocument, find_words
 from nauth.transport.base import Answer
 from nauth.transport.retry import wait_of
-from nauth.wire.converter import parse_json
 
 __all__ = ["CLIENT_CODES", "ErrorBody", "Operation", "authorization_refusal", "ends_grant", "refusal"]
 
@@ -239,19 +239,15 @@ class ErrorBody:
     @classmethod
     def read(cls, body: bytes) -> ErrorBody:
         """Read `body`; what is not UTF-8 in it is replaced. Some servers put the code into an object."""
-        try:
-            document = parse_json(body.decode("utf-8", "replace").encode())
-        except MalformedResponseError:
-            return cls()
-        members = _members(document)
+        members = ErrorDocument(body).members
         error = members.get("error")
         nested = _members(error)
         code = next(filter(None, map(_code, (error, *(nested.get(name) for name in _CODE_MEMBERS)))), None)
-        words = (members.get("error_description"), *(nested.get(name) for name in _WORD_MEMBERS))
+        words = find_words(members, ("error_description",)) or find_words(nested, _WORD_MEMBERS)
         return cls(
             bool(error) and isinstance(error, str | dict) and "access_token" not in members,
             code,
-            next(filter(None, map(clean, words)), None),
+            words,
         )
 
 

@@ -11,11 +11,12 @@ import attrs
 from nauth.errors import MalformedResponseError
 from nauth.oauth2.errors import ErrorBody, Operation, refusal
 from nauth.redact import clean
+from nauth.responses.body import read_body
 from nauth.secret import Secret
 from nauth.times import bounded_seconds, instant
 from nauth.token import Token
 from nauth.transport.base import Answer
-from nauth.wire.converter import decode, make_converter, parse_json
+from nauth.wire.converter import make_converter, parse_json
 from nauth.wire.json_text import malformed
 
 __all__ = ["TokenAnswer", "read_token"]
@@ -67,15 +68,7 @@ def read_token(
         raise refusal(answer, operation, name=name)
     what = f"{name}'s answer to {operation.value}"
     status, request_id = answer.status, answer.request_id
-    # no local holds the parsed body: an error tracker would print it
-    read = decode(
-        _CONVERTER,
-        parse_json(answer.body, status=status, request_id=request_id, what=what),
-        TokenAnswer,
-        status=status,
-        request_id=request_id,
-        what=what,
-    )
+    read = read_body(answer, TokenAnswer, converter=_CONVERTER, what=what)
     problem = _problem(read, token_types)
     if problem is not None:
         raise malformed(

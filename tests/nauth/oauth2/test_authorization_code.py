@@ -27,7 +27,7 @@ from nauth.secret import Secret
 from nauth.stores import MemoryStore
 from nauth.testing import FakeClock
 from nauth.token import Token
-from tests.fakes.transport import FakeTransport, answer
+from tests.support.transport import FakeTransport, answer
 
 _AUTHORIZE = "https://auth.example.com/authorize?tenant=1&state=fixed"
 _FIRST = answer(200, {"access_token": "at-1", "refresh_token": "rt-1", "expires_in": 3600})
@@ -239,7 +239,7 @@ async def test_without_a_code_a_person_is_asked_for(stage: _Stage) -> None:
 
 
 async def test_exchange_ends_the_cool_down(stage: _Stage) -> None:
-    """Callers have just been told to sign somebody in: when that has happened, nobody waits ten seconds more."""
+    """After callers were told that a person must sign in, and one has, no caller waits out the cool-down."""
     code = stage.code()
     manager = stage.manager(code)
     with pytest.raises(InteractionRequiredError):
@@ -312,7 +312,7 @@ async def test_a_refused_code_asks_for_a_person_again(stage: _Stage) -> None:
 
 
 async def test_a_code_that_never_left_is_kept(stage: _Stage) -> None:
-    """Without a connection nobody has seen it: the next renewal sends it."""
+    """Without a connection the server has not seen the code: the next renewal sends it."""
     code = stage.code()
     manager = stage.manager(code)
     stage.transport.queue(NotSentError("no route"), _FIRST)

@@ -24,7 +24,7 @@ from nauth.oauth2.endpoint import Parameters
 from nauth.oauth2.errors import Operation
 from nauth.secret import Secret
 from nauth.token import Token
-from tests.fakes.transport import FakeTransport, answer
+from tests.support.transport import FakeTransport, answer
 
 _URL = "https://auth.example.com/token?tenant=1"
 _FULL = {
@@ -306,7 +306,7 @@ async def test_what_the_server_said_is_cleaned() -> None:
     ["CANARY", "canary0", "canary" * 3, "canary_" * 6 + "x", "canary__x", "canary\n", "eyJh.eyJp.c2ln"],
 )
 async def test_a_token_in_the_place_of_a_code(status: int, echoed: str) -> None:
-    """What is not lower-case words of a code's length is shown nowhere; the refusal is one all the same."""
+    """A code that is not lower-case words of a code's length is not shown; the refusal is raised nevertheless."""
     with pytest.raises(RequestRejectedError) as refused:
         await _asked({"error": echoed}, status, operation=Operation.CLIENT_CREDENTIALS)
     assert refused.value.code is None

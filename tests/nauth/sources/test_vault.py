@@ -11,7 +11,7 @@ from nauth.errors import ConfigurationError, NotSentError
 from nauth.secret import Secret
 from nauth.sources import SourceRefusedError, SourceUnavailableError, VaultSecret
 from nauth.testing import Route, Sandbox
-from tests.fakes.transport import FakeTransport, answer
+from tests.support.transport import FakeTransport, answer
 
 _V2 = {"data": {"data": {"client_id": "i", "client_secret": "s", "n": 7}, "metadata": {"version": 3}}}
 

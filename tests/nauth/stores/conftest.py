@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.engines import REDIS, VALKEY, Server, running
-from tests.fakes.sqlite_shelf import Shelf
+from tests.support.redis.servers import REDIS, VALKEY, Server, running
+from tests.support.sqlite.files import Shelf
 
 
 @pytest.fixture(scope="session")

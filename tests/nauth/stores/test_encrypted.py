@@ -22,10 +22,10 @@ from nauth.stores.memory import MemoryStore
 from nauth.testing.clock import FakeClock
 from nauth.testing.contract.store import StoreContract
 from nauth.token import Token
-from tests.fakes.authenticator import HOUR, made
-from tests.fakes.leaks import leaks
-from tests.fakes.manager import KEY
-from tests.fakes.store import FakeStore
+from tests.support.authenticator import HOUR, made
+from tests.support.leaks.errors import leaks
+from tests.support.manager import KEY
+from tests.support.store import FakeStore
 
 OLD, NEW = EncryptedStore.generate_key(), EncryptedStore.generate_key()
 NOW = timedelta(0)
@@ -282,7 +282,7 @@ async def test_dead_listeners_leave_nothing_behind() -> None:
 
 
 async def test_a_listener_that_dies_under_way_is_passed_over() -> None:
-    """A push that has begun when its listener dies reaches nobody and does no harm."""
+    """A push that has begun when its listener dies is dropped and does no harm."""
     shelf = Shelf()
     store, ear = shelf.program(), Ear()
     store.subscribe(KEY, ear.hear)

@@ -1,0 +1,126 @@
+"""`Rooms`: what is kept for each loop, and the tasks owned there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+from datetime import timedelta
+
+import pytest
+
+from nauth import tasks
+from nauth.events import Cause
+from nauth.manager import per_loop as rooms
+from nauth.manager.per_loop import Rooms
+from nauth.manager.single_flight import Flight
+from nauth.tasks import own_task
+from tests.support.manager import all_blocked
+
+
+async def test_one_room_for_a_loop() -> None:
+    """A loop has one room, another loop another."""
+    table = Rooms()
+
+    async def look() -> object:
+        return table.here()
+
+    assert table.here() is table.here()
+    assert await asyncio.to_thread(asyncio.run, look()) is not table.here()
+
+
+async def test_busy() -> None:
+    """A flight in any loop makes the rooms busy."""
+    table = Rooms()
+    assert not table.busy()
+    table.here().flight = Flight(Cause.COLD, asyncio.get_running_loop())
+    assert await asyncio.to_thread(table.busy)
+
+
+async def test_own_task_is_held() -> None:
+    """An owned task is held until it is done, and not longer."""
+    done = asyncio.Event()
+    table = Rooms()
+
+    async def work() -> None:
+        await done.wait()
+
+    table.here().own(work(), name="work")
+    await all_blocked()
+    gc.collect()
+    (task,) = table.here().tasks
+    assert task.get_name() == "work"
+    assert task in {work.task for work in tasks._running[asyncio.get_running_loop()]}
+    done.set()
+    await task
+    await all_blocked()
+    assert not table.here().tasks
+    assert not tasks._running.get(asyncio.get_running_loop())
+
+
+async def test_own_task_has_a_context_of_its_own() -> None:
+    """An owned task neither sees nor changes its maker's context variables."""
+    colour = contextvars.ContextVar("colour", default="none")
+    seen: list[str] = []
+
+    async def work() -> None:
+        seen.append(colour.get())
+        colour.set("blue")
+
+    colour.set("red")
+    await own_task(work(), name="work").task
+    assert seen == ["none"]
+    assert colour.get() == "red"
+
+
+async def test_drain_waits() -> None:
+    """Draining waits for the tasks of this loop; without any it returns at once."""
+    table, log = Rooms(), list[str]()
+    await table.drain()
+
+    async def work() -> None:
+        await asyncio.sleep(0)
+        log.append("worked")
+
+    table.here().own(work(), name="work")
+    await table.drain()
+    assert log == ["worked"]
+
+
+async def test_drain_cancels_who_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not over in time is cancelled, and may put its things away."""
+    monkeypatch.setattr(rooms, "DRAIN", timedelta(0))
+    table, log = Rooms(), list[str]()
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            log.append("put away")
+
+    table.here().own(work(), name="work")
+    await all_blocked()
+    await table.drain()
+    assert log == ["put away"]
+
+
+async def test_drain_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task that does not let itself be cancelled does not hold draining up for ever."""
+    monkeypatch.setattr(rooms, "DRAIN", timedelta(0))
+    monkeypatch.setattr(rooms, "_FAREWELL_S", 0.0)
+    table, free = Rooms(), asyncio.Event()
+
+    async def stubborn() -> None:
+        while not free.is_set():
+            try:
+                await free.wait()
+            except asyncio.CancelledError:
+                continue
+
+    table.here().own(stubborn(), name="stubborn")
+    await all_blocked()
+    await table.drain()
+    (task,) = table.here().tasks
+    free.set()
+    await task
