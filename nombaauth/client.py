@@ -143,7 +143,11 @@ class NombaClient(VendorClient):
             transport=resources,
             base_url=url,
             origins=self._auth.origins,
-            headers={"Accept": "application/json", "User-Agent": USER_AGENT},
+            headers={
+                **({} if account_id is None else {"accountId": account_id}),
+                "Accept": "application/json",
+                "User-Agent": USER_AGENT,
+            },
             converter=CONVERTER,
             errors=LEAVES,
             read=lambda answer, into, _: read_response(answer, Endpoint.RESOURCE, into),

@@ -175,8 +175,8 @@ def no_blocking(stay_on_loopback: None) -> Iterator[BlockBuster]:
 
     Two things are allowed beyond blockbuster's own list, which knows pytest, asyncio and most of coverage: coverage's
     lock around its data, which several threads with loops of their own may meet at; and the one read of a small local
-    file by a client's constructor, which is documented. What must block in a test
-    (certificates, files) is made in a plain fixture or in `asyncio.to_thread`. A test that does need an exception adds it
+    file by a client's constructor, which is documented. What must block in a test (certificates, files) is made in a
+    plain fixture or in `asyncio.to_thread`. A test that does need an exception adds it
     here, with its reason: `watch.functions[call].can_block_in(file, names)`.
     """
     with blockbuster_ctx() as watch:

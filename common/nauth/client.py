@@ -106,11 +106,11 @@ class VendorClient:
         self._manager = TokenManager(
             authenticator, key=key, store=store, policy=policy, clock=clock, observer=observer
         )
+        if isinstance(authenticator, SourcedAuthenticator):
+            authenticator.attach(self._manager)
         reporter = self._manager.reporter
         self._cache = self._manager.cache
         self._monotonic, self._wall = self._cache.monotonic, self._cache.wall
-        if isinstance(authenticator, SourcedAuthenticator):
-            authenticator.attach(self._manager)
         self._base_url = base_url
         self._transport = transport
         self._given_session = self._network.session

@@ -95,7 +95,7 @@ def _rotate_static(sandbox: NomadSandbox) -> None:
 
 
 def _rotate_person(sandbox: NaoSandbox) -> None:
-    sandbox._jwts.kill_all(kill_refresh=True)
+    sandbox.kill_sessions()
 
 
 def _rotate_key(sandbox: NaoSandbox) -> None:
