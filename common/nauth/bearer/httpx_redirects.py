@@ -128,6 +128,5 @@ class HopGuard:
 
 def _status(returned: object) -> int | None:
     """Return the status from what httpcore reports of a response's head: of HTTP/1.1 with the version first, of HTTP/2 not."""
-    if not isinstance(returned, tuple):
-        return None
-    return next((part for part in cast("tuple[object, ...]", returned) if isinstance(part, int)), None)
+    parts = cast("tuple[object, ...]", returned)
+    return next((part for part in parts if isinstance(part, int)), None)
