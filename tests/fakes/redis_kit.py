@@ -62,7 +62,7 @@ async def until(done: Callable[[], object], *, within_s: float = 10.0) -> None:
 
 def up(store: RedisStore) -> Callable[[], bool]:
     """Return the question whether the store's subscription stands."""
-    return lambda: store._rooms.here().watch._up
+    return lambda: store._states.here().subscription._up
 
 
 def told(heard: list[Record | None], record: Record) -> Callable[[], bool]:

@@ -42,8 +42,8 @@ ENDINGS: tuple[Planted, ...] = (
     _ending(
         "a second notice gives the work up at once",
         "tasks",
-        "        if self.ending:\n            return\n",
-        "        if self.ending:\n            self.task.cancel()\n",
+        "        if not self.ending:\n",
+        "        if self.ending:\n            self.task.cancel()\n        else:\n",
     ),
     _ending(
         "a deferred commit is not woken by its loop's end",

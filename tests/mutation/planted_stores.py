@@ -38,7 +38,7 @@ STORES: tuple[Planted, ...] = (
     Planted(
         "SQLiteStore: a dead holder keeps its lease until it ends",
         "common/nauth/stores/sqlite/tables.py",
-        "            if holder is not None and not self._alive.dead(holder[0]):\n",
+        "            if holder is not None and not self._liveness.dead(holder[0]):\n",
         "            if holder is not None:\n",
         ("tests/nauth/stores/test_sqlite_processes.py",),
     ),

@@ -80,7 +80,10 @@ class TokenManager:
         self._renewable = getattr(authenticator, "renewable", True)
         self._key = key
         self._renewal = Renewal(
-            authenticator, Shared(self._store, key, self._clock), self._policy, self._clock
+            authenticator,
+            Shared(self._store, key, self._clock, self._policy.deadline),
+            self._policy,
+            self._clock,
         )
         self._unsubscribe: Unsubscribe | None = None
         self._unstored: Minted | None = None

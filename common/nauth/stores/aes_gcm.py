@@ -31,7 +31,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from nauth.errors import ConfigurationError, StoreError
 from nauth.secret import Secret
 from nauth.stores.base import StoreKey
-from nauth.stores.codec import decode_token, encode_token
+from nauth.stores.codec import decode_token, encode_token, stated_refresh
 from nauth.token import Token
 
 __all__ = ["Keyring"]
@@ -93,7 +93,7 @@ class Keyring:
         return ", ".join(self._ciphers)
 
     def seal(self, key: StoreKey, token: Token) -> Token:
-        """Return a token for the inner store that holds all of `token` sealed, and its lifetime in clear."""
+        """Return a token for the inner store that holds all of `token` sealed, and its lifetimes in clear."""
         nonce = os.urandom(_NONCE_BYTES)
         blob = nonce + self._ciphers[self._first].encrypt(
             nonce, encode_token(token).encode("ascii"), _bound(key, self._first)
@@ -105,6 +105,7 @@ class Keyring:
             scheme="",
             lifetime=token.lifetime,
             expires_at=token.expires_at,
+            extra=stated_refresh(token),
         )
 
     def open(self, key: StoreKey, sealed: Token) -> Token:

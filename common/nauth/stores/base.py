@@ -64,10 +64,14 @@ Unsubscribe: TypeAlias = Callable[[], None]
 
 @runtime_checkable
 class TokenStore(Protocol):
-    """Where one token lives for everybody who shares it.
+    """Where one token lives for all who share it.
 
-    Every method may raise `StoreError` when the store cannot be reached; "somebody else holds the lease" is not an
+    Every method may raise `StoreError` when the store cannot be reached; "another client holds the lease" is not an
     error but the answer None. No method may block the event loop.
+
+    A call that takes longer than five seconds is given up. A store whose calls wait for their turn, and which gives up
+    each exchange with its engine by itself, may have an attribute ``queues`` that is true: a call may then take as long
+    as the renewal it belongs to (`RenewalPolicy.deadline`).
     """
 
     @property

@@ -14,9 +14,9 @@ from nauth.errors import ConfigurationError, LeaseLostError
 from nauth.forks import forgets, guard
 from nauth.loop_ref import LoopRef, this_loop
 from nauth.stores.base import Lease, Listener, Record, StoreKey, Unsubscribe
-from nauth.stores.codec import lifetime_kept
+from nauth.stores.codec import REFRESH_LIFETIME, checked_lifetime, lifetime_kept
 from nauth.stores.listeners import Listeners, Waiters
-from nauth.token import MAX_LIFETIME, Token
+from nauth.token import Token
 
 __all__ = ["MemoryLease", "MemoryStore", "default_store"]
 
@@ -26,9 +26,7 @@ class _Entry:
     token: Token
     version: int
     asked_at: float  # the store's monotonic seconds
-
-    def expires_at(self) -> float:
-        return self.asked_at + lifetime_kept(self.token, MAX_LIFETIME).total_seconds()
+    until: float  # likewise: when the record is of no use any more
 
 
 @attrs.frozen(eq=False)
@@ -49,26 +47,34 @@ class MemoryLease:
 class MemoryStore:
     """Share tokens inside one process.
 
-    Records leave when they expire (those with a refresh token a day later), and their number is bounded: beyond
-    `max_records` the one nearest to its end goes first. Safe across threads and event loops: a lock guards the tables
-    and is never held over an await. A lease of an event loop that was closed holds nothing, and a forked child begins
-    without leases and waiters.
+    Records leave when they expire, those with a refresh token when that one may have expired. Their number is bounded:
+    beyond `max_records` the one nearest to its end goes first. Safe across threads and event loops: a lock guards the
+    tables and is never held over an await. A lease of an event loop that was closed holds nothing, and a forked child
+    begins without leases and waiters.
 
     Args:
         clock: where time comes from.
         max_records: the bound.
+        refresh_lifetime: how long a refresh token can be used whose vendor does not say so.
 
     Raises:
-        ConfigurationError: `max_records` is not positive.
+        ConfigurationError: `max_records` or `refresh_lifetime` is not positive.
     """
 
     persistent = False
 
-    def __init__(self, *, clock: Clock | None = None, max_records: int = 10_000) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        max_records: int = 10_000,
+        refresh_lifetime: timedelta = REFRESH_LIFETIME,
+    ) -> None:
         if max_records < 1:
             raise ConfigurationError(f"MemoryStore(max_records=...) must be at least 1, got {max_records}")
         self._clock = clock or SystemClock()
         self._max_records = max_records
+        self._refresh_lifetime = checked_lifetime(refresh_lifetime, "MemoryStore")
         # reentrant: the garbage collector may end a coroutine of a closed loop at any moment, and it may come back here
         self._guard = guard()
         self._version = 0
@@ -137,9 +143,11 @@ class MemoryStore:
             if (before.version if before else 0) != expected_version:
                 raise LeaseLostError("another client stored a token meanwhile")
             self._version += 1
-            entry = self._entries[key] = _Entry(token, self._version, now - age.total_seconds())
+            asked_at = now - age.total_seconds()
+            until = asked_at + lifetime_kept(token, self._refresh_lifetime).total_seconds()
+            entry = self._entries[key] = _Entry(token, self._version, asked_at, until)
             del self._leases[key]
-            heapq.heappush(self._ends, (entry.expires_at(), entry.version, key))
+            heapq.heappush(self._ends, (entry.until, entry.version, key))
             self._trim(now, keep=key)
         self._waiters.wake(key)
         record = self._record(entry)
@@ -190,7 +198,7 @@ class MemoryStore:
         over, and swept when they are the most.
         """
         if len(self._ends) > 2 * len(self._entries) + _FEW:
-            self._ends = [(one.expires_at(), one.version, key) for key, one in self._entries.items()]
+            self._ends = [(one.until, one.version, key) for key, one in self._entries.items()]
             heapq.heapify(self._ends)
         spared: list[tuple[float, int, StoreKey]] = []
         while self._ends and (self._ends[0][0] <= now or len(self._entries) > self._max_records):

@@ -31,7 +31,7 @@ async def works(store: RedisStore) -> None:
         taken = await lease(store)
         assert await store.lease(KEY, SECOND) is None
         waiting = asyncio.create_task(store.changed(KEY, timeout=HOUR))
-        await until(lambda: store._rooms.here().watch._up)
+        await until(lambda: store._states.here().subscription._up)
         await store.release(await store.extend(taken, SECOND))
         await waiting
         record = await put(store, made("a", refresh="r"))

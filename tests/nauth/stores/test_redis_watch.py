@@ -157,8 +157,8 @@ async def test_a_quiet_connection_is_asked(valkey: Server, prefix: str) -> None:
     ):
         await store.load(KEY)
         store.subscribe(KEY, print)
-        store._rooms.here().watch.serve()
-        await until(lambda: up(store)() and not store._rooms.here().engine._tasks)
+        store._states.here().subscription.serve()
+        await until(lambda: up(store)() and not store._states.here().executor._tasks)
         passed, accepted = proxy.passed, proxy.accepted
         await until(lambda: proxy.passed > passed + 2)
         assert proxy.accepted == accepted
@@ -198,7 +198,7 @@ async def test_a_lost_cancellation() -> None:
     store = RedisStore(deaf, timeout=SECOND)
     store.subscribe(KEY, print)
     await until(lambda: deaf.asked)
-    reader = store._rooms.here().watch._reader
+    reader = store._states.here().subscription._reader
     assert reader is not None
     await asyncio.wait_for(store.aclose(), 5)
     assert reader.done()
@@ -218,10 +218,10 @@ async def test_two_messages_at_once(valkey: Server, prefix: str) -> None:
         taken = await lease(store)
         waiting = asyncio.create_task(store.changed(KEY, timeout=HOUR))
         await until(up(store))
-        watch = store._rooms.here().watch
-        await until(lambda: watch._waiters)
-        (digest,) = watch._waiters
+        subscription = store._states.here().subscription
+        await until(lambda: subscription._waiters)
+        (digest,) = subscription._waiters
         for _ in range(2):
-            watch._wake(digest, changed=False)
+            subscription._wake(digest, changed=False)
         await store.release(taken)
         await asyncio.wait_for(waiting, 10)

@@ -23,7 +23,7 @@ async def test_nothing_is_opened_before_the_first_use(shelf: Shelf) -> None:
     assert repr(store) == f"<SQLiteStore: {str(shelf.path)!r}>"
     await store.aclose()
     assert not await outside(shelf.path.exists)
-    assert store._office is None
+    assert store._worker is None
 
 
 @pytest.mark.parametrize("path", ["", ":memory:", "file:tokens.db?mode=memory", "a\0b"])

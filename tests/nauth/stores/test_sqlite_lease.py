@@ -45,7 +45,7 @@ async def test_the_dead_are_buried(shelf: Shelf) -> None:
     await held(living)
     await held(dead, attrs.evolve(KEY, identity="other"))
     await crash(dead)
-    before, mine = await shelf.signs(), await living._do(lambda tables: tables._alive.name)
+    before, mine = await shelf.signs(), await living._do(lambda tables: tables._liveness.name)
     assert len(before) == 2
     await held(shelf.open(), attrs.evolve(KEY, identity="third"))
     after = await shelf.signs()

@@ -90,7 +90,7 @@ class StoreContract(LeaseContract, SharingContract):
     the first import.
 
     Beyond the words of `TokenStore` the suite asks for one thing: a record with a refresh token outlives its access
-    token (`nauth.stores.codec.RETENTION`), for that refresh token may be the only one that still works.
+    token (`nauth.stores.codec.REFRESH_LIFETIME`), for that refresh token may be the only one that still works.
     """
 
     async def test_is_a_store(self) -> None:
