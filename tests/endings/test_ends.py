@@ -259,6 +259,37 @@ async def test_stubborn_work_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> 
     await owned.task
 
 
+async def test_stubborn_work_begun_during_the_end_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does the work that it began after the notice: one bound and one farewell for both."""
+    monkeypatch.setattr(tasks, "BOUND_S", 0.02)
+    monkeypatch.setattr(tasks, "FAREWELL_S", 0.01)
+    told, free = asyncio.Event(), asyncio.Event()
+
+    async def stubborn() -> None:
+        while not free.is_set():
+            try:
+                await free.wait()
+            except asyncio.CancelledError:
+                continue
+
+    later: list[tasks.Work] = []
+
+    async def work() -> None:
+        await told.wait()
+        later.append(tasks.own_task(stubborn(), name="later", at_risk=True))
+
+    owned = tasks.own_task(work(), name="work", at_risk=True)
+    await asyncio.sleep(0)
+    owned.keeper.cancel()
+    told.set()
+    async with asyncio.timeout(5):
+        await owned.keeper
+    assert owned.task.done()
+    assert not later[0].task.done()
+    free.set()
+    await later[0].task
+
+
 @pytest.mark.parametrize("up", [True, False])
 def test_a_deferred_commit_is_stored_as_the_loop_ends(*, up: bool) -> None:
     """A commit that rests between two attempts is woken by the end, and stored; if not, the next loop stores it."""

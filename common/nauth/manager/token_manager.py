@@ -23,7 +23,7 @@ from nauth.manager.backoff import CoolingDown
 from nauth.manager.deferred_commit import deposit
 from nauth.manager.held_token import NOTHING, Held
 from nauth.manager.per_loop import Room, Rooms
-from nauth.manager.renewal import Minted, Renewal, fault_of
+from nauth.manager.renewal import Minted, Renewal, fault_of, refusal
 from nauth.manager.revocation import revoke_all
 from nauth.manager.single_flight import ABANDONED, Flight, Outcome
 from nauth.manager.store_access import Shared
@@ -376,6 +376,10 @@ class TokenManager:
         fault = made.fault or fault_of(made.token, age_s, flight.rejected)
         with self._cache.guard:
             now = self._cache.held
+            if fault is None and now.knows_dead(made.token) and not base.knows_dead(made.token):
+                fault = refusal(
+                    made.token, [made.token]
+                )  # pushed early, and refused in another loop meanwhile
             # pushed before its answer came: placed anew all the same, for the wall clock may have been stepped since
             ours = made.token.same_access(now.token)
             # else a sibling's newer record may have been pushed while this one was on its way
@@ -416,7 +420,7 @@ class TokenManager:
             self._renewal,
             room,
             current=lambda: self._cache.held.token,
-            stored=self._cache.adopt,
+            stored=self._cache.stored,
             closing=lambda: self._cache.closed,
         )
 
