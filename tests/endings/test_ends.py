@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import time
 from datetime import timedelta
@@ -13,6 +14,8 @@ import pytest
 from nauth import tasks
 from nauth.errors import OutcomeUnknownError, StoreError
 from nauth.stores import MemoryStore
+from nauth.stores.base import Lease, Record
+from nauth.token import Token
 from tests.endings.kit import (
     ENDS,
     LOOPS,
@@ -266,6 +269,37 @@ async def test_stubborn_work_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> 
     await owned.task
 
 
+async def test_stubborn_work_begun_during_the_end_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does the work that it began after the notice: one bound and one farewell for both."""
+    monkeypatch.setattr(tasks, "BOUND_S", 0.02)
+    monkeypatch.setattr(tasks, "FAREWELL_S", 0.01)
+    told, free = asyncio.Event(), asyncio.Event()
+
+    async def stubborn() -> None:
+        while not free.is_set():
+            try:
+                await free.wait()
+            except asyncio.CancelledError:
+                continue
+
+    later: list[tasks.Work] = []
+
+    async def work() -> None:
+        await told.wait()
+        later.append(tasks.own_task(stubborn(), name="later", at_risk=True))
+
+    owned = tasks.own_task(work(), name="work", at_risk=True)
+    await asyncio.sleep(0)
+    owned.keeper.cancel()
+    told.set()
+    async with asyncio.timeout(5):
+        await owned.keeper
+    assert owned.task.done()
+    assert not later[0].task.done()
+    free.set()
+    await later[0].task
+
+
 @pytest.mark.parametrize("up", [True, False])
 def test_a_deferred_commit_is_stored_as_the_loop_ends(*, up: bool) -> None:
     """A commit that rests between two attempts is woken by the end, and stored; if not, the next loop stores it."""
@@ -329,6 +363,65 @@ def test_a_closed_loop_holds_no_lease(
         assert time.monotonic() - began < 3
     del loop
     gc.collect()
+
+
+class _Busy(MemoryStore):
+    """Fails to store a token the first time."""
+
+    failures = 1
+
+    async def commit(self, lease: Lease, token: Token, *, expected_version: int, age: timedelta) -> Record:
+        await asyncio.sleep(0)
+        if self.failures:
+            self.failures -= 1
+            raise StoreError("down")
+        return await super().commit(lease, token, expected_version=expected_version, age=age)
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("kind", LOOPS)
+def test_a_commit_that_fails_during_the_end_is_tried_once_more(kind: str, end: str) -> None:
+    """A renewal that ends with its loop stores its token itself: work made after the notice is waited for by nothing."""
+    for turn in TURNS:
+        vendor, store = Vendor(), _Busy()
+        manager = manager_on(store, vendor)
+        with runner(kind) as first:
+            first.run(ENDS[end](started(turn, manager.token), vendor))
+        newest = f"r{vendor.rotated}" if vendor.rotated else None
+        with runner(kind) as second:
+            assert second.run(kept(manager, store)) == (newest, newest), f"turn {turn}"
+
+
+@pytest.mark.parametrize("turn", TURNS)
+@pytest.mark.parametrize("act", ["renew", "revoke", "deferred commit"])
+def test_what_the_garbage_collector_ends_says_nothing(act: str, turn: int) -> None:
+    """The coroutines of a closed loop are ended outside of any task, and neither fail nor count as a failure."""
+    vendor, store = Vendor(), _Busy()
+    store.failures = 10 if act == "deferred commit" else 0
+    manager = manager_on(store, vendor)
+    loop = asyncio.new_event_loop()
+
+    async def main() -> None:
+        await manager.token()
+        if act == "deferred commit":
+            await turns(turn)
+            return
+        caller = asyncio.create_task(manager.renew() if act == "renew" else manager.revoke())
+        await turns(turn)
+        del caller
+
+    loop.run_until_complete(main())
+    left = [*asyncio.all_tasks(loop), *(work.task for work in tasks._running.get(loop, ()))]
+    for task in left:
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # Python says so, and it is honest
+    loop.close()
+    for task in left:
+        # anyio's own lock complains where it is being taken
+        with contextlib.suppress(RuntimeError) if act == "revoke" and turn < 3 else contextlib.nullcontext():
+            task.get_coro().close()
+    tasks._running.clear()
+    with runner("asyncio") as opened:
+        opened.run(manager.token())
 
 
 @pytest.mark.parametrize("kind", LOOPS)

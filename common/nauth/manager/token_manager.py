@@ -423,7 +423,7 @@ class TokenManager:
             self._renewal,
             room,
             current=lambda: self._cache.held.token,
-            stored=self._cache.adopt,
+            stored=self._cache.stored,
             closing=lambda: self._cache.closed,
         )
 
