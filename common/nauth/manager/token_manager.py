@@ -52,7 +52,8 @@ class TokenManager:
         store: where the token is shared; by default with every other client of this process.
         policy: when to renew and how hard to try.
         clock: where time comes from.
-        observer: told of renewals, from a later turn of the loop; may be slow or raise without hurting anybody.
+        observer: told of renewals, one event a turn of the loop. It may raise. It runs on the event loop, which stands
+            still meanwhile, so hand slow work to a thread or a task.
     """
 
     # what the fast path reads is cheaper in slots
@@ -104,6 +105,11 @@ class TokenManager:
     def cache(self) -> TokenCache:
         """What this manager holds in memory. For fast paths, which only read it; `token` decides everything else."""
         return self._cache
+
+    @property
+    def started(self) -> bool:
+        """Whether it has begun a renewal, listens to the store, and was not closed."""
+        return self._unsubscribe is not None
 
     @property
     def key(self) -> StoreKey:
