@@ -54,7 +54,7 @@ ENDINGS: tuple[Planted, ...] = (
     _ending(
         "stubborn work holds its loop's end up",
         "tasks",
-        "        self.task.get_loop().call_later(FAREWELL_S, self.keeper.let_go)\n",
+        "        self.task.get_loop().call_later(FAREWELL_S, self._let_go)\n",
         "",
     ),
     _ending(

@@ -92,9 +92,9 @@ class EndJudge:
                 judge.violate(f"{process.name}'s loop took {took:.3f} s to end, more than {longest:.3f} s")
         if closing:
             for task in self.world.scheduler.of(loop):
-                # a store that hangs may hold a cancelled renewal up for longer than is waited for
-                held_up = task in self.noticed and took >= FAREWELL_S - _SLACK_S
-                if task.get_name().startswith("nauth") and not held_up:
+                # a store that hangs may hold cancelled work up for longer than is waited for
+                longest = FAREWELL_S if task in self.noticed else BOUND_S + FAREWELL_S
+                if task.get_name().startswith("nauth") and took < longest - _SLACK_S:
                     judge.violate(f"{task.get_name()} of {process.name} outlives its loop")
         for node in process.every_node:
             self._saved(node, loop, began, node.handle.broken > broken.get(node, 0))

@@ -59,7 +59,13 @@ def check_recovery(node: Node) -> None:
 
 
 def check_store(world: World) -> None:
-    """All is done: does the store hold the refresh token that the vendor will take?"""
+    """All is done: does the store hold what every client holds, and the refresh token that the vendor will take?"""
+    for node in world.alive():
+        held = node.manager._cache.held
+        if not held.stored and held.token is not None:
+            world.judge.violate(
+                f"{node.name} still holds a token that it has not stored though all has been well for long"
+            )
     world.store.look()
     record = world.store.record
     if record is None or not world.plan.kind.refreshes or world.judge.hurts & (SPENDABLE | {"revoke"}):
