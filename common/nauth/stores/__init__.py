@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from nauth.identity import identity_digest
-from nauth.stores.base import Lease, Listener, Record, StoreKey, TokenStore
+from nauth.stores.base import Lease, Listener, Reconnecting, Record, StoreKey, TokenStore
 from nauth.stores.encrypted import EncryptedStore
 from nauth.stores.memory import MemoryStore
 
@@ -19,6 +19,7 @@ __all__ = [
     "Lease",
     "Listener",
     "MemoryStore",
+    "Reconnecting",
     "Record",
     "RedisStore",
     "SQLiteStore",
