@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import weakref
+from collections.abc import Callable
 from math import inf
 
 from nauth.authenticator import Authenticator
@@ -19,13 +21,17 @@ from nauth.manager.revocation import revoke_all
 from nauth.manager.single_flight import ABANDONED, Flight, Outcome
 from nauth.manager.store_access import Shared
 from nauth.manager.token_cache import Holding
-from nauth.stores.base import StoreKey, TokenStore, Unsubscribe
+from nauth.stores.base import Reconnecting, Record, StoreKey, TokenStore, Unsubscribe
 from nauth.stores.memory import default_store
 from nauth.token import RenewalPolicy, Token, TokenState
 
 __all__ = ["TokenManager"]
 
 _monotonic = SystemClock.monotonic
+
+
+def _nothing() -> None:
+    """Return None: there is no loop yet, and no watching to be stopped."""
 
 
 class TokenManager(Holding):
@@ -68,6 +74,9 @@ class TokenManager(Holding):
             self._clock,
         )
         self._unsubscribe: Unsubscribe | None = None
+        self._stop_watching: Unsubscribe = _nothing
+        self._loop: Callable[[], asyncio.AbstractEventLoop | None] = _nothing
+        self._writing_back: Token | None = None
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else self._held.state(self._monotonic(), self._wall()).value
@@ -172,6 +181,7 @@ class TokenManager(Holding):
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
+            self._stop_watching()
         await self._rooms.drain()
         self._replace(NOTHING)
 
@@ -251,6 +261,9 @@ class TokenManager(Holding):
     def _start(self, room: Room, cause: Cause, seen: Held, rejected: Token | None = None) -> Flight:
         if self._unsubscribe is None:
             self._unsubscribe = self._store.subscribe(self._key, self._on_change)
+            if isinstance(self._store, Reconnecting):
+                self._stop_watching = self._store.on_reconnect(self._key, self._on_reconnect)
+        self._loop = weakref.ref(asyncio.get_running_loop())
         flight = Flight(cause, asyncio.get_running_loop(), rejected)
         # first of all: an eager task runs its body before the call that makes it returns
         room.flight = flight
@@ -327,6 +340,34 @@ class TokenManager(Holding):
             stored=self._on_change,
             closing=lambda: self._closed,
         )
+
+    # --- a store that has lost what is held here -------------------------------------------------------
+
+    def _on_reconnect(self, record: Record | None) -> None:
+        """Write the token held here back where the store has lost it. Called from any thread."""
+        now, loop = self._held, self._loop()
+        if now.token is None or not now.stored or now.refused or loop is None:
+            return
+        if record is None or record.version < now.version:
+            with contextlib.suppress(
+                RuntimeError
+            ):  # a loop that has ended; the next renewal stores the token's successor
+                loop.call_soon_threadsafe(self._write_back, now)
+
+    def _write_back(self, lost: Held) -> None:
+        token = lost.token
+        if token is None or self._closed or self._held is not lost or token.same_access(self._writing_back):
+            return
+        self._writing_back = token
+        made = Minted(token, lost.version, lost.asked_mono, stored=False)
+        room = self._rooms.here()
+        room.own(self._run_write_back(room, made), name="nauth write back")
+
+    async def _run_write_back(self, room: Room, made: Minted) -> None:
+        try:
+            await self._run_deposit(room, made)
+        finally:
+            self._writing_back = None
 
     async def _run_look(self, room: Room, look: Flight, error: NauthError) -> None:
         outcome = Outcome(error=error)
