@@ -125,7 +125,9 @@ class NomadClient(VendorClient):
         hidden_401 = Hidden401(clock)
         super().__init__(
             authenticator=_authenticator(given, auth_api, clock, on_interaction),
-            key=StoreKey(vendor=VENDOR, base_url=str(url), identity=_identity(given, store, allow_persistence)),
+            key=StoreKey(
+                vendor=VENDOR, base_url=str(url), identity=_identity(given, store, allow_persistence)
+            ),
             base_url=url,
             origins=[] if portal is None else [portal],
             transport=calls,

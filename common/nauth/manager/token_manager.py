@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import weakref
 from collections.abc import Callable
 from functools import partial
 from math import inf
@@ -31,12 +32,16 @@ from nauth.manager.single_flight import ABANDONED, Flight, Outcome
 from nauth.manager.store_access import Shared
 from nauth.manager.token_cache import TokenCache
 from nauth.reporting.reporter import Reporter
-from nauth.stores.base import StoreKey, TokenStore, Unsubscribe
+from nauth.stores.base import Reconnecting, Record, StoreKey, TokenStore, Unsubscribe
 from nauth.stores.memory import default_store
 from nauth.tasks import Work
 from nauth.token import RenewalPolicy, Token, TokenState
 
 __all__ = ["TokenManager"]
+
+
+def _nothing() -> None:
+    """Return None: there is no loop yet, and no watching to be stopped."""
 
 
 class TokenManager:
@@ -90,6 +95,9 @@ class TokenManager:
         self._unsubscribe: Unsubscribe | None = None
         self._unstored: Minted | None = None
         self._commit: Work | None = None
+        self._stop_watching: Unsubscribe = _nothing
+        self._loop: Callable[[], asyncio.AbstractEventLoop | None] = _nothing
+        self._writing_back: Token | None = None
 
     def __repr__(self) -> str:
         state = (
@@ -245,6 +253,7 @@ class TokenManager:
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
+            self._stop_watching()
         await self._rooms.drain()
         with self._cache.guard:
             self._cache.replace(NOTHING)
@@ -337,6 +346,9 @@ class TokenManager:
     def _start(self, room: Room, cause: Cause, seen: Held, rejected: Token | None = None) -> Flight:
         if self._unsubscribe is None:
             self._unsubscribe = self._store.subscribe(self._key, self._cache.adopt)
+            if isinstance(self._store, Reconnecting):
+                self._stop_watching = self._store.on_reconnect(self._key, self._on_reconnect)
+        self._loop = weakref.ref(asyncio.get_running_loop())
         flight = Flight(cause, asyncio.get_running_loop(), rejected)
         # first of all: an eager task runs its body before the call that makes it returns
         room.flight = flight
@@ -476,6 +488,36 @@ class TokenManager:
             stored=self._cache.stored,
             closing=lambda: self._cache.closed,
         )
+
+    # --- a store that has lost what is held here -------------------------------------------------------
+
+    def _on_reconnect(self, record: Record | None) -> None:
+        """Write the token held here back where the store has lost it. Called from any thread."""
+        now, loop = self._cache.held, self._loop()
+        if now.token is None or not now.stored or now.refused or loop is None:
+            return
+        if record is None or record.version < now.version:
+            # a loop that has ended writes nothing; the next renewal stores the token's successor
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._write_back, now)
+
+    def _write_back(self, lost: Held) -> None:
+        token = lost.token
+        if (
+            token is None
+            or self._cache.closed
+            or self._cache.held is not lost
+            or token.same_access(self._writing_back)
+        ):
+            return
+        self._writing_back = token
+        made = Minted(token, lost.version, lost.asked_mono, stored=False)
+        room = self._rooms.here()
+
+        def over(_: Work) -> None:
+            self._writing_back = None
+
+        room.own(self._run_deposit(room, made), name="nauth write back", over=over)
 
     async def _run_look(self, room: Room, look: Flight) -> None:
         record = await self._renewal.look(self._cache.held, look.rejected)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nauth.identity import identity_digest
 from nauth.stores.address import open_store, store_from_env
-from nauth.stores.base import Lease, Listener, Record, StoreKey, TokenStore
+from nauth.stores.base import Lease, Listener, Reconnecting, Record, StoreKey, TokenStore
 from nauth.stores.encrypted import EncryptedStore
 from nauth.stores.memory import MemoryStore
 
@@ -20,6 +20,7 @@ __all__ = [
     "Lease",
     "Listener",
     "MemoryStore",
+    "Reconnecting",
     "Record",
     "RedisStore",
     "SQLiteStore",

@@ -10,7 +10,7 @@ import attrs
 
 from nauth.token import Token
 
-__all__ = ["Lease", "Listener", "Record", "StoreKey", "TokenStore", "Unsubscribe"]
+__all__ = ["Lease", "Listener", "Reconnecting", "Record", "StoreKey", "TokenStore", "Unsubscribe"]
 
 
 @attrs.frozen(kw_only=True)
@@ -135,4 +135,21 @@ class TokenStore(Protocol):
 
     async def aclose(self) -> None:
         """Close what the store itself opened."""
+        ...
+
+
+@runtime_checkable
+class Reconnecting(Protocol):
+    """What a `TokenStore` may offer as well, if its engine can lose data that clients still have.
+
+    A failover to a replica that lags behind, an emptied server, a restored file: the store then holds an older token than
+    a client in memory, or none, and a new process would present a refresh token that is spent.
+    """
+
+    def on_reconnect(self, key: StoreKey, listener: Listener) -> Unsubscribe:
+        """Call `listener` with the record of `key`, None if there is none, whenever data may have been lost.
+
+        May be called from any thread, also where nothing was lost; must not block. The listener is held as by
+        `TokenStore.subscribe`.
+        """
         ...

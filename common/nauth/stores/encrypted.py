@@ -15,7 +15,7 @@ import attrs
 
 from nauth.errors import ConfigurationError, StoreError
 from nauth.secret import Secret
-from nauth.stores.base import Lease, Listener, Record, StoreKey, TokenStore, Unsubscribe
+from nauth.stores.base import Lease, Listener, Reconnecting, Record, StoreKey, TokenStore, Unsubscribe
 from nauth.token import Token
 
 __all__ = ["EncryptedStore"]
@@ -140,16 +140,27 @@ class EncryptedStore:
 
     def subscribe(self, key: StoreKey, listener: Listener) -> Unsubscribe:
         """Call `listener` for each later change of `key` that can be decrypted, if `inner` pushes."""
+        return self._relay(self._inner.subscribe, key, listener)
+
+    def on_reconnect(self, key: StoreKey, listener: Listener) -> Unsubscribe:
+        """Call `listener` whenever `inner` may have lost data, if it can tell; see `Reconnecting`."""
+        if not isinstance(self._inner, Reconnecting):
+            return lambda: None
+        return self._relay(self._inner.on_reconnect, key, listener)
+
+    def _relay(
+        self, subscribe: Callable[[StoreKey, Listener], Unsubscribe], key: StoreKey, listener: Listener
+    ) -> Unsubscribe:
         opened = functools.partial(self._pushed, key)
         if not isinstance(listener, MethodType):
             relay = _Relay(opened, lambda: listener)
-            return self._inner.subscribe(key, lambda record: relay.hear(record))  # noqa: PLW0108 - `inner` would hold the bound method weakly
+            return subscribe(key, lambda record: relay.hear(record))  # noqa: PLW0108 - `inner` would hold the bound method weakly
         ticket, relays = object(), self._relays
         # `inner` holds the relay weakly; this table keeps it as long as the listener's object lives. The callback
         # takes no lock, because the garbage collector may run it at any moment.
         weak = weakref.WeakMethod(listener, lambda _: relays.pop(ticket, None))
         relays[ticket] = _Relay(opened, weak)
-        stop = self._inner.subscribe(key, relays[ticket].hear)
+        stop = subscribe(key, relays[ticket].hear)
 
         def unsubscribe() -> None:
             stop()

@@ -21,6 +21,7 @@ from nauth.loop_ref import LoopRef, this_loop
 from nauth.secret import Secret
 from nauth.stores.base import Lease, Listener, Record, StoreKey, Unsubscribe
 from nauth.stores.codec import REFRESH_LIFETIME, checked_lifetime, encode_token, lifetime_kept
+from nauth.stores.listeners import Listeners
 from nauth.stores.redis.clients import source
 from nauth.stores.redis.executor import ScriptExecutor
 from nauth.stores.redis.per_loop import LoopStates
@@ -269,13 +270,20 @@ class RedisStore:
         """Forget the parent's leases: they are the parent's to give back."""
         self._out.clear()
 
+    def on_reconnect(self, key: StoreKey, listener: Listener) -> Unsubscribe:
+        """Call `listener` after the subscription was interrupted, or when records were found to be gone: see `Reconnecting`."""
+        return self._subscribe(key, listener, self._states.subscribers.reconnected)
+
     def subscribe(self, key: StoreKey, listener: Listener) -> Unsubscribe:
         """Call `listener` for each later change of `key`, in the thread of one of the store's event loops.
 
         May be called outside of a loop: the subscription begins when a loop uses the store. A change that happens
         while Redis cannot be reached is told later, the last one only, and not if it was a discard.
         """
-        unsubscribe = self._states.subscribers.add(key, _digest(key), listener)
+        return self._subscribe(key, listener, self._states.subscribers.changed)
+
+    def _subscribe(self, key: StoreKey, listener: Listener, listeners: Listeners) -> Unsubscribe:
+        unsubscribe = self._states.subscribers.add(key, _digest(key), listener, listeners)
         # a client that does not belong to this loop is for the next operation to complain about
         with contextlib.suppress(ConfigurationError, RuntimeError):
             asyncio.get_running_loop()

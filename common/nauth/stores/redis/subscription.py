@@ -33,6 +33,8 @@ _CANCEL_S = 0.1
 """When to cancel the reader again: on Python 3.11 a client that has a `socket_timeout` may lose a cancellation."""
 _TRIES = 3
 """How often the records that messages told of are read where that fails."""
+_SAMPLE = 16
+"""How many records are looked at while the subscription is quiet."""
 _PORTION = 512
 """Most records that are asked for at once."""
 _FIRST_RETRY_S, _LAST_RETRY_S = 0.05, 5.0
@@ -49,29 +51,32 @@ class Subscribers:
     """The listeners of a store, by the digest that messages name. Safe across threads.
 
     Attributes:
+        changed: those who want to know of each change.
+        reconnected: those who want to know what is there when data may have been lost.
         commits: how often this store has committed; whoever reads "no record" can tell if that is old news.
     """
 
     def __init__(self) -> None:
         self.commits = 0
         self._guard = guard()
-        self._listeners = Listeners()
+        self.changed = Listeners()
+        self.reconnected = Listeners()
         self._topics: dict[str, _Topic] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._listeners)
+        return bool(self.changed or self.reconnected)
 
-    def add(self, key: StoreKey, digest: str, listener: Listener) -> Unsubscribe:
-        """Tell `listener` of the changes of `key` from now on."""
+    def add(self, key: StoreKey, digest: str, listener: Listener, listeners: Listeners) -> Unsubscribe:
+        """Add `listener` to `listeners`, one of this object's, for what happens to `key` from now on."""
         with self._guard:
-            if key not in self._listeners:
+            if not self._wanted(key):
                 self._topics[digest] = _Topic(key, _monotonic())
-            return self._listeners.add(key, listener)
+            return listeners.add(key, listener)
 
     def want(self, digest: str) -> bool:
         """Tell whether anybody listens to `digest`."""
         topic = self._topics.get(digest)
-        return topic is not None and topic.key in self._listeners
+        return topic is not None and self._wanted(topic.key)
 
     def digests(self) -> list[str]:
         """Return what is listened to."""
@@ -89,14 +94,34 @@ class Subscribers:
             topic.heard = loaded.record.version  # older than the subscription
         self.tell(digest, loaded.record)
 
+    def sample(self) -> dict[str, int]:
+        """Return some digests, picked by chance, whose records should be there, with their versions."""
+        known = [
+            (digest, topic.heard) for digest, topic in list(self._topics.items()) if topic.heard is not None
+        ]
+        return dict(random.sample(known, min(_SAMPLE, len(known))))
+
+    def tell_found(self, digest: str, record: Record | None) -> None:
+        """Tell what is there, or that nothing is, when data may have been lost."""
+        topic = self._topics.get(digest)
+        if topic is not None:
+            topic.heard = None if record is None else record.version
+            self._tell(self.reconnected, topic.key, record)
+
     def tell(self, digest: str, record: Record | None) -> None:
         """Tell of a new record, once, or of a discard."""
         topic = self._topics.get(digest)
         if topic is None or (record is not None and record.version == topic.heard):
             return
         topic.heard = None if record is None else record.version
+        self._tell(self.changed, topic.key, record)
+
+    def _wanted(self, key: StoreKey) -> bool:
+        return key in self.changed or key in self.reconnected
+
+    def _tell(self, listeners: Listeners, key: StoreKey, record: Record | None) -> None:
         try:
-            self._listeners.tell(topic.key, record)
+            listeners.tell(key, record)
         except Exception as error:  # noqa: BLE001 - a listener's bug must not end the subscription of all others
             _log.warning("a listener to the token store failed: %s", type(error).__name__)
 
@@ -118,6 +143,7 @@ class Subscription:
         self._waiters: dict[str, set[asyncio.Future[bool]]] = {}
         self._reader: asyncio.Task[None] | None = None
         self._up = False
+        self._was_up = False
         self._active = False
         self._news: dict[str, bool] = {}  # digests of which a message told, and whether it told of a discard
         self._telling: asyncio.Task[None] | None = None
@@ -216,6 +242,7 @@ class Subscription:
                 _end_if_cancelled()
                 message = await self._next(pubsub)
                 if message is None:
+                    await self._check()
                     async with asyncio.timeout(timeout_s):
                         await pubsub.ping()
                     message = await self._next(pubsub)
@@ -244,7 +271,8 @@ class Subscription:
     async def _hear(self, message: dict[str, Any]) -> None:
         if message["type"] == "subscribe":  # also after redis-py has reconnected by itself
             self._turn(up=True)
-            await self._sync()
+            await self._sync(again=self._was_up)
+            self._was_up = True
         elif message["type"] == "message":
             data = message["data"]
             what, _, digest = (data.decode() if isinstance(data, bytes) else data).partition(" ")
@@ -258,13 +286,29 @@ class Subscription:
         with contextlib.suppress(Exception):  # the reader meets the same trouble and begins anew
             await self._sync()
 
-    async def _sync(self) -> None:
+    async def _sync(self, *, again: bool = False) -> None:
+        """Catch up with what was missed; after an interruption data may have been lost as well."""
         digests = self._subscribers.digests() if self._active else []
         for some in _portions(digests):
             for digest, found in zip(some, await self._load(some), strict=True):
-                # no record is no news: Redis may have lost it, and the token is as good as before
+                # no record is no discard: Redis may have lost it, and the token is as good as before
                 if isinstance(found, Loaded):
                     self._subscribers.found(digest, found)
+                if again and not isinstance(found, StoreError):
+                    self._subscribers.tell_found(digest, None if found is None else found.record)
+
+    async def _check(self) -> None:
+        """Look whether records are gone, as those of a server that was emptied are: that breaks no connection."""
+        sample = self._subscribers.sample() if self._active else {}
+        lost: dict[str, Record | None] = {}
+        for digest, found in zip(sample, await self._load(list(sample)), strict=True):
+            if found is None or (isinstance(found, Loaded) and found.record.version < sample[digest]):
+                lost[digest] = None if found is None else found.record
+        if lost and len(lost) == len(sample):
+            await self._sync(again=True)
+        else:  # some have expired
+            for digest, record in lost.items():
+                self._subscribers.tell_found(digest, record)
 
     # --- the task that reads what the messages told of; meanwhile the reader hears more ---------------
 
@@ -296,6 +340,8 @@ class Subscription:
                 self._news[digest] = news[digest] or self._news.get(digest, False)
 
     async def _load(self, digests: list[str]) -> list[Loaded | StoreError | None]:
+        if not digests:
+            return []
         return await self._executor.ask_all(LOAD, digests, read=loaded)
 
 

@@ -95,6 +95,7 @@ class SQLiteStore:
         self._clock = clock or SystemClock()
         self._waiters = Waiters()
         self._listeners = Listeners()
+        self._reconnected = Listeners()
         self._worker: _Worker | None = None
         self._closed = False
 
@@ -177,6 +178,13 @@ class SQLiteStore:
         """Call `listener` for each later change that is made through this object, in the store's thread."""
         return self._listeners.add(key, listener)
 
+    def on_reconnect(self, key: StoreKey, listener: Listener) -> Unsubscribe:
+        """Call `listener` in the store's thread when another file is found in the place of the store's: a backup, say.
+
+        It is found at the next call, of whatever key. A file that is overwritten in place is not.
+        """
+        return self._reconnected.add(key, listener)
+
     async def aclose(self) -> None:
         """Give held leases back, close the files and end the thread. Using the store afterwards is a `StoreError`.
 
@@ -217,8 +225,15 @@ class SQLiteStore:
         return worker.thread.run(partial(self._work, job, worker.tables), keep=keep)
 
     def _work(self, job: Callable[[Tables], _T], tables: Tables) -> _T:
-        # a method, so that the store cannot be collected, and its connection closed, amid its work
-        return job(tables)
+        # a method, so that the store cannot be collected, and its connection closed, during its work
+        try:
+            return job(tables)
+        finally:
+            if tables.replaced:
+                tables.replaced = False
+                for key in list(self._reconnected):
+                    with contextlib.suppress(StoreError):
+                        self._reconnected.tell(key, tables.load(key))
 
     def _leased(self, key: StoreKey, ttl: timedelta) -> SQLiteLease:
         return SQLiteLease(key, self._clock.monotonic() + ttl.total_seconds(), self._clock)

@@ -46,6 +46,7 @@ class Tables:
 
     Attributes:
         held: the leases of this store that are not known to be over, with their numbers. Other threads may look.
+        replaced: set when another file was found in the place of the one that was used.
     """
 
     def __init__(self, path: Path, clock: Clock, refresh_lifetime: timedelta) -> None:
@@ -57,6 +58,7 @@ class Tables:
         self._liveness = LivenessLock(path)
         self._numbers = itertools.count(1)
         self.held: dict[Lease, int] = {}
+        self.replaced = False
 
     def load(self, key: StoreKey) -> Record | None:
         """Return the record of `key`, or None."""
@@ -210,6 +212,7 @@ class Tables:
             return self._db
         if self._identity not in {None, found}:
             self.abandon()  # deleted or replaced: our leases went with it
+            self.replaced = True
         self._disconnect()
         path = resolved(self._path)
         locks = Path(f"{path}-alive")
