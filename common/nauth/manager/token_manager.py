@@ -66,7 +66,7 @@ class TokenManager:
         self._rooms = Rooms()
         self._cache = TokenCache(self._policy, self._clock, self._observer, busy=self._rooms.busy)
         self._store: TokenStore = store if store is not None else default_store(self._clock)
-        self._renewable = getattr(authenticator, "renewable", True)
+        self._renewable: bool = getattr(authenticator, "renewable", True)
         self._key = key
         self._renewal = Renewal(
             authenticator, Shared(self._store, key, self._clock), self._policy, self._clock
@@ -111,6 +111,16 @@ class TokenManager:
     def cache(self) -> TokenCache:
         """What this manager holds in memory. For fast paths, which only read it; `token` decides everything else."""
         return self._cache
+
+    @property
+    def store(self) -> TokenStore:
+        """Where the token is shared."""
+        return self._store
+
+    @property
+    def renewable(self) -> bool:
+        """Whether a token has to be obtained at all: a credential that is sent as it is needs no sign-in."""
+        return self._renewable
 
     @property
     def reporter(self) -> Reporter:
