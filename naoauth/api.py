@@ -16,7 +16,7 @@ from naoauth.session_response import open_session
 from nauth.errors import ConfigurationError
 from nauth.secret import Secret
 from nauth.transport.base import Request, Transport
-from nauth.transport.calls import send
+from nauth.transport.calls import reading, send
 from nauth.wire.converter import encode
 
 __all__ = ["NaoApi"]
@@ -100,7 +100,8 @@ class NaoApi:
         asked = url if page is None else url.with_query({"page[number]": str(page)})
         request = Request(method="GET", url=asked, headers=self._headers(), repeatable=True)
         answer = await send(self._resources, request, LEAVES)
-        return read_response(answer, self._endpoint, SitePage, url=url).data
+        with reading(answer):
+            return read_response(answer, self._endpoint, SitePage, url=url).data
 
     def _headers(self) -> dict[str, str]:
         return {"Accept": "application/json", "User-Agent": USER_AGENT}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import attrs
@@ -18,8 +18,9 @@ from nauth.errors import ConfigurationError
 from nauth.identity import identity_digest, slow_digest
 from nauth.oauth2.endpoint import ClientAuth
 from nauth.secret import Secret
+from nauth.sources.sourced import CredentialFields
 
-__all__ = ["NaoApiKey", "NaoCredentials", "NaoOAuth", "NaoSession", "read_credentials"]
+__all__ = ["FIELDS", "NaoApiKey", "NaoCredentials", "NaoOAuth", "NaoSession", "read_credentials"]
 
 _PATH = re.compile(r"/(?!/)[\x21-\x7e]*", re.ASCII)
 _FROM_ENVIRONMENT = "the process environment"
@@ -76,8 +77,8 @@ def _path(instance: object, attribute: attrs.Attribute[Any], value: str) -> None
 
 
 def _client_auth(_: object, __: attrs.Attribute[Any], value: object) -> None:
-    if value not in {"body", "basic"}:
-        raise ConfigurationError("NaoOAuth(client_auth=...) must be 'body' or 'basic'")
+    if value not in {"body", "basic", "basic_raw"}:
+        raise ConfigurationError("NaoOAuth(client_auth=...) must be 'body', 'basic' or 'basic_raw'")
 
 
 @attrs.frozen
@@ -177,12 +178,11 @@ class NaoOAuth:
         client_id: of the registered application.
         client_secret: of the registered application.
         redirect_uri: the registered callback address.
-        account: whose consent this is, if one process serves several people. Clients with equal client id, secret,
-            redirect URI and `account` share one token. Without `account` and `refresh_token`, only clients made with
-            this same object share a token.
+        account: whose consent this is, where one process serves several people. Clients with equal client id, secret,
+            redirect URI and `account` share one token; without an account only clients made with this very object do.
         refresh_token: from an earlier sign-in, so that the person need not sign in again.
-        scope: the scopes to ask for, separated by spaces; the service's default if None.
-        client_auth: where the secret goes: "body" or "basic".
+        scope: what to ask for, separated by spaces; the service's default if None.
+        client_auth: where the secret goes: "body", "basic" or "basic_raw"; see `nauth.oauth2.TokenEndpoint`.
         pkce: use PKCE (RFC 7636). Whether the service knows it is not documented.
         authorize_path: path of the authorization endpoint below the base URL.
         token_path: path of the token endpoint.
@@ -282,3 +282,31 @@ _VARIABLES: Mapping[type[NaoApiKey | NaoSession | NaoOAuth], tuple[str, ...]] = 
     NaoSession: ("NAO_EMAIL", "NAO_PASSWORD"),
     NaoApiKey: ("NAO_AUTH_TOKEN",),
 }
+
+
+def _read(reader: EnvironmentReader) -> Callable[[], NaoCredentials] | None:
+    made = read_credentials(reader, reader.environ)
+    if isinstance(made, NaoOAuth):
+        reader.fault(
+            "NAO_CLIENT_ID, NAO_CLIENT_SECRET and NAO_REDIRECT_URI make an application that people sign in through; give "
+            "NaoOAuth(...) in code, or set these variables themselves"
+        )
+    return None if made is None else lambda: made
+
+
+def _who(given: NaoCredentials) -> tuple[str, ...]:
+    # a key names no account but by itself
+    return (
+        (given.email,) if isinstance(given, NaoSession) and given.email is not None else (given.identity(),)
+    )
+
+
+FIELDS: CredentialFields[NaoCredentials] = CredentialFields(
+    prefix="NAO_",
+    names=("NAO_AUTH_TOKEN", "NAO_EMAIL", "NAO_PASSWORD"),
+    fixed=("NAO_CLIENT_ID", "NAO_CLIENT_SECRET", "NAO_REDIRECT_URI"),
+    read=_read,
+    kinds=(NaoApiKey, NaoSession),
+    who=_who,
+)
+"""How a credential stands in the environment and in a source. An OAuth application stands in the environment only."""

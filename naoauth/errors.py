@@ -24,7 +24,7 @@ from nauth.errors import (
     recast,
 )
 from nauth.responses.error_table import ErrorTable
-from nauth.transport.calls import Leaves, translate
+from nauth.transport.calls import ErrorClasses, translate
 
 __all__ = [
     "LEAVES",
@@ -196,7 +196,7 @@ def refusal(
     )
 
 
-LEAVES: Leaves = {
+LEAVES: ErrorClasses = {
     NotSentError: NaoNotSentError,
     VendorUnavailableError: NaoUnavailableError,
     OutcomeUnknownError: NaoOutcomeUnknownError,
@@ -204,7 +204,7 @@ LEAVES: Leaves = {
 }
 """NAO Cloud's class for each kind a transport raises."""
 
-_OAUTH_LEAVES: Leaves = {
+_OAUTH_LEAVES: ErrorClasses = {
     **LEAVES,
     TokenRefusedError: NaoTokenRefusedError,
     CredentialsRejectedError: NaoCredentialsRejectedError,

@@ -14,7 +14,7 @@ from nauth.errors import MalformedResponseError
 from nauth.secret import Secret
 from nauth.token import Token
 from nauth.transport.base import Answer, Request, Transport
-from nauth.transport.calls import send
+from nauth.transport.calls import reading, send
 from nauth.wire.converter import encode
 from nauth.wire.json_text import NOT_JSON
 from nomadauth.config import USER_AGENT
@@ -162,7 +162,8 @@ class NomadApi:
             NomadError: see `nomadauth.errors`.
         """
         answer = await self._post("account/ping", request, transport=self._resources)
-        return read_response(answer, Endpoint.RESOURCE, PingResponse)
+        with reading(answer):
+            return read_response(answer, Endpoint.RESOURCE, PingResponse)
 
     async def get_ping(self) -> Reply[str]:
         """Ask whether the base URL is right: `GET /ping`, which needs no token.
@@ -195,9 +196,9 @@ class NomadApi:
         request = Request(
             method="GET", url=self._base_url.joinpath(path), headers=_headers(), repeatable=True
         )
-        return read_response(
-            await send(transport or self._resources, request, LEAVES), Endpoint.RESOURCE, data
-        )
+        answer = await send(transport or self._resources, request, LEAVES)
+        with reading(answer):
+            return read_response(answer, Endpoint.RESOURCE, data)
 
     async def _post(
         self,

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import attrs
 
 from nauth.clock import Clock
-from nauth.errors import ConfigurationError, VendorUnavailableError
+from nauth.errors import ConfigurationError, VendorUnavailableError, fresh_copy
 from nauth.secret import Secret
 from nauth.times import instant
 from nauth.token import Token
@@ -149,8 +149,10 @@ class NomadSSOAuthenticator:
         self._credentials = credentials
         self._api = api
         self._clock = clock
-        self._over = False  # a renewal was refused, or a caller logged out: a person must sign in again
+        self._over = False  # the given refresh token was refused or replaced, or a person logged out
         self._served = False
+        self._refusal: NomadRefreshRefusedError | None = None
+        self._ended: Secret | None = None  # the refresh token that Nomad itself has refused
 
     async def issue(self) -> Token:
         """Return the credential's token the first time, if it has not expired; otherwise renew it.
@@ -180,6 +182,8 @@ class NomadSSOAuthenticator:
         try:
             renewed = await self.refresh(token)
         except NomadRefreshRefusedError as error:
+            # a gateway's answer does not end the sign-on: the next renewal tries again
+            self._over = error.by_nomad
             status, request_id = error.status, error.request_id
         else:
             # the manager keeps the old refresh token after its own refreshes only
@@ -193,13 +197,17 @@ class NomadSSOAuthenticator:
             NomadRefreshRefusedError: definitively refused; the next `issue` raises `NomadInteractionRequiredError`.
             NomadError: see `nomadauth.errors`.
         """
+        if self._refusal is not None and self._ended == token.refresh_token:
+            raise fresh_copy(self._refusal)  # sending it again would change nothing
         request = RefreshTokenRequest(refresh_token=token.refresh_token or Secret(""))
         try:
             reply = await self._api.renew_sso(self._credentials.provider, request, bearer=token)
-        except NomadRefreshRefusedError:
-            self._over = True
+        except NomadRefreshRefusedError as error:
+            # a copy, for the original's traceback holds the request
+            self._refusal, self._over = fresh_copy(error), True
+            self._ended = token.refresh_token if error.by_nomad else None
             raise
-        self._over = False
+        self._refusal, self._over = None, False
         return _token(reply, Endpoint.RENEW)
 
     async def revoke(self, token: Token) -> None:

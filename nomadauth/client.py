@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Mapping
 from typing import cast, get_args
 
@@ -9,15 +10,20 @@ from aiohttp import ClientSession
 from yarl import URL
 
 from nauth.authenticator import Authenticator
-from nauth.client import VendorClient
+from nauth.client import MAX_RESPONSE_BYTES, VendorClient
 from nauth.clock import Clock, SystemClock
 from nauth.environment import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.events import Observer
 from nauth.origins import parse_base_url
+from nauth.sources import AnySource
+from nauth.sources.authenticator import SourcedAuthenticator
+from nauth.sources.sourced import Sourced
 from nauth.stores.base import StoreKey, TokenStore
-from nauth.token import RenewalPolicy
+from nauth.token import RenewalPolicy, Token
 from nauth.transport.calls import token_calls
+from nauth.transport.network import Network
+from nauth.typed_calls import TypedCalls
 from nomadauth.api import NomadApi
 from nomadauth.authenticator import (
     SESSION_ID,
@@ -26,18 +32,20 @@ from nomadauth.authenticator import (
     NomadSSOAuthenticator,
 )
 from nomadauth.config import INTERACTIVE_POLICY, POLICY, USER_AGENT, VENDOR, choose_base_url
+from nomadauth.converter import CONVERTER
 from nomadauth.credentials import (
+    FIELDS,
     NomadApiKey,
     NomadCredentials,
     NomadPassword,
     NomadSSO,
     NomadStaticToken,
-    read_credentials,
 )
-from nomadauth.errors import NomadNotFoundError
+from nomadauth.errors import LEAVES, Endpoint, NomadNotFoundError
 from nomadauth.interaction import OnInteraction
 from nomadauth.models import NomadCheck, PingRequest, PingResponse
-from nomadauth.responses import Hidden401
+from nomadauth.pages import OFFSET_IN_BODY
+from nomadauth.responses import Hidden401, read_response
 
 __all__ = ["NomadClient"]
 
@@ -57,16 +65,21 @@ class NomadClient(VendorClient):
     Source: https://docs.nomad.media/docs/authentication-guide
 
     Args:
-        credentials: how to sign in; from `NOMAD_MEDIA_USERNAME` and `NOMAD_MEDIA_PASSWORD` (and
-            `NOMAD_MEDIA_APPLICATION_ID`), or `NOMAD_MEDIA_STATIC_TOKEN`, or `NOMAD_MEDIA_API_KEY` if None.
+        credentials: how to sign in, a source of it (see `nauth.sources`), or an async function that returns it. If None,
+            from the source that `NOMAD_MEDIA_CREDENTIALS` names; or from `NOMAD_MEDIA_USERNAME` and
+            `NOMAD_MEDIA_PASSWORD` (and `NOMAD_MEDIA_APPLICATION_ID`), or `NOMAD_MEDIA_STATIC_TOKEN`, or
+            `NOMAD_MEDIA_API_KEY`, each of which may be given as a file by ``..._FILE``.
         environment: Nomad Media has none; only None is accepted.
         base_url: your admin host, with or without ``/api``; from `NOMAD_MEDIA_BASE_URL` if None.
-        session: your own session for requests; never closed here.
+        session: your own session; never closed here. Its connector, proxy and trust carry token calls too.
         store: where the token is shared; by default in this process.
         policy: when to renew; by default 15 minutes before expiry. If a person may be asked, the default deadline is
             five minutes, so that there is time to answer.
         clock: source of time; the machine's clock if None.
         observer: called with each event, such as a renewal or a replay.
+        proxy: the address of a proxy, with user name and password if it wants any; by default those of the environment.
+        ssl_context: whom to trust and which certificate to show; checks cannot be switched off.
+        max_response_bytes: the largest response that `call`, `open` and `pages` read, in bytes after decompression.
         allow_persistence: accept a store that outlives the process, and the one that `NAUTH_STORE` names, against
             Nomad's advice.
         on_interaction: asked for a second factor's code or a new password, if a login requires one.
@@ -79,7 +92,7 @@ class NomadClient(VendorClient):
 
     def __init__(
         self,
-        credentials: NomadCredentials | None = None,
+        credentials: NomadCredentials | AnySource[NomadCredentials] | None = None,
         *,
         environment: None = None,
         base_url: str | URL | None = None,
@@ -88,13 +101,16 @@ class NomadClient(VendorClient):
         policy: RenewalPolicy | None = None,
         clock: Clock | None = None,
         observer: Observer | None = None,
+        proxy: str | URL | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
         allow_persistence: bool = False,
         on_interaction: OnInteraction | None = None,
         portal_url: str | URL | None = None,
         sso_base_url: str | URL | None = None,
     ) -> None:
         _check_store(store, allow_persistence)
-        credentials, url, portal = _settings(
+        given, url, portal = _settings(
             credentials,
             environment=environment,
             base_url=base_url,
@@ -103,16 +119,17 @@ class NomadClient(VendorClient):
         )
         clock, calls_policy = clock or SystemClock(), policy or POLICY
         policy = policy or (POLICY if on_interaction is None else INTERACTIVE_POLICY)
-        calls = token_calls(user_agent=USER_AGENT, policy=calls_policy, clock=clock)
+        network = Network(session=session, proxy=proxy, ssl_context=ssl_context)
+        calls = token_calls(user_agent=USER_AGENT, policy=calls_policy, clock=clock, network=network)
         auth_api = NomadApi(base_url=url, auth=calls, sso_base_url=sso_base_url)
         hidden_401 = Hidden401(clock)
         super().__init__(
-            authenticator=_authenticator(credentials, auth_api, clock, on_interaction),
-            key=StoreKey(vendor=VENDOR, base_url=str(url), identity=credentials.identity()),
+            authenticator=_authenticator(given, auth_api, clock, on_interaction),
+            key=StoreKey(vendor=VENDOR, base_url=str(url), identity=given.identity()),
             base_url=url,
             origins=[] if portal is None else [portal],
             transport=calls,
-            session=session,
+            network=network,
             headers={"Accept": "application/json", "User-Agent": USER_AGENT},
             hidden_401=hidden_401,
             store=store,
@@ -120,15 +137,29 @@ class NomadClient(VendorClient):
             policy=policy,
             clock=clock,
             observer=observer,
+            max_response_bytes=max_response_bytes,
         )
         hidden_401.manager = self._manager
-        self._credentials = credentials
+        self._credentials = given
+        resources = self._signed(user_agent=USER_AGENT, policy=calls_policy, clock=clock)
         self._api = NomadApi(
             base_url=url,
             auth=calls,
-            resources=self._signed(user_agent=USER_AGENT, policy=calls_policy, clock=clock),
+            resources=resources,
             sso_base_url=sso_base_url,
         )
+        self._calls = TypedCalls(
+            transport=resources,
+            base_url=url,
+            origins=self._auth.origins,
+            headers={"Accept": "application/json", "User-Agent": USER_AGENT},
+            converter=CONVERTER,
+            errors=LEAVES,
+            read=lambda answer, into, _: read_response(answer, Endpoint.RESOURCE, into, shape=None),
+            clock=clock,
+            max_body=max_response_bytes,
+        )
+        self._page_form = OFFSET_IN_BODY
 
     @property
     def api(self) -> NomadApi:
@@ -158,13 +189,14 @@ class NomadClient(VendorClient):
                 static. Nothing was sent.
             NauthError: as for `token`, and `nomadauth.errors`.
         """
-        session_id = (await self.token()).extra.get(SESSION_ID)
+        token = await self.token()
+        session_id = token.extra.get(SESSION_ID)
         if session_id is None:
             raise ConfigurationError(
                 "there is no session to ping: only a sign-in with a user name and password whose answer names a "
                 "userSessionId has one. check() works with every credential"
             )
-        request = PingRequest(user_session_id=session_id, application_id=self._application_id)
+        request = PingRequest(user_session_id=session_id, application_id=self._application_id(token))
         return (await self._api.ping(request)).data
 
     async def logout(self) -> None:
@@ -184,14 +216,33 @@ class NomadClient(VendorClient):
             )
         await self._manager.revoke()
 
-    @property
-    def _application_id(self) -> str | None:
-        return self._credentials.application_id if isinstance(self._credentials, NomadPassword) else None
+    def _application_id(self, token: Token) -> str | None:
+        if isinstance(self._credentials, NomadPassword):
+            return self._credentials.application_id
+        return token.extra.get(_APPLICATION_ID)
+
+
+_APPLICATION_ID = "applicationId"
+"""Where a token keeps the application id of a credential that a source holds."""
+
+
+def _extra(credentials: NomadCredentials) -> Mapping[str, str]:
+    application_id = getattr(credentials, "application_id", None)
+    return {} if application_id is None else {_APPLICATION_ID: application_id}
 
 
 def _authenticator(
-    credentials: NomadCredentials, api: NomadApi, clock: Clock, on_interaction: OnInteraction | None
+    credentials: NomadCredentials | Sourced[NomadCredentials],
+    api: NomadApi,
+    clock: Clock,
+    on_interaction: OnInteraction | None,
 ) -> Authenticator:
+    if isinstance(credentials, Sourced):
+        return SourcedAuthenticator(
+            credentials.question(clock),
+            lambda given: _authenticator(given, api, clock, on_interaction),
+            extra=_extra,
+        )
     if isinstance(credentials, NomadPassword):
         return NomadPasswordAuthenticator(credentials, api, on_interaction=on_interaction)
     if isinstance(credentials, NomadSSO):
@@ -217,16 +268,17 @@ def _settings(
     portal_url: object = None,
     sso_base_url: object = None,
     environ: Mapping[str, str] | None = None,
-) -> tuple[NomadCredentials, URL, URL | None]:
+) -> tuple[NomadCredentials | Sourced[NomadCredentials], URL, URL | None]:
     """Read from the environment what was not given; raise one error that lists every fault."""
     kinds = get_args(NomadCredentials)
-    if credentials is not None and not isinstance(credentials, kinds):
+    reader = EnvironmentReader(environ)
+    sourced = None if isinstance(credentials, kinds) else FIELDS.sourced(credentials, reader, environ)
+    if credentials is not None and sourced is None and not isinstance(credentials, kinds):
         raise ConfigurationError(
             f"credentials must be {', '.join(kind.__name__ for kind in kinds)}, not {type(credentials).__name__}: "
             "NomadClient(NomadPassword(username=..., password=...), base_url=...)"
         )
-    reader = EnvironmentReader(environ)
-    read = None if credentials is not None else read_credentials(reader)
+    read = None if credentials is not None or sourced is not None else FIELDS.read(reader)
     if environment is not None:
         reader.fault(
             "Nomad Media has no environments to choose from: each customer has hosts of its own, so leave environment "
@@ -241,7 +293,7 @@ def _settings(
     reader.finish("NomadClient")
     if read is not None:
         credentials = read()
-    return cast("NomadCredentials", credentials), cast("URL", url), portal
+    return sourced or cast("NomadCredentials", credentials), cast("URL", url), portal
 
 
 def _address(setting: str) -> Callable[[object], URL]:

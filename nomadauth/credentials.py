@@ -13,9 +13,11 @@ from nauth.environment import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.identity import identity_digest, slow_digest
 from nauth.secret import Secret
+from nauth.sources.sourced import CredentialFields
 from nomadauth.sso import check_provider, hidden, parse_callback
 
 __all__ = [
+    "FIELDS",
     "NomadApiKey",
     "NomadCredentials",
     "NomadPassword",
@@ -265,3 +267,22 @@ def read_credentials(reader: EnvironmentReader) -> Callable[[], NomadCredentials
 def _read_password(reader: EnvironmentReader) -> tuple[str, Secret, str | None]:
     name, password, application = _PASSWORD
     return reader.required(name), reader.required_secret(password), reader.optional(application)
+
+
+def _who(given: NomadCredentials) -> tuple[str, ...]:
+    # a token or key names no account but by itself
+    return (
+        (given.username, given.application_id or "")
+        if isinstance(given, NomadPassword)
+        else (given.identity(),)
+    )
+
+
+FIELDS: CredentialFields[NomadCredentials] = CredentialFields(
+    prefix="NOMAD_MEDIA_",
+    names=(*_PASSWORD, _STATIC, _KEY),
+    read=read_credentials,
+    kinds=(NomadPassword, NomadStaticToken, NomadApiKey),
+    who=_who,
+)
+"""How a credential stands in the environment and in a source. A single sign-on stands in neither."""

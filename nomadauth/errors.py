@@ -25,7 +25,7 @@ from nauth.errors import (
     VendorUnavailableError,
 )
 from nauth.responses.error_table import ErrorTable
-from nauth.transport.calls import Leaves
+from nauth.transport.calls import ErrorClasses
 from nomadauth.interaction import NomadInteraction
 from nomadauth.statuses import AnyLoginStatus, LoginStatus, UnknownStatus
 
@@ -79,7 +79,13 @@ class NomadAccountBlockedError(NomadCredentialsRejectedError):
 
 
 class NomadRefreshRefusedError(NomadError, CredentialsRejectedError):
-    """Nomad refused the refresh token for good. The client signs in again by itself, if it can."""
+    """Nomad refused the refresh token for good. The client signs in again by itself, if it can.
+
+    Attributes:
+        by_nomad: whether the refusal is Nomad's own, which is JSON. Another may be a gateway's, and pass.
+    """
+
+    by_nomad: bool = False
 
 
 class NomadInteractionRequiredError(NomadError, InteractionRequiredError):
@@ -254,7 +260,7 @@ def refusal(
         retry_after: how long Nomad asks to wait.
     """
     hint = _WRONG_HOST if endpoint is Endpoint.LOGIN and status in {404, 405} and not is_json else ""
-    return _ERRORS.error(
+    error = _ERRORS.error(
         _ERRORS.choose(endpoint, status),
         endpoint,
         status,
@@ -263,6 +269,9 @@ def refusal(
         request_id=request_id,
         retry_after=retry_after,
     )
+    if isinstance(error, NomadRefreshRefusedError):
+        error.by_nomad = is_json
+    return error
 
 
 def blocked(
@@ -283,7 +292,7 @@ def blocked(
     )
 
 
-LEAVES: Leaves = {
+LEAVES: ErrorClasses = {
     NotSentError: NomadNotSentError,
     VendorUnavailableError: NomadUnavailableError,
     OutcomeUnknownError: NomadOutcomeUnknownError,

@@ -6,6 +6,7 @@ always wins. https://docs.nomad.media/reference/post_account-login
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar, cast
 
 from aiohttp.hdrs import AUTHORIZATION
@@ -34,7 +35,12 @@ _WORDS = ("detail", "title", "message", "error", "errors")
 
 
 def read_response(
-    answer: Answer, endpoint: Endpoint, data: type[_T], *, hide: tuple[Secret | None, ...] = ()
+    answer: Answer,
+    endpoint: Endpoint,
+    data: type[_T],
+    *,
+    hide: tuple[Secret | None, ...] = (),
+    shape: Callable[[object], object] | None = canonical,
 ) -> Reply[_T]:
     """Return the typed body of a success, or raise what the failure means.
 
@@ -43,6 +49,7 @@ def read_response(
         endpoint: where from.
         data: type of the body.
         hide: what was sent and must not come back in the vendor's words.
+        shape: brings the parsed body into the form of our own models; None for a user's type.
 
     Raises:
         NomadError: the leaf for (endpoint, status).
@@ -55,7 +62,7 @@ def read_response(
         converter=CONVERTER,
         what=f"Nomad's answer to {endpoint.value}",
         error=NomadMalformedResponseError,
-        shape=canonical,
+        shape=shape,
     )
     return Reply(data=opened, meta=meta)
 

@@ -12,7 +12,7 @@ from yarl import URL
 from nauth.errors import MalformedResponseError
 from nauth.token import Token
 from nauth.transport.base import Request, Transport
-from nauth.transport.calls import send
+from nauth.transport.calls import reading, send
 from nauth.wire.converter import encode
 from nauth.wire.json_text import NOT_JSON
 from nombaauth.config import USER_AGENT
@@ -38,13 +38,13 @@ class NombaApi:
 
     Args:
         base_url: Nomba's address.
-        account_id: the parent account's id, sent with every call.
+        account_id: the parent account's id, sent with every call; None if the middleware of `resources` sends it.
         auth: sends the three calls that issue, refresh and revoke tokens.
         resources: sends calls that need a token, and adds it; the same as `auth` if None.
     """
 
     def __init__(
-        self, *, base_url: URL, account_id: str, auth: Transport, resources: Transport | None = None
+        self, *, base_url: URL, account_id: str | None, auth: Transport, resources: Transport | None = None
     ) -> None:
         self._base_url = base_url
         self._account_id = account_id
@@ -102,7 +102,9 @@ class NombaApi:
         headers = self._headers() | ({"accountId": account_id} if account_id else {})
         url = self._base_url.joinpath("v1/accounts/balance")
         request = Request(method="GET", url=url, headers=headers, repeatable=True)
-        return read_response(await send(self._resources, request, LEAVES), Endpoint.RESOURCE, Balance)
+        answer = await send(self._resources, request, LEAVES)
+        with reading(answer):
+            return read_response(answer, Endpoint.RESOURCE, Balance)
 
     async def _post(
         self,
@@ -125,4 +127,5 @@ class NombaApi:
         return read_response(await send(self._auth, request, LEAVES), endpoint, data)
 
     def _headers(self) -> dict[str, str]:
-        return {"Accept": "application/json", "User-Agent": USER_AGENT, "accountId": self._account_id}
+        account = {} if self._account_id is None else {"accountId": self._account_id}
+        return {"Accept": "application/json", "User-Agent": USER_AGENT, **account}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -11,8 +11,9 @@ from nauth.environment import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.identity import identity_digest
 from nauth.secret import Secret
+from nauth.sources.sourced import CredentialFields
 
-__all__ = ["NombaCredentials"]
+__all__ = ["FIELDS", "NombaCredentials"]
 
 
 def _plain(value: object) -> str:
@@ -82,3 +83,18 @@ class NombaCredentials:
     def identity(self) -> str:
         """Return the digest that keys the shared token: equal credentials share one session."""
         return identity_digest(self.client_id, self.account_id, self.client_secret)
+
+
+def _read(reader: EnvironmentReader) -> Callable[[], NombaCredentials]:
+    client_id, secret, account_id = NombaCredentials.read(reader)
+    return lambda: NombaCredentials(client_id=client_id, client_secret=secret, account_id=account_id)
+
+
+FIELDS: CredentialFields[NombaCredentials] = CredentialFields(
+    prefix="NOMBA_",
+    names=("NOMBA_CLIENT_ID", "NOMBA_CLIENT_SECRET", "NOMBA_PRIVATE_KEY", "NOMBA_ACCOUNT_ID"),
+    read=_read,
+    kinds=(NombaCredentials,),
+    who=lambda given: (given.client_id, given.account_id),
+)
+"""How a key stands in the environment and in a source."""

@@ -24,7 +24,7 @@ from nauth.errors import (
 )
 from nauth.redact import clean
 from nauth.responses.error_table import ErrorTable
-from nauth.transport.calls import Leaves
+from nauth.transport.calls import ErrorClasses
 
 __all__ = [
     "LEAVES",
@@ -226,7 +226,7 @@ def effective_status(status: int, code: str | None) -> int:
     return status
 
 
-LEAVES: Leaves = {
+LEAVES: ErrorClasses = {
     NotSentError: NombaNotSentError,
     VendorUnavailableError: NombaUnavailableError,
     OutcomeUnknownError: NombaOutcomeUnknownError,

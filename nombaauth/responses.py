@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from types import NoneType
 from typing import Any, TypeVar, cast
 
 import attrs
@@ -20,7 +21,7 @@ from nombaauth.converter import CONVERTER, code_text
 from nombaauth.errors import Endpoint, NombaMalformedResponseError, effective_status, refusal
 from nombaauth.models import AnswerMeta, Envelope, RateLimit
 
-__all__ = ["hidden_401", "rate_limit", "read_response", "window_hint"]
+__all__ = ["hidden_401", "rate_limit", "read_response", "status_of", "window_hint"]
 
 _T = TypeVar("_T")
 
@@ -39,12 +40,15 @@ def read_response(answer: Answer, endpoint: Endpoint, data: type[_T]) -> Envelop
     Args:
         answer: as received.
         endpoint: where from.
-        data: type of the envelope's `data`.
+        data: type of the envelope's `data`; `NoneType` also takes an empty body, whose code is then empty.
 
     Raises:
         NombaError: the leaf for (endpoint, status, code).
         NombaMalformedResponseError: a 2xx that cannot be read.
     """
+    meta = attrs.evolve(AnswerMeta.of(answer), rate_limit=rate_limit(answer.headers))
+    if data is NoneType and answer.ok and not answer.body.strip():
+        return Envelope(code="", description="", data=cast("_T", None), meta=meta)
     code, detail = _peek(answer.body)
     unreadable = answer.ok and code is None
     if not unreadable and not _succeeded(answer.status, code):
@@ -67,9 +71,12 @@ def read_response(answer: Answer, endpoint: Endpoint, data: type[_T]) -> Envelop
         error=NombaMalformedResponseError,
         shape=_normal,
     )
-    return attrs.evolve(
-        opened, meta=attrs.evolve(AnswerMeta.of(answer), rate_limit=rate_limit(answer.headers))
-    )
+    return attrs.evolve(opened, meta=meta)
+
+
+def status_of(answer: Answer) -> int:
+    """Return the status that a response stands for: a 200 whose code is ``"503"`` is a 503."""
+    return effective_status(answer.status, _peek(answer.body)[0])
 
 
 def rate_limit(headers: Mapping[str, str]) -> RateLimit | None:

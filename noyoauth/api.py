@@ -10,7 +10,7 @@ import attrs
 from yarl import URL
 
 from nauth.transport.base import Request, Transport
-from nauth.transport.calls import send
+from nauth.transport.calls import reading, send
 from nauth.wire.converter import encode
 from noyoauth.config import USER_AGENT, NoyoEnvironment
 from noyoauth.converter import CONVERTER
@@ -72,6 +72,11 @@ class NoyoApi:
         where = f"{self._token_url} ({self._said})"
         return read_response(await send(self._auth, call, LEAVES), Endpoint.ISSUE, TokenAnswer, where=where)
 
+    @property
+    def where(self) -> str:
+        """The API's host and environment, as errors show them."""
+        return f"{self._base_url.authority} ({self._said})"
+
     async def list_groups(self, request: ListGroupsRequest | None = None) -> Reply[GroupsPage]:
         """Return one page of the organization's groups: `GET /api/v1/groups`. Noyo recommends it to test a token.
 
@@ -83,7 +88,6 @@ class NoyoApi:
         query = {name: str(value) for name, value in attrs.asdict(request or ListGroupsRequest()).items()}
         url = self._base_url.joinpath("api/v1/groups").with_query(query)
         call = Request(method="GET", url=url, headers=_COMMON, repeatable=True)
-        where = f"{self._base_url.authority} ({self._said})"
-        return read_response(
-            await send(self._resources, call, LEAVES), Endpoint.RESOURCE, GroupsPage, where=where
-        )
+        answer = await send(self._resources, call, LEAVES)
+        with reading(answer):
+            return read_response(answer, Endpoint.RESOURCE, GroupsPage, where=self.where)

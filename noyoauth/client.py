@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import TypeVar, cast
@@ -10,15 +11,21 @@ import attrs
 from aiohttp import ClientSession
 from yarl import URL
 
-from nauth.client import VendorClient
+from nauth.authenticator import Authenticator
+from nauth.client import MAX_RESPONSE_BYTES, VendorClient
 from nauth.clock import Clock, SystemClock
 from nauth.environment import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.events import Observer
+from nauth.sources import AnySource
+from nauth.sources.authenticator import SourcedAuthenticator
+from nauth.sources.sourced import Sourced
 from nauth.stores.base import StoreKey, TokenStore
 from nauth.token import RenewalPolicy
 from nauth.transport.base import Transport
 from nauth.transport.calls import token_calls
+from nauth.transport.network import Network
+from nauth.typed_calls import TypedCalls
 from noyoauth.api import NoyoApi
 from noyoauth.authenticator import NoyoAuthenticator
 from noyoauth.config import (
@@ -32,10 +39,13 @@ from noyoauth.config import (
     choose_origins,
     choose_token_url,
 )
-from noyoauth.credentials import NoyoCredentials, NoyoCredentialSource, current
-from noyoauth.errors import NoyoMalformedResponseError
+from noyoauth.converter import CONVERTER
+from noyoauth.credentials import FIELDS, NoyoCredentials, NoyoCredentialSource, current, is_plain
+from noyoauth.errors import LEAVES, Endpoint, NoyoMalformedResponseError
 from noyoauth.lifetime import ExpiresInUnit, LifetimeRules
 from noyoauth.models import GroupsPage, ListGroupsRequest
+from noyoauth.pages import OFFSET
+from noyoauth.responses import read_response
 
 __all__ = ["NoyoClient"]
 
@@ -62,19 +72,23 @@ class NoyoClient(VendorClient):
     Source: https://docs.noyo.com/docs/introduction/getting-started/authentication
 
     Args:
-        credentials: the API key, or a function (which must not block) that returns the current one and is called for
-            each token; from `NOYO_CLIENT_ID` and `NOYO_CLIENT_SECRET` if None.
+        credentials: the API key, a source of it (see `nauth.sources`), or an async function that returns it. A plain
+            function (that does not block) is asked at each fetch. If None, from the source that `NOYO_CREDENTIALS`
+            names, or from `NOYO_CLIENT_ID` and `NOYO_CLIENT_SECRET`, each of which may be given as a file by ``..._FILE``.
         environment: ``"live"`` or ``"sandbox"``; from `NOYO_ENVIRONMENT` if None. Never guessed.
         base_url: a URL instead of the environment's host; from `NOYO_BASE_URL` if None. The token then goes to its
             origin only.
         token_url: the token endpoint, if not Noyo's, which is the same for both environments; from `NOYO_TOKEN_URL` if
             None. For a base URL on loopback it is the documented path there.
         origins: further origins that may get the token.
-        session: your own session for requests; never closed here.
+        session: your own session; never closed here. Its connector, proxy and trust carry token calls too.
         store: where the token is shared; by default in the store that `NAUTH_STORE` names, else in this process.
         policy: when to renew; by default a minute before expiry.
         clock: source of time; the machine's clock if None.
         observer: called with each event, such as a renewal or a replay.
+        proxy: the address of a proxy, with user name and password if it wants any; by default those of the environment.
+        ssl_context: whom to trust and which certificate to show; checks cannot be switched off.
+        max_response_bytes: the largest response that `call`, `open` and `pages` read, in bytes after decompression.
         max_lifetime: the longest lifetime accepted for a token whose claims do not state one.
         expires_in_unit: what `expires_in` counts; "auto" takes numbers of 10,000 and more as milliseconds.
 
@@ -84,7 +98,7 @@ class NoyoClient(VendorClient):
 
     def __init__(
         self,
-        credentials: NoyoCredentialSource | None = None,
+        credentials: NoyoCredentialSource | AnySource[NoyoCredentials] | None = None,
         *,
         environment: NoyoEnvironment | None = None,
         base_url: str | URL | None = None,
@@ -95,6 +109,9 @@ class NoyoClient(VendorClient):
         policy: RenewalPolicy | None = None,
         clock: Clock | None = None,
         observer: Observer | None = None,
+        proxy: str | URL | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
         max_lifetime: timedelta = DEFAULT_LIFETIME,
         expires_in_unit: ExpiresInUnit = "auto",
     ) -> None:
@@ -107,27 +124,44 @@ class NoyoClient(VendorClient):
             rules=lambda: LifetimeRules(max_lifetime=max_lifetime, expires_in_unit=expires_in_unit),
         )
         clock, policy = clock or SystemClock(), policy or POLICY
-        calls = token_calls(user_agent=USER_AGENT, policy=policy, clock=clock)
+        network = Network(session=session, proxy=proxy, ssl_context=ssl_context)
+        calls = token_calls(user_agent=USER_AGENT, policy=policy, clock=clock, network=network)
         super().__init__(
-            authenticator=NoyoAuthenticator(settings.source, settings.api(calls), rules=settings.rules),
+            authenticator=settings.authenticator(calls, clock),
             key=settings.key(),
             base_url=settings.base_url,
             origins=settings.origins,
             transport=calls,
-            session=session,
+            network=network,
             headers={"Accept": "application/json", "User-Agent": USER_AGENT},
             store=store,
             policy=policy,
             clock=clock,
             observer=observer,
+            max_response_bytes=max_response_bytes,
         )
+        resources = self._signed(user_agent=USER_AGENT, policy=policy, clock=clock)
         self._api = NoyoApi(
             base_url=settings.base_url,
             token_url=settings.token_url,
             environment=settings.environment,
             auth=calls,
-            resources=self._signed(user_agent=USER_AGENT, policy=policy, clock=clock),
+            resources=resources,
         )
+        self._calls = TypedCalls(
+            transport=resources,
+            base_url=settings.base_url,
+            origins=self._auth.origins,
+            headers={"Accept": "application/json", "User-Agent": USER_AGENT},
+            converter=CONVERTER,
+            errors=LEAVES,
+            read=lambda answer, into, _: read_response(
+                answer, Endpoint.RESOURCE, into, where=self._api.where
+            ),
+            clock=clock,
+            max_body=max_response_bytes,
+        )
+        self._page_form = OFFSET
 
     @property
     def api(self) -> NoyoApi:
@@ -189,8 +223,8 @@ def _complete(page: GroupsPage, following: ListGroupsRequest, count: int) -> boo
 class _Settings:
     """All settings of a client, complete and consistent."""
 
-    source: NoyoCredentialSource
-    credentials: NoyoCredentials
+    source: NoyoCredentialSource | Sourced[NoyoCredentials]
+    credentials: NoyoCredentials | Sourced[NoyoCredentials]
     environment: NoyoEnvironment | None
     base_url: URL
     token_url: URL
@@ -202,6 +236,16 @@ class _Settings:
         return NoyoApi(
             base_url=self.base_url, token_url=self.token_url, environment=self.environment, auth=auth
         )
+
+    def authenticator(self, auth: Transport, clock: Clock) -> Authenticator:
+        """Return what signs in."""
+        api = self.api(auth)
+        sourced = self.credentials
+        if isinstance(sourced, Sourced):
+            return SourcedAuthenticator(
+                sourced.question(clock), lambda given: NoyoAuthenticator(given, api, rules=self.rules)
+            )
+        return NoyoAuthenticator(cast("NoyoCredentialSource", self.source), api, rules=self.rules)
 
     def key(self) -> StoreKey:
         """Return the store key. The environment is part of it, because one token host serves both."""
@@ -232,11 +276,11 @@ def _settings(
             return None
 
     source: object = credentials
-    if credentials is None:
-        client_id, client_secret = NoyoCredentials.read(reader)
-        if client_id and client_secret:
-            source = tried(lambda: NoyoCredentials(client_id=client_id, client_secret=client_secret))
-    found = None if source is None else tried(lambda: current(source))
+    sourced = None if is_plain(credentials) else FIELDS.sourced(credentials, reader, environ)
+    if credentials is None and sourced is None:
+        make = FIELDS.read(reader)
+        source = None if make is None else tried(make)
+    found = sourced if sourced is not None or source is None else tried(lambda: current(source))
     if environment is None and base_url is None:
         environment = reader.choice("NOYO_ENVIRONMENT", ENVIRONMENTS)
         base_url = reader.optional("NOYO_BASE_URL")
@@ -253,7 +297,7 @@ def _settings(
     assert others is not None  # noqa: S101
     assert known is not None  # noqa: S101
     return _Settings(
-        source=cast("NoyoCredentialSource", source),
+        source=sourced or cast("NoyoCredentialSource", source),
         credentials=found,
         environment=chosen,
         base_url=url,

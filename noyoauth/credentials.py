@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -12,8 +13,10 @@ from nauth.environment import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.identity import identity_digest
 from nauth.secret import Secret
+from nauth.sources import Function, Source
+from nauth.sources.sourced import CredentialFields
 
-__all__ = ["NoyoCredentialSource", "NoyoCredentials", "current"]
+__all__ = ["FIELDS", "NoyoCredentialSource", "NoyoCredentials", "current", "is_plain"]
 
 
 def _plain(value: object) -> str:
@@ -105,6 +108,15 @@ NoyoCredentialSource: TypeAlias = NoyoCredentials | Callable[[], NoyoCredentials
 """Credentials, or a function that returns the current ones. It is called for each token, so a rotated key is found."""
 
 
+def is_plain(given: object) -> bool:
+    """Tell whether `given` is a credential, or a function that returns one at once."""
+    if isinstance(given, NoyoCredentials):
+        return True
+    if not callable(given) or isinstance(given, Function | Source | type):
+        return False
+    return not any(map(inspect.iscoroutinefunction, (given, type(given).__call__)))
+
+
 def current(source: object) -> NoyoCredentials:
     """Return the current credentials of `source`.
 
@@ -118,3 +130,21 @@ def current(source: object) -> NoyoCredentials:
         f"credentials must be NoyoCredentials, or a function that returns them, not {type(found).__name__}: "
         "NoyoClient(NoyoCredentials(client_id=..., client_secret=...))"
     )
+
+
+def _read(reader: EnvironmentReader) -> Callable[[], NoyoCredentials] | None:
+    client_id, secret = NoyoCredentials.read(reader)
+    # what is missing is reported by the reader, and not once more by the class
+    return (
+        (lambda: NoyoCredentials(client_id=client_id, client_secret=secret)) if client_id and secret else None
+    )
+
+
+FIELDS: CredentialFields[NoyoCredentials] = CredentialFields(
+    prefix="NOYO_",
+    names=("NOYO_CLIENT_ID", "NOYO_CLIENT_SECRET"),
+    read=_read,
+    kinds=(NoyoCredentials,),
+    who=lambda given: (given.client_id,),
+)
+"""How a key stands in the environment and in a source."""

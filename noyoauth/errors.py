@@ -23,7 +23,7 @@ from nauth.errors import (
     VendorUnavailableError,
 )
 from nauth.responses.error_table import ErrorTable
-from nauth.transport.calls import Leaves
+from nauth.transport.calls import ErrorClasses
 from noyoauth.models import ErrorBody
 
 __all__ = [
@@ -218,7 +218,7 @@ def refusal(
     return error
 
 
-LEAVES: Leaves = {
+LEAVES: ErrorClasses = {
     NotSentError: NoyoNotSentError,
     VendorUnavailableError: NoyoUnavailableError,
     OutcomeUnknownError: NoyoOutcomeUnknownError,

@@ -9,7 +9,7 @@ from naoauth import NaoBadRequestError, SitePage
 from naoauth.errors import Endpoint as NaoEndpoint
 from naoauth.responses import read_response as read_nao
 from nauth.errors import CredentialsRejectedError
-from nauth.oauth2.errors import Ask
+from nauth.oauth2.errors import Operation
 from nauth.oauth2.token_response import read_token
 from nomadauth import AccountLoginResponse, LoginStatus, NomadAccountBlockedError
 from nomadauth.errors import Endpoint as NomadEndpoint
@@ -69,5 +69,5 @@ def test_oauth2(status: int) -> None:
     """The code is still read, with a status of success too."""
     wire = _latin('{"error": "invalid_grant", "error_description": "%s"}')
     with pytest.raises(CredentialsRejectedError) as refused:
-        read_token(answer(status, wire), Ask.REFRESH_TOKEN, name="the server")
+        read_token(answer(status, wire), Operation.REFRESH_TOKEN, name="the server")
     assert (refused.value.detail, refused.value.code) == (_SHOWN, "invalid_grant")

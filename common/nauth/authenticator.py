@@ -22,6 +22,9 @@ class Authenticator(Protocol):
 
     For a credential that is sent as it is and never changes, set the class attribute ``renewable = False``: after a
     401 the manager renews nothing and goes on serving the token.
+
+    An authenticator may have a method ``cause_gone(error)``. It is called, without awaiting, for each caller whom a
+    cool-down (or a 401 that is not renewed) turns away with `error`; if it returns true, the manager renews at once.
     """
 
     async def issue(self) -> Token:

@@ -16,6 +16,7 @@
     ├── OutcomeUnknownError           sent, but the response was lost
     ├── MalformedResponseError        answered, not understood
     │   └── ExpiredOnArrivalError     a renewal returned a token that had already expired
+    ├── PagesError                    a list could not be read to its end: go on at `cursor`
     ├── OriginError                   the request would carry the token to a foreign origin
     └── StoreError                    the shared store failed
         └── LeaseLostError            ...or another client took over the lease
@@ -48,6 +49,7 @@ __all__ = [
     "NotSentError",
     "OriginError",
     "OutcomeUnknownError",
+    "PagesError",
     "PermissionDeniedError",
     "RequestRejectedError",
     "StoreError",
@@ -165,6 +167,18 @@ class MalformedResponseError(NauthError):
 
 class ExpiredOnArrivalError(MalformedResponseError):
     """A renewal returned a token that had already expired."""
+
+
+class PagesError(NauthError):
+    """A list in pages was not read to its end, and no record was lost.
+
+    Attributes:
+        cursor: where to go on; give it to ``start=``.
+    """
+
+    def __init__(self, message: str = "", *, cursor: object = None, **data: Unpack[ErrorData]) -> None:
+        super().__init__(message, **data)
+        self.cursor = cursor
 
 
 class OriginError(NauthError):

@@ -115,8 +115,13 @@ def resolve(base: URL, url: str | URL, *, allowed: frozenset[OriginKey]) -> URL:
     yarl normalises it; ``URL(..., encoded=True)`` is sent unchanged.
 
     Raises:
-        OriginError: `url` names a host that was not configured, or cannot be read as a URL.
+        OriginError: `url` names a host that was not configured, has a dot segment, or cannot be read as a URL.
     """
+    if _has_dot_segment(url):
+        raise OriginError(
+            "the request's path has a '.' or '..' segment, which could lead out of the base URL; nothing was sent. "
+            "Percent-encode what comes from outside: urllib.parse.quote(name, safe='')"
+        )
     try:
         target = read_url(url)
         host = target.raw_host
@@ -135,6 +140,14 @@ def resolve(base: URL, url: str | URL, *, allowed: frozenset[OriginKey]) -> URL:
             "aiohttp.ClientSession, which carries no token"
         )
     return target
+
+
+def _has_dot_segment(url: str | URL) -> bool:
+    path = re.split("[?#]", str(url), maxsplit=1)[0]
+    # servers decode %2e before they look at segments, and some take a backslash for a slash
+    return any(
+        part.lower().replace("%2e", ".") in {".", ".."} for part in re.split(r"[/\\]|%2[fF]|%5[cC]", path)
+    )
 
 
 def unverified(tls: object) -> bool:

@@ -19,8 +19,8 @@ Query: TypeAlias = str | Mapping[str, _Scalar | Sequence[_Scalar]] | Sequence[tu
 class RequestOptions(TypedDict, total=False):
     """Keyword options of `VendorClient.request`; each means what it means in ``aiohttp.ClientSession.request``.
 
-    There is no ``ssl``: verification cannot be switched off. For a private certificate authority set
-    ``SSL_CERT_FILE`` or bring a session whose connector trusts it.
+    There is no ``ssl``: verification cannot be switched off. For a private certificate authority give the client
+    ``ssl_context=``, or set ``SSL_CERT_FILE``.
     """
 
     params: Query

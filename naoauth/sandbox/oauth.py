@@ -12,8 +12,8 @@ from aiohttp import web
 from yarl import URL
 
 from naoauth.sandbox import data
-from naoauth.sandbox.grants import Granted, Grants
 from naoauth.sandbox.responses import Answers
+from naoauth.sandbox.sessions import Granted, Grants
 from naoauth.sandbox.switches import Switches
 from nauth.clock import Clock
 

@@ -23,7 +23,7 @@ from naoauth.session_response import open_session
 from nauth.errors import MalformedResponseError, NauthError
 from nauth.oauth2.callback import Callback
 from nauth.oauth2.endpoint import _form
-from nauth.oauth2.errors import Ask
+from nauth.oauth2.errors import Operation
 from nauth.oauth2.token_response import read_token
 from nauth.oauth2.urls import endpoint_url, with_parameters
 from nauth.origins import origin_key, parse_base_url, resolve
@@ -208,7 +208,7 @@ def _oauth2(data: bytes) -> None:
     status, rest = _parts(data, 2)
     known = {b"400": 400, b"401": 401, b"429": 429, b"503": 503}
     answer = _answer(rest if status in known else data, status=known.get(status, 200))
-    _usable(read_token(answer, Ask.REFRESH_TOKEN, name="The server"))
+    _usable(read_token(answer, Operation.REFRESH_TOKEN, name="The server"))
 
 
 def _jwt(data: bytes) -> None:
@@ -258,7 +258,7 @@ def _base_url(data: bytes) -> None:
             choose(None, text)
         except NauthError:
             continue
-    for other in (nomad_base_url, _token_url, _door):
+    for other in (nomad_base_url, _token_url, _authorization_url):
         try:
             other(text)
         except NauthError:
@@ -273,7 +273,7 @@ def _token_url(value: object) -> None:
     choose_token_url(value, None)
 
 
-def _door(value: object) -> None:
+def _authorization_url(value: object) -> None:
     with_parameters(endpoint_url(value, setting="authorization_url"), {"state": str(value)})
 
 

@@ -10,7 +10,7 @@ STORES: tuple[Planted, ...] = (
     Planted(
         "MemoryStore: two may hold the lease",
         "common/nauth/stores/memory.py",
-        "            if current is not None and current.ends_at > now:\n",
+        "            if current is not None and current.ends_at > now and not current.loop.gone:\n",
         "            if current is not None and current.ends_at < now:\n",
         ("tests/nauth/testing/test_contract.py", "tests/nauth/stores/test_memory.py"),
     ),

@@ -27,7 +27,7 @@ from tests.support.vendors.stories.nao import story
 
 _KINDS: tuple[Kind, ...] = ("api_key", "session", "session_by_key", "oauth")
 
-# told in tests of their own: nobody can succeed under them, or not in this way
+# told in tests of their own: no caller can succeed under them, or not in this way
 _OTHER_STORY: dict[tuple[str, str], set[Kind]] = {
     ("jwt_place", "nowhere"): {"session", "session_by_key"},
     ("two_factor", "login_401"): {"session"},

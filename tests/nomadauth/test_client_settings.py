@@ -72,9 +72,9 @@ async def test_a_store_that_persists_is_refused_unless_asked_for(stage: Stage) -
 
 
 async def test_a_person_gets_time_to_answer() -> None:
-    """With somebody to ask, the default policy waits five minutes; one's own policy is left alone."""
+    """With a person to ask, the default policy waits five minutes; a policy of the caller is left alone."""
 
-    async def nobody(_: object) -> None:
+    async def absent(_: object) -> None:
         return None
 
     def policy_of(**options: Any) -> RenewalPolicy:
@@ -82,8 +82,8 @@ async def test_a_person_gets_time_to_answer() -> None:
 
     own = RenewalPolicy()
     assert policy_of() == POLICY
-    assert policy_of(on_interaction=nobody) == INTERACTIVE_POLICY
-    assert policy_of(on_interaction=nobody, policy=own) is own
+    assert policy_of(on_interaction=absent) == INTERACTIVE_POLICY
+    assert policy_of(on_interaction=absent, policy=own) is own
 
 
 async def test_two_sign_ons_do_not_mix() -> None:

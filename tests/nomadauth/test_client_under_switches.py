@@ -236,7 +236,7 @@ async def test_a_403_without_a_reason_is_blocked_all_the_same(body: str) -> None
     ],
 )
 async def test_a_step_is_asked_for_and_taken(wire: str, status: LoginStatus, answer: str) -> None:
-    """Without anybody to ask it is an error that says what is wanted; with somebody, a sign-in like any other."""
+    """Without a person to ask it is an error that says what is wanted; with one, a sign-in like any other."""
     async with Stage.opened(status_wire=wire) as stage:
         credentials = stage.sandbox.account(status)
         with pytest.raises(NomadInteractionRequiredError) as wanted:

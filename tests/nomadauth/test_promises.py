@@ -25,7 +25,7 @@ async def test_a_rotating_refresh_token_is_never_used_twice(rotation: str) -> No
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("endpoint", ["login", "refresh"])
 async def test_a_lost_answer_is_asked_for_again(when: str, endpoint: str) -> None:
-    """Before or after Nomad has acted, with refresh tokens that die on use: in the end everybody has a token."""
+    """Before or after Nomad has acted, with refresh tokens that die on use: in the end every caller has a token."""
     async with Stage.opened(refresh_rotation="new_old_dies") as stage:
         client = await stage.client()
         if endpoint == "refresh":

@@ -30,7 +30,7 @@ async def test_a_line_break_inside_the_account_id_is_a_setting_to_fix(stage: Sta
 
 
 async def test_throttled_is_throttled_through_every_door() -> None:
-    """Whoever meets the 429 of a sign-in, by `token`, `check` or a request, is told so and for how long."""
+    """A caller who meets the 429 of a sign-in, by `token`, `check` or a request, is told so and for how long."""
     async with Stage.opened(rate_class="low", rate_headers="window_60s") as stage:
         await (await stage.client()).token()
         client = await stage.client(stage.sandbox.second_credentials)

@@ -82,7 +82,7 @@ _BOOKS: dict[tuple[str, str], list[tuple[int, int, int]]] = {
     ("expires_at_skew", "none"): _OPEN_REFRESH,
     ("expires_at_skew", "plus_1h"): _OPEN_REFRESH,
     ("expires_at_skew", "minus_1h"): _OPEN_REFRESH,
-    # nobody is thrown out by the second sign-in, so it costs nothing
+    # no session is ended by the second sign-in, so it costs nothing
     ("second_issue", "keeps_first"): [*_PLAIN[:6], (4, 4, 0), (5, 4, 1), (6, 4, 2)],
     ("session_scope", "none"): [*_PLAIN[:6], (4, 4, 0), (5, 4, 1), (6, 4, 2)],
     # every refresh token is dead by the time it is wanted

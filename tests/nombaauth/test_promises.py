@@ -31,7 +31,7 @@ async def _status(client: NombaClient, **options: Any) -> int:
 
 @pytest.mark.slow
 async def test_ten_thousand_cold_callers_cost_one_issue(stage: Stage) -> None:
-    """Everybody gets the same token from exactly one call."""
+    """Every caller gets the same token from exactly one call."""
     client = await stage.client()
     tokens = await asyncio.gather(*(client.token() for _ in range(10_000)))
     assert len({id(token) for token in tokens}) == 1
@@ -40,7 +40,7 @@ async def test_ten_thousand_cold_callers_cost_one_issue(stage: Stage) -> None:
 
 @pytest.mark.slow
 async def test_ten_thousand_refused_callers_cost_one_issue(stage: Stage) -> None:
-    """A refusal is shared as well, each caller raising an error of its own; in the cool-down nobody asks again."""
+    """A refusal is shared as well, each caller raising an error of its own; in the cool-down no call is made."""
     client = await stage.client(attrs.evolve(stage.sandbox.credentials, client_secret="wrong"))
     errors = await asyncio.gather(*(client.token() for _ in range(10_000)), return_exceptions=True)
     assert {type(error) for error in errors} == {NombaCredentialsRejectedError}
@@ -172,7 +172,7 @@ async def test_a_rotation_whose_answer_was_lost_leads_to_an_issue(drops: int) ->
 
 
 async def test_two_keys_are_two_sessions(stage: Stage) -> None:
-    """Another client id or secret finds no token of somebody else's."""
+    """Another client id or secret finds no token of another client's."""
     first = await (await stage.client()).token()
     second = await (await stage.client(stage.sandbox.second_credentials)).token()
     assert not first.same_access(second)

@@ -77,7 +77,7 @@ async def test_the_story_is_the_same_under_every_switch(switch: str, value: str)
 @pytest.mark.parametrize("stated", SWITCHES["expires_in"])
 @pytest.mark.parametrize("kind", SWITCHES["token_kind"])
 async def test_every_lifetime_with_every_statement(kind: str, stated: str, lifetime: str) -> None:
-    """However life is stated and however long it is: nobody sees a failure, and nothing is renewed per request."""
+    """However life is stated and however long it is: no caller sees a failure, and nothing is renewed per request."""
     async with Stage.opened(token_kind=kind, expires_in=stated, real_lifetime=lifetime) as stage:
         client = await stage.client()
         for _ in range(50):
@@ -209,7 +209,7 @@ _LONG = timedelta(seconds=90)
 async def test_a_long_wait_is_told_and_kept(
     switch: str, value: str, leaf: type[NauthError], wait_s: int | None
 ) -> None:
-    """Longer than the deadline: said at once with the wait; on the token call nobody asks again before it is over."""
+    """Longer than the deadline: said at once with the wait; on the token call no call is made before it is over."""
     async with _on(switch, value) as stage:
         stage.sandbox.window = _LONG
         client = await stage.client()
@@ -242,7 +242,7 @@ async def test_an_outage_while_the_old_token_lives_is_not_seen(switch: str, valu
         stage.clock.advance(545)
         assert await client.token() is old
         await stage.renewals(2)
-        # a stated wait is waited for; without one the renewal gives up, for now, and nobody sees it
+        # a stated wait is waited for; without one the renewal gives up, for now, and no caller sees it
         assert (await client.token()).same_access(old) == value.endswith(("_bare", "_html"))
         stage.clock.advance(25)
         await client.token()

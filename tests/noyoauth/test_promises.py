@@ -21,7 +21,7 @@ async def test_an_outage_in_the_window_is_not_seen(stage: Stage) -> None:
 
 
 async def test_an_answer_that_is_lost_is_asked_for_again() -> None:
-    """The token nobody knows dies by itself; a second call is all it costs, also where only the newest lives."""
+    """A token whose response was lost dies by itself; a second call is all it costs, also where only the newest lives."""
     async with Stage.opened(concurrent_tokens="newest_only") as stage:
         client = await stage.client()
         stage.sandbox.faults.add(Fault(drop="after"), endpoint="token")

@@ -113,7 +113,7 @@ async def good_day(scene: Scene) -> None:
 
 
 async def refused(scene: Scene) -> None:
-    """The credential is wrong, or the vendor likes no token, or throws everybody out for good."""
+    """The credential is wrong, or the vendor likes no token, or ends all sessions for good."""
     async with await scene.client(wrong=True) as client:
         for name in ("token", "token in the cool-down"):
             await scene.attempt(name, client.token())
@@ -189,15 +189,15 @@ async def broken_connections(scene: Scene) -> None:
         gate.set()
         scene.sandbox.faults.clear()
         await scene.sandbox.aclose()
-        await scene.attempt("request, nobody there", scene.status(client))
-        await scene.attempt("check, nobody there", client.check())  # type: ignore[attr-defined]  # as above
-        await scene.attempt("renew, nobody there", client.renew())
+        await scene.attempt("request, no server there", scene.status(client))
+        await scene.attempt("check, no server there", client.check())  # type: ignore[attr-defined]  # as above
+        await scene.attempt("renew, no server there", client.renew())
         await scene.sandbox.start()
 
 
 @contextlib.asynccontextmanager
 async def stranger(scene: Scene) -> AsyncGenerator[str]:
-    """Run a server of somebody else's, which keeps what it is sent; give its address."""
+    """Run a server that is not the vendor, which keeps what it is sent; give its address."""
 
     async def answer(request: web.Request) -> web.Response:
         text = f"{request.raw_path} {request.raw_headers!r} {await request.read()!r}"

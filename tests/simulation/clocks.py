@@ -16,7 +16,7 @@ class SimClock:
     """A `nauth.Clock` on a loop's virtual time.
 
     Args:
-        loop: whose time.
+        loop: whose time; any loop of the process.
         mono: the monotonic clock's reading at virtual time zero: it starts with the machine.
         skew: seconds by which the wall clock is wrong.
     """

@@ -13,6 +13,7 @@ Nothing here waits: when no callback is ready, the time jumps to the next timer.
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import random
 import weakref
@@ -55,8 +56,13 @@ class Scheduler:
         self.last_timer = 0.0
         self.steps = 0
         self.made: list[weakref.ref[SimTask]] = []
-        self._numbers = 0
+        self._numbers = self._serials = 0
         self.complaints: list[str] = []
+
+    def next_serial(self) -> int:
+        """Return the number of the next task."""
+        self._serials += 1
+        return self._serials
 
     def at(
         self, when: float, callback: Callable[..., object], *args: Any, loop: SimLoop | None = None
@@ -106,6 +112,8 @@ class Scheduler:
                 if loop.parked is not None:
                     loop.parked.append(turn)
                     continue
+                if loop.closed or loop.gone:
+                    continue  # the outside world's news for it come too late
                 context = turn.context
                 try:
                     if context is None:
@@ -139,6 +147,20 @@ class Scheduler:
         # not `asyncio.all_tasks`, which would wade through what earlier runs left to the garbage collection
         found = [task for task in (ref() for ref in self.made) if task is not None]
         return [task for task in found if task.get_loop() is loop and not task.done()]
+
+    def visible(self, loop: SimLoop) -> list[asyncio.Task[Any]]:
+        """Return the unfinished tasks that a program finds when it asks for all of `loop`, oldest first."""
+        return sorted(asyncio.all_tasks(loop), key=hash)
+
+    def close(self, loop: SimLoop) -> list[asyncio.Task[Any]]:
+        """Close a loop: what it has ready or waiting for its time is dropped. Returns its tasks, pending for ever."""
+        left: list[asyncio.Task[Any]] = [*self.of(loop)]  # first of all: a turn may be all that holds a task
+        left += [task for task in self.visible(loop) if task not in left]
+        for task in left:
+            setattr(task, "_log_destroy_pending", False)  # noqa: B010 - an honest remark of Python's, and no fault
+        self.take(loop)
+        loop.parked, loop.closed = None, True
+        return left
 
     def take(self, loop: SimLoop) -> list[Turn]:
         """Take everything that `loop` has ready or waiting for its time away, and return it in order."""

@@ -185,7 +185,7 @@ class Sleepy(MemoryStore):
     """Does not wake those who wait when a record is discarded."""
 
     async def discard(self, key: StoreKey, token: Token) -> bool:
-        waiters = self._waiters.pop(key, [])
+        waiters = self._waiters.pop(key, {})
         done = await super().discard(key, token)
         self._waiters[key] = waiters
         return done
@@ -202,7 +202,7 @@ class Private(MemoryStore):
     """Does not tell the listeners of a discard."""
 
     async def discard(self, key: StoreKey, token: Token) -> bool:
-        listeners = self._listeners.pop(key, [])
+        listeners = self._listeners.pop(key, {})
         done = await super().discard(key, token)
         self._listeners[key] = listeners
         return done

@@ -20,7 +20,7 @@ _PREFIXES = ("NOMAD_", "NOMBA_", "NOYO_", "NAO_")
 
 @pytest.fixture(autouse=True)
 def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take away what whoever runs the tests has set."""
+    """Take away what the environment of the test run has set."""
     for name in list(os.environ):
         if name.startswith(_PREFIXES):
             monkeypatch.delenv(name)

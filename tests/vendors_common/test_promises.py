@@ -37,7 +37,7 @@ async def test_a_cold_herd_costs_one_call(stage: Stage) -> None:
 
 @every_way
 async def test_a_refusal_is_shared_and_cools_down(stage: Stage) -> None:
-    """One sign-in; everybody gets a typed error of their own with the wait, in which the vendor gets no call."""
+    """One sign-in; each caller gets a typed error of its own with the wait, in which the vendor gets no call."""
     client = await stage.client(wrong=True)
     errors = await asyncio.gather(*(client.token() for _ in range(2000)), return_exceptions=True)
     assert len({id(error) for error in errors}) == 2000
@@ -51,7 +51,7 @@ async def test_a_refusal_is_shared_and_cools_down(stage: Stage) -> None:
 
 @every_way
 async def test_an_outage_is_shared_and_passes(stage: Stage) -> None:
-    """The vendor's own `Retry-After` counts; once it is over, one call puts everybody right."""
+    """The vendor's own `Retry-After` counts; once it is over, one call brings all callers a token."""
     client, outage = await stage.client(), Fault(status=503, headers={"Retry-After": "90"})
     stage.sandbox.faults.add(outage, endpoint=stage.case.signs_in)
     for _ in range(2):
@@ -105,7 +105,7 @@ async def test_a_stopped_first_caller_hurts_nobody(
 
 @every_way
 async def test_a_stopped_only_caller_leaves_the_token_to_the_next_client(stage: Stage) -> None:
-    """With nobody else waiting, closing waits for the answer, and the next client finds the token in the store."""
+    """With no other caller waiting, closing waits for the answer, and the next client finds the token in the store."""
     client, gate, committed = await stage.client(), asyncio.Event(), asyncio.Event()
     stage.sandbox.faults.add(Fault(gate=gate, hold="after"), endpoint=stage.case.signs_in)
     victim = asyncio.create_task(cancelled(client, committed))
@@ -125,7 +125,7 @@ async def test_a_stopped_only_caller_leaves_the_token_to_the_next_client(stage: 
 
 @every_way
 async def test_a_stale_token_is_served_while_one_renewal_runs(stage: Stage) -> None:
-    """Nobody waits: the old token is handed out at once until the new one is there."""
+    """No caller waits: the old token is handed out at once until the new one is there."""
     client, gate, case = await stage.client(), asyncio.Event(), stage.case
     old = await client.token()
     jitter: timedelta = client._manager._policy.jitter

@@ -130,7 +130,7 @@ def test_the_front_door_offers_the_same(vendor: Vendor) -> None:
 
 def _home(door: ModuleType, name: str) -> str:
     home = getattr(getattr(door, name), "__module__", None)
-    # type aliases and constants have no home of their own, so whoever imports them is asked
+    # type aliases and constants have no home of their own, so the modules that import them are asked
     return home if isinstance(home, str) and home != "typing" else door.__name__
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping
 
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
@@ -9,9 +11,10 @@ from aiohttp.hdrs import AUTHORIZATION
 from aiohttp.http import SERVER_SOFTWARE
 from yarl import URL
 
+from nauth.bearer.aiohttp_netrc import from_netrc
 from nauth.bearer.aiohttp_redirects import Calls, remember, remembered
-from nauth.bearer.aiohttp_replay import replayable, settle
-from nauth.bearer.unauthorized import Hidden401, Rejections
+from nauth.bearer.aiohttp_replay import expect_again, replayable, settle
+from nauth.bearer.unauthorized import Hidden401, Rejections, TokenHeaders
 from nauth.errors import OriginError, TokenRefusedError
 from nauth.events import Observer, OriginRefused, RequestReplayed, notify
 from nauth.manager.token_manager import TokenManager
@@ -31,11 +34,14 @@ class BearerAuth:
 
     * aiohttp runs middlewares anew for every redirect, so the origin is compared on each hop; a foreign one gets
       neither the token nor the vendor's other headers.
-    * A caller's own ``Authorization`` wins, and is not replaced on a later hop, where aiohttp has taken it away.
+    * A caller's own ``Authorization`` wins, and is not replaced on a later hop, where aiohttp has taken it away. What
+      aiohttp has read from ``~/.netrc`` is the machine's, not the caller's: the token replaces it.
     * One replay after a 401, with a different token, and only for a body known to be replayable; otherwise the 401
       is handed back and the token renewed for the next call, unless the last such renewal did not help. The 401 is
       also handed back while the cool-down of `TokenManager.refused` lasts. What has been read of its body by then,
       64 KiB at most, stays readable.
+    * Where a middleware inside this one raises at the 401 (``raise_for_status``, say), its error reaches the caller, and
+      the token is renewed for the next call.
     * 403 never renews.
 
     One object serves any number of requests:
@@ -46,6 +52,7 @@ class BearerAuth:
         manager: whose token.
         origins: who may see it.
         headers: what the vendor wants beside the token on every call, unless the caller sets it.
+        token_headers: what the vendor wants on every call and only the token tells, such as its account's id.
         hidden_401: tells a refusal that comes with a status of success, for vendors that have such.
         observer: told of replays and refused origins.
     """
@@ -61,6 +68,7 @@ class BearerAuth:
         "_observer",
         "_origins",
         "_rejections",
+        "_token_headers",
     )
 
     def __init__(
@@ -69,9 +77,11 @@ class BearerAuth:
         origins: Iterable[URL],
         *,
         headers: Mapping[str, str] | None = None,
+        token_headers: TokenHeaders | None = None,
         hidden_401: Hidden401 | None = None,
         observer: Observer | None = None,
     ) -> None:
+        self._token_headers = token_headers
         self._hidden_401 = hidden_401
         self._manager, self._cache = manager, manager.cache
         urls = tuple(origins)
@@ -92,10 +102,12 @@ class BearerAuth:
 
     @property
     def origins(self) -> frozenset[OriginKey]:
-        """(scheme, host, port) of everybody who may see the token."""
+        """(scheme, host, port) of each server that may see the token."""
         return self._origins
 
-    async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    async def __call__(  # noqa: C901, PLR0912 - one function: another coroutine would cost as much as all its questions
+        self, request: ClientRequest, handler: ClientHandlerType
+    ) -> ClientResponse:
         """Send `request` with the token, if it may have it.
 
         Raises:
@@ -120,17 +132,28 @@ class BearerAuth:
         for name, value, automatic in self._headers:
             if headers.get(name, automatic) == automatic:
                 headers[name] = value
-        if AUTHORIZATION in headers or (self._foreign and remembered(self._foreign, request)):
+        if AUTHORIZATION in headers and not await from_netrc(request):
+            return await self._unsigned(request, handler)
+        if self._foreign and remembered(self._foreign, request):
+            headers.pop(AUTHORIZATION, None)
             return await self._unsigned(request, handler)
         token = self._cache.fresh() or await self._manager.token()
         headers[AUTHORIZATION] = token.authorization
+        if self._token_headers is not None:
+            for name, value in self._token_headers(token).items():
+                headers.setdefault(name, value)
         # an error of aiohttp's passes through this frame, whose locals an error tracker prints
         del headers
-        response = await handler(request)
+        try:
+            response = await handler(request)
+        except (Exception, asyncio.CancelledError):
+            if await self._refused_unseen(request, token):
+                self._rejections.note(token, _endpoint(request))
+            raise
         if response.status == _UNAUTHORIZED or (self._hidden_401 and await self._hidden_401(response)):
             return await self._after_401(request, handler, response, token)
-        if self._rejections.last is not None and response.ok:
-            self._rejections.worked(token)
+        if (self._cache.settled is not token or self._rejections.last is not None) and response.ok:
+            self._rejections.worked(token, _endpoint(request))
         return response
 
     async def _elsewhere(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
@@ -148,6 +171,24 @@ class BearerAuth:
             remember(self._foreign, request, response)
         return response
 
+    async def _refused_unseen(self, request: ClientRequest, token: Token) -> bool:
+        """Tell whether `token` was refused although no response came back: a middleware inside this one has raised.
+
+        It may raise for the status, or for a body that says 401. What was read by then is looked at, nothing else.
+        """
+        response: ClientResponse | None = getattr(request, "response", None)
+        if response is None or request.headers.get(AUTHORIZATION) != token.authorization:
+            return False
+        # the attempt may have ended before its response began; then there is no status
+        status = getattr(response, "status", None)
+        if status is None or status == _UNAUTHORIZED:
+            return status == _UNAUTHORIZED
+        if self._hidden_401 is None or not response.content.is_eof():
+            return False
+        with contextlib.suppress(Exception):
+            return await self._hidden_401(response)
+        return False
+
     async def _after_401(
         self, request: ClientRequest, handler: ClientHandlerType, response: ClientResponse, token: Token
     ) -> ClientResponse:
@@ -155,16 +196,30 @@ class BearerAuth:
         if replayable(request.body):
             await settle(request, response)
         if not replayable(request.body):  # looked at again: an upload may have been running a moment ago
-            self._rejections.note(token)
+            self._rejections.note(token, _endpoint(request))
             return response
         try:
-            renewed = await self._manager.renew(rejected=token)
+            renewed = await self._manager.renew(rejected=token, at=_endpoint(request))
         except TokenRefusedError:
             return response
         request.headers[AUTHORIZATION] = renewed.authorization
-        replayed = await handler(request)
+        expect_again(request)
+        try:
+            replayed = await handler(request)
+        except (Exception, asyncio.CancelledError):
+            if await self._refused_unseen(request, renewed):
+                self._manager.refused(renewed, at=_endpoint(request))
+            raise
         if self._observer is not None:
             notify(self._observer, RequestReplayed(method=request.method, status=replayed.status))
         if replayed.status == _UNAUTHORIZED or (self._hidden_401 and await self._hidden_401(replayed)):
-            self._manager.refused(renewed)
+            self._manager.refused(renewed, at=_endpoint(request))
+        elif replayed.ok:
+            self._rejections.worked(renewed, _endpoint(request))
         return replayed
+
+
+def _endpoint(request: ClientRequest) -> str:
+    """Return what tells this request's endpoint from others: method and address, without the query."""
+    url = request.url
+    return f"{request.method} {url.raw_authority}{url.raw_path}"

@@ -6,11 +6,12 @@ import asyncio
 
 from aiohttp import ClientError, ClientRequest, ClientResponse, MultipartWriter, StreamReader
 from aiohttp.base_protocol import BaseProtocol
+from aiohttp.hdrs import EXPECT
 from aiohttp.payload import BytesPayload, IOBasePayload
 
 from nauth.transport.aiohttp_private import seekable
 
-__all__ = ["replayable", "settle"]
+__all__ = ["expect_again", "replayable", "settle"]
 
 _SMALL = 65_536
 """Bytes of a refused response that are read and kept. A longer body is cut and its connection closed."""
@@ -32,6 +33,15 @@ def replayable(body: object) -> bool:
     if isinstance(body, MultipartWriter):
         return not body.consumed and all(replayable(part) for part, _, _ in body)
     return False
+
+
+def expect_again(request: ClientRequest) -> None:
+    """Let `request` wait for "100 Continue" anew when it is sent again, if it waits for it at all.
+
+    The first attempt's wait ended with its 401: cancelled where that came in the place of the 100.
+    """
+    if request.headers.get(EXPECT, "").lower() == "100-continue":
+        request.update_expect_continue()
 
 
 async def settle(request: ClientRequest, response: ClientResponse) -> None:

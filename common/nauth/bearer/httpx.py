@@ -14,7 +14,7 @@ from yarl import URL
 from nauth.bearer.httpx_redirects import HopGuard, Trace, hop_key
 from nauth.bearer.httpx_replay import HttpxRequest, HttpxResponse, hold, kept, packages, replayable
 from nauth.bearer.httpx_response import HttpxAnswer
-from nauth.bearer.unauthorized import Hidden401, Rejections
+from nauth.bearer.unauthorized import Hidden401, Rejections, TokenHeaders
 from nauth.errors import ConfigurationError, TokenRefusedError
 from nauth.events import Observer, OriginRefused, RequestReplayed, notify
 from nauth.manager.token_manager import TokenManager
@@ -44,6 +44,8 @@ class HttpxAuth:
     * A client with ``verify=False`` gets `OriginError` before its TLS handshake. Two cases escape this check: a
       connection that an earlier request with another ``auth=`` has opened, and transports other than httpx's own. Such
       transports do not show the headers of redirects either; there httpx itself removes only ``Authorization``.
+    * If an event hook raises at the 401, its error reaches the caller, and the token is renewed for the next call. A
+      refusal with another status is not seen then, and neither is the 401 of a transport other than httpx's own.
     * If no token can be obtained, nauth's errors are raised, not httpx's.
 
     Made by `VendorClient.httpx_auth`. At run time it derives from ``Auth`` of both packages, as far as they are
@@ -56,12 +58,14 @@ class HttpxAuth:
         origins: Iterable[URL],
         *,
         headers: Mapping[str, str] | None = None,
+        token_headers: TokenHeaders | None = None,
         hidden_401: Hidden401 | None = None,
         observer: Observer | None = None,
     ) -> None:
         self._manager = manager
         self._origins: frozenset[OriginKey] = frozenset(map(origin_key, origins))
         self._headers = tuple((headers or {}).items())
+        self._token_headers = token_headers
         self._hidden_401 = hidden_401
         self._observer = observer
         self._rejections = Rejections(manager)
@@ -101,29 +105,46 @@ class HttpxAuth:
             yield request
             return
         token = await self._manager.token()
-        guard.put(request.headers, AUTHORIZATION, token.authorization)
-        response = yield request
+        self._sign(request, guard, token)
+        with guard.unseen_401(lambda: self._rejections.note(token, _endpoint(request))):
+            response = yield request
         hop = response.request
+        at = _endpoint(hop)
         if not await self._refuses(response, token):
-            if response.status_code < 400 and self._carries(hop, token):  # noqa: PLR2004 - any response that is no error
-                self._rejections.worked(token)
+            self._note_success(response, token, at)
             return
         if not replayable(hop, request):
-            self._rejections.note(token)
+            self._rejections.note(token, at)
             return
         await hold(response, refused=True)
         try:
-            renewed = await self._manager.renew(rejected=token)
+            renewed = await self._manager.renew(rejected=token, at=at)
         except TokenRefusedError:
             return
         # httpx reads the responses it keeps in `history`; a body that cannot be decoded would make the replay fail
         response.stream = kept(b"", like=response.stream)
         guard.put(hop.headers, AUTHORIZATION, renewed.authorization)
-        replayed = yield hop
+        with guard.unseen_401(lambda: self._manager.refused(renewed, at=at)):
+            replayed = yield hop
         if self._observer is not None:
             notify(self._observer, RequestReplayed(method=hop.method, status=replayed.status_code))
         if await self._refuses(replayed, renewed):
-            self._manager.refused(renewed)
+            self._manager.refused(renewed, at=at)
+        else:
+            self._note_success(replayed, renewed, at)
+
+    def _note_success(self, response: HttpxResponse, token: Token, at: str) -> None:
+        if not self._rejections.learns_from(token):
+            return
+        if response.status_code < 400 and self._carries(response.request, token):  # noqa: PLR2004 - any but an error
+            self._rejections.worked(token, at)
+
+    def _sign(self, request: HttpxRequest, guard: HopGuard, token: Token) -> None:
+        guard.put(request.headers, AUTHORIZATION, token.authorization)
+        if self._token_headers is not None:
+            for name, value in self._token_headers(token).items():
+                if name not in request.headers:
+                    guard.put(request.headers, name, value)
 
     def _guarded(self, request: HttpxRequest) -> HopGuard | None:
         """Set the vendor's headers and return a guard for redirects; None for another origin, which gets no header."""
@@ -166,6 +187,7 @@ def httpx_auth(
     origins: Iterable[URL],
     *,
     headers: Mapping[str, str] | None = None,
+    token_headers: TokenHeaders | None = None,
     hidden_401: Hidden401 | None = None,
     observer: Observer | None = None,
 ) -> HttpxAuth:
@@ -176,7 +198,14 @@ def httpx_auth(
     Raises:
         ConfigurationError: neither is installed.
     """
-    return _auth_class()(manager, origins, headers=headers, hidden_401=hidden_401, observer=observer)
+    return _auth_class()(
+        manager,
+        origins,
+        headers=headers,
+        token_headers=token_headers,
+        hidden_401=hidden_401,
+        observer=observer,
+    )
 
 
 @cache
@@ -189,3 +218,9 @@ def _auth_class() -> type[HttpxAuth]:
 def _key(request: HttpxRequest) -> OriginKey:
     url = request.url
     return hop_key(url.scheme, url.raw_host, url.port)
+
+
+def _endpoint(request: HttpxRequest) -> str:
+    """Return what tells this request's endpoint from others: method and address, without the query."""
+    scheme, host, port = _key(request)
+    return f"{request.method} {scheme}://{host}:{port}{request.url.path}"

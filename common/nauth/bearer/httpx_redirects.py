@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
 from typing import Protocol, TypeAlias, cast
 
 from nauth.errors import OriginError
@@ -13,6 +14,7 @@ __all__ = ["HopGuard", "Trace", "hop_key"]
 Trace: TypeAlias = Callable[[str, dict[str, object]], Awaitable[None]]
 """httpx's request extension of this name: https://www.python-httpx.org/advanced/extensions/#trace"""
 
+_UNAUTHORIZED = 401
 _PORTS = {"http": 80, "https": 443}
 _CONNECTED = (".connect_tcp.complete", ".connect_unix_socket.complete")
 
@@ -50,12 +52,14 @@ class HopGuard:
         inner: the caller's own extension, called after this one.
     """
 
-    __slots__ = ("_origins", "_ours", "_stream", "inner")
+    __slots__ = ("_origins", "_ours", "_signed", "_status", "_stream", "inner")
 
     def __init__(self, origins: frozenset[OriginKey], inner: Trace | None) -> None:
         self._origins = origins
         self._ours: set[tuple[str, str]] = set()
         self._stream: _Stream | None = None
+        self._signed = False
+        self._status: int | None = None
         self.inner: Trace | None = inner
 
     def put(self, headers: MutableMapping[str, str], name: str, value: str) -> None:
@@ -69,6 +73,19 @@ class HopGuard:
             if headers.get(name) == value:
                 del headers[name]
 
+    @contextlib.contextmanager
+    def unseen_401(self, note: Callable[[], None]) -> Iterator[None]:
+        """Around the `yield` of an auth flow: call `note` where the flow ends behind a 401 that it never got to see.
+
+        An event hook has raised then, or the caller was cancelled; httpx closes the flow and does not say why.
+        """
+        try:
+            yield
+        except GeneratorExit:
+            if self._status == _UNAUTHORIZED:
+                note()
+            raise
+
     async def __call__(self, event: str, info: dict[str, object]) -> None:
         """Handle one trace event of httpx.
 
@@ -76,7 +93,10 @@ class HopGuard:
             OriginError: TLS verification is switched off. Nothing was sent.
         """
         if event.endswith(".send_request_headers.started"):
-            self._clean(cast("_Request", info["request"]))
+            self._status = None
+            self._signed = self._clean(cast("_Request", info["request"]))
+        elif event.endswith(".receive_response_headers.complete"):
+            self._status = _status(info["return_value"]) if self._signed else None
         elif event.endswith(_CONNECTED):
             self._stream = cast("_Stream", info["return_value"])
         elif event.endswith(".start_tls.started") and unverified(info["ssl_context"]):
@@ -89,12 +109,27 @@ class HopGuard:
         if self.inner is not None:
             await self.inner(event, info)
 
-    def _clean(self, request: _Request) -> None:
+    def _clean(self, request: _Request) -> bool:
+        """Take our headers off where they do not belong; tell whether `request` keeps our `Authorization`."""
         url = request.url
         if hop_key(url.scheme.decode("ascii"), url.host, url.port) not in self._origins:
             request.headers = list(self._foreign(request.headers))
+            return False
+        return any(
+            name.lower() == b"authorization" and ("authorization", value.decode("latin-1")) in self._ours
+            for name, value in request.headers
+        )
 
     def _foreign(self, headers: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[bytes, bytes]]:
         for name, value in headers:
             if (name.decode("latin-1").lower(), value.decode("latin-1")) not in self._ours:
                 yield name, value
+
+
+def _status(returned: object) -> int | None:
+    """Return the status from what httpcore reports of a response's head: of HTTP/1.1 with the version first, of HTTP/2 not."""
+    return (
+        next((part for part in returned if isinstance(part, int)), None)
+        if isinstance(returned, tuple)
+        else None
+    )

@@ -26,6 +26,7 @@ class HttpxUrl(Protocol):
     scheme: str
     raw_host: bytes
     port: int | None
+    path: str
     username: str
     password: str
 

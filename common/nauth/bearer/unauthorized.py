@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
 from aiohttp import ClientResponse
@@ -11,7 +11,7 @@ from nauth.bearer.httpx_response import HttpxAnswer
 from nauth.manager.token_manager import TokenManager
 from nauth.token import Token
 
-__all__ = ["Answered", "Hidden401", "Rejections"]
+__all__ = ["Answered", "Hidden401", "Rejections", "TokenHeaders"]
 
 
 Answered: TypeAlias = ClientResponse | HttpxAnswer
@@ -19,6 +19,9 @@ Answered: TypeAlias = ClientResponse | HttpxAnswer
 
 Hidden401: TypeAlias = Callable[[Answered], Awaitable[bool]]
 """Tells whether a response other than 401 means that the token was refused. Must leave its body readable."""
+
+TokenHeaders: TypeAlias = Callable[[Token], Mapping[str, str]]
+"""Returns the headers that go with a token."""
 
 
 class Rejections:
@@ -28,25 +31,39 @@ class Rejections:
     renewal.
 
     Attributes:
-        last: the token refused on a request that could not be replayed; None once a later token has worked.
+        last: the token refused on a request that could not be replayed; None once it is known to have been the cause.
     """
 
-    __slots__ = ("_manager", "last")
+    __slots__ = ("_at", "_heir", "_manager", "last")
 
     def __init__(self, manager: TokenManager) -> None:
         self._manager = manager
         self.last: Token | None = None
+        self._at = ""
+        self._heir: Token | None = None
 
-    def note(self, token: Token) -> None:
-        """Record that a request with `token` got a 401."""
+    def learns_from(self, token: Token) -> bool:
+        """Tell whether it would make a difference that `token` was accepted."""
+        return self.last is not None or self._manager.cache.settled is not token
+
+    def note(self, token: Token, at: str) -> None:
+        """Record that endpoint `at` answered 401 to `token`."""
         if self.last is None or token.same_access(self.last):
-            self.last = token
-            self._manager.reject(token)
+            self.last, self._at, self._heir = token, at, None
+            self._manager.reject(token, at=at)
         else:
             self.last = None
-            self._manager.refused(token)
+            self._manager.refused(token, at=at)
 
-    def worked(self, token: Token) -> None:
-        """Record that `token` was accepted: the refusal of an earlier token no longer counts."""
-        if self.last is not None and not token.same_access(self.last):
+    def worked(self, token: Token, at: str) -> None:
+        """Record that endpoint `at` accepted `token`.
+
+        The earlier 401 was the token's fault where the endpoint that gave it takes the next one. That another endpoint
+        takes it proves nothing; but once yet another token is in use, the matter is too old to be held against it.
+        """
+        self._manager.accepted(token, at=at)
+        if self.last is None or token.same_access(self.last):
+            return
+        if at == self._at or (self._heir is not None and not token.same_access(self._heir)):
             self.last = None
+        self._heir = token

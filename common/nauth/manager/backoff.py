@@ -6,9 +6,25 @@ from datetime import timedelta
 from math import inf
 
 from nauth.errors import NauthError, TokenRefusedError, fresh_copy
-from nauth.token import RenewalPolicy
+from nauth.token import RenewalPolicy, Token
 
-__all__ = ["Pauses"]
+__all__ = ["CoolingDown", "Pauses"]
+
+
+class CoolingDown(Exception):  # noqa: N818 - a way out of a renewal, never raised to callers
+    """A renewal must not call the vendor, because another one has failed while this one waited for its turn.
+
+    Attributes:
+        error: what its callers are told.
+    """
+
+    def __init__(self, error: NauthError) -> None:
+        super().__init__()
+        self.error = error
+
+
+_MOST_ENDPOINTS = 256
+"""Endpoints remembered in one pause: paths may hold ids without end."""
 
 
 class Pauses:
@@ -16,17 +32,23 @@ class Pauses:
 
     * *quiet*: a background renewal failed while the old token lives. Nobody is told; the next try comes later.
     * *cool-down*: a renewal failed and no valid token is left, or the vendor named a time. Callers get the error.
-    * *refused*: the vendor refused a token it had just issued. Further 401s renew nothing.
+    * *refused*: the vendor refused a token it had just issued. Further 401s renew nothing, unless one is news: the
+      current token has been accepted somewhere, and now an endpoint refuses it that has refused no new token before.
 
     All instants are the manager's monotonic seconds.
     """
 
     __slots__ = (
+        "_accepted",
+        "_accepting",
+        "_blamed",
         "_cool_until",
         "_error",
         "_failed_at",
         "_failures",
         "_look_from",
+        "_news",
+        "_odd",
         "_policy",
         "_quiet_until",
         "_refusals",
@@ -43,6 +65,11 @@ class Pauses:
         self._refusals = 0
         self._refused_until = -inf
         self._look_from = -inf
+        self._accepted: Token | None = None
+        self._accepting: set[str] = set()  # endpoints that have accepted that one while this pause lasts
+        self._blamed: Token | None = None  # the token whose refusal began the pause
+        self._odd: set[str] = set()  # endpoints that have refused a new token in this pause
+        self._news = True  # no renewal that news allowed has been in vain in this pause
 
     def succeeded(self) -> None:
         """Forget failed renewals. A refused token is not forgiven: the new one may be refused as well."""
@@ -87,22 +114,52 @@ class Pauses:
             error.retry_after = timedelta(seconds=self._cool_until - now)
             raise error
 
-    def refused(self, now: float) -> timedelta | None:
-        """Note that a token was refused although it had only just been issued; return the cool-down that this began."""
+    def permit(self, now: float) -> None:
+        """Let a renewal under way call the vendor, or raise why not.
+
+        Raises:
+            CoolingDown: a failure of another loop or client has begun a cool-down meanwhile.
+        """
+        try:
+            self.check(now)
+        except NauthError as error:
+            raise CoolingDown(error) from None
+
+    def refused(self, now: float, token: Token, at: str | None = None) -> timedelta | None:
+        """Note that `token` was refused, by endpoint `at`, although new; return the cool-down that this began."""
         if now < self._refused_until:
-            return None  # many requests find out at the same time; one refusal is one refusal
+            # many requests find out at the same time; one refusal is one refusal
+            self._news = self._news and token.same_access(self._blamed)
+            self._remember(self._odd, at)
+            return None
+        self._blamed, self._news = token, True
+        self._odd.clear()
+        self._accepting.clear()
+        self._remember(self._odd, at)
         calm = self._refused_until + self._policy.pause_s(self._policy.cooldown, 40)
         self._refusals = 1 if now > calm else self._refusals + 1
         cooldown_s = self._policy.pause_s(self._policy.cooldown, self._refusals)
         self._refused_until = now + cooldown_s
         return timedelta(seconds=cooldown_s)
 
-    def refusal(self, now: float) -> TokenRefusedError | None:
-        """Return why a rejected token must not be renewed now, or None where it may.
+    def accepted(self, now: float, token: Token, at: str) -> bool:
+        """Note that endpoint `at` has accepted `token`; say whether further endpoints are of interest."""
+        if not token.same_access(self._accepted):
+            self._accepted = token
+            self._accepting.clear()
+        watching = now < self._refused_until
+        if watching:
+            self._remember(self._accepting, at)
+        return watching
 
-        It may not while the cool-down lasts that began when the last renewal did not help.
+    def refusal(
+        self, now: float, token: Token | None = None, at: str | None = None
+    ) -> TokenRefusedError | None:
+        """Return why `token`, rejected by endpoint `at`, must not be renewed now, or None where it may.
+
+        It may not while the cool-down lasts that began when the last renewal did not help, unless the 401 is news.
         """
-        if now >= self._refused_until:
+        if now >= self._refused_until or self._is_news(token, at):
             return None
         left = timedelta(seconds=self._refused_until - now)
         return TokenRefusedError(
@@ -113,6 +170,18 @@ class Pauses:
             status=401,
             retry_after=left,
         )
+
+    def _is_news(self, token: Token | None, at: str | None) -> bool:
+        """Tell whether a 401 may mean that the token was revoked: a single endpoint that refuses all tokens does not."""
+        if token is None or at is None or at in self._odd or not token.same_access(self._accepted):
+            return False
+        # after one renewal in vain only an endpoint counts that has accepted this very token
+        return self._news or at in self._accepting
+
+    @staticmethod
+    def _remember(endpoints: set[str], at: str | None) -> None:
+        if at is not None and len(endpoints) < _MOST_ENDPOINTS:
+            endpoints.add(at)
 
     def may_look(self, now: float) -> bool:
         """Tell whether the store may be asked for a sibling's token during that cool-down; counts as having asked."""

@@ -26,7 +26,8 @@ LEASE_GRACE = timedelta(seconds=10)
 """How much longer a lease holds than the token call may take: room to store the result."""
 
 STORE_DEADLINE = timedelta(seconds=5)
-"""The most that one operation of a store may take, whatever deadlines the store has of its own."""
+"""The most that one operation of a store may take. A store that `queues` has such a deadline of its own for each exchange,
+and a call may wait for its turn as well: for as long as a renewal may take in all."""
 
 POLL = timedelta(seconds=1)
 """Longest wait between two looks at a store that cannot push; engines that can push wake the waiter at once."""
@@ -38,12 +39,14 @@ _T = TypeVar("_T")
 class Shared:
     """A store's operations on one key.
 
-    Each raises `StoreError` where the store fails in whatever way, or has not answered within `STORE_DEADLINE`.
+    Each raises `StoreError` where the store fails in whatever way, or has not answered within `STORE_DEADLINE`, or within
+    `deadline` where it `queues`.
     """
 
     store: TokenStore
     key: StoreKey
     clock: Clock
+    deadline: timedelta = STORE_DEADLINE
 
     async def load(self) -> Record | None:
         """Return the current record, or None."""
@@ -89,11 +92,13 @@ class Shared:
         """Return when the record or its lease has changed, at the latest after `POLL`."""
         # a store that cannot tell is found out by the next operation
         with contextlib.suppress(StoreError):
-            await _bounded(self.store.changed(self.key, timeout=POLL), POLL + STORE_DEADLINE)
+            await self._bounded("watch", self.store.changed(self.key, timeout=POLL), POLL)
 
-    async def _bounded(self, operation: str, work: Awaitable[_T]) -> _T:
+    async def _bounded(self, operation: str, work: Awaitable[_T], more: timedelta = timedelta(0)) -> _T:
+        queues = getattr(self.store, "queues", False)
+        longest = (max(self.deadline, STORE_DEADLINE) if queues else STORE_DEADLINE) + more
         try:
-            return await _bounded(work)
+            return await _bounded(work, longest)
         except LeaseLostError:
             raise  # another client was faster: no failure of the store
         except NauthError as error:
@@ -114,7 +119,7 @@ class Shared:
             raise
 
 
-async def _bounded(work: Awaitable[_T], longest: timedelta = STORE_DEADLINE) -> _T:
+async def _bounded(work: Awaitable[_T], longest: timedelta) -> _T:
     limit = asyncio.timeout(longest.total_seconds())
     try:
         async with limit:

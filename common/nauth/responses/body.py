@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from types import NoneType
+from typing import TypeVar, cast
 
 import cattrs
 
 from nauth.errors import MalformedResponseError
+from nauth.redact import clean
 from nauth.transport.base import Answer
 from nauth.wire.converter import decode, parse_json
 
@@ -25,7 +27,7 @@ def read_body(
     error: type[MalformedResponseError] = MalformedResponseError,
     shape: Callable[[object], object] | None = None,
 ) -> _T:
-    """Return the JSON body of `answer` as `data`.
+    """Return the JSON body of `answer` as `data`; an empty body is `NoneType`'s only.
 
     Args:
         answer: as received.
@@ -39,6 +41,10 @@ def read_body(
         MalformedResponseError: the body cannot be read. The error quotes no value, and no frame of its traceback holds
             the parsed body.
     """
+    if data is NoneType and not answer.body.strip():
+        return cast("_T", None)
+    if answer.content_type and "json" not in answer.content_type:
+        what = f"{what} ({clean(answer.content_type)})"
     status, request_id = answer.status, answer.request_id
     # no local holds the parsed body: an error tracker would print it
     return decode(

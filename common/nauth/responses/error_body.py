@@ -44,14 +44,15 @@ class ErrorDocument:
     __slots__ = ("content", "is_json", "members")
 
     def __init__(self, body: bytes) -> None:
+        content: object = None
         self.is_json: bool = True
-        self.content: object = None
         try:
-            self.content = parse_json(mend(body))
+            content = parse_json(mend(body))
         except MalformedResponseError:
             self.is_json = False
+        self.content: object = content
         self.members: Mapping[str, object] = (
-            cast("dict[str, object]", self.content) if isinstance(self.content, dict) else {}
+            cast("dict[str, object]", content) if isinstance(content, dict) else {}
         )
 
 

@@ -39,9 +39,9 @@ class ErrorTable(Generic[E, W]):
     redirected: type[E]
     of_status: Mapping[W, Mapping[int, type[E]]]
     otherwise: Mapping[W, type[E]]
-    of_code: Mapping[W, Mapping[str, type[E]]] = attrs.field(factory=dict)
+    of_code: Mapping[W, Mapping[str, type[E]]] = attrs.field(factory=dict[W, Mapping[str, type[E]]])
     meanings: Mapping[type[E], str]
-    meanings_at: Mapping[tuple[W, type[E]], str] = attrs.field(factory=dict)
+    meanings_at: Mapping[tuple[W, type[E]], str] = attrs.field(factory=dict[tuple[W, type[E]], str])
 
     def choose(self, endpoint: W, status: int, code: str | None = None) -> type[E]:
         """Return the class of error for a response that is not a success.

@@ -75,6 +75,10 @@ class TokenStore(Protocol):
 
     Every method may raise `StoreError` if the store cannot be reached. A lease that another client holds is not an
     error: `lease` returns None. No method may block the event loop.
+
+    A call that takes longer than five seconds is given up. A store whose calls wait for their turn, and which gives up
+    each exchange with its engine by itself, may have an attribute ``queues`` that is true: a call may then take as long
+    as the renewal it belongs to (`RenewalPolicy.deadline`).
     """
 
     @property

@@ -78,6 +78,11 @@ class EncryptedStore:
         """Whether records outlive the process, as `inner` says."""
         return self._inner.persistent
 
+    @property
+    def queues(self) -> bool:
+        """Whether calls may wait for their turn, as `inner` says."""
+        return getattr(self._inner, "queues", False)
+
     async def load(self, key: StoreKey) -> Record | None:
         """Return the current record, or None.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import threading
+import heapq
 import weakref
 from datetime import timedelta
 
@@ -11,6 +11,8 @@ import attrs
 
 from nauth.clock import Clock, SystemClock
 from nauth.errors import ConfigurationError, LeaseLostError
+from nauth.forks import forgets, guard
+from nauth.loop_ref import LoopRef, this_loop
 from nauth.stores.base import Lease, Listener, Record, StoreKey, Unsubscribe
 from nauth.stores.codec import REFRESH_LIFETIME, checked_lifetime, lifetime_kept
 from nauth.stores.listeners import Listeners, Waiters
@@ -34,6 +36,7 @@ class MemoryLease:
     key: StoreKey
     ends_at: float
     clock: Clock
+    loop: LoopRef = attrs.field(factory=this_loop, repr=False)
 
     @property
     def remaining(self) -> timedelta:
@@ -45,8 +48,9 @@ class MemoryStore:
     """Share tokens inside one process.
 
     Records leave when they expire, those with a refresh token when that one may have expired. Their number is bounded:
-    beyond `max_records` the one nearest to its end goes first. Safe across threads and event loops: a plain lock guards the
-    tables and is never held over an await.
+    beyond `max_records` the one nearest to its end goes first. Safe across threads and event loops: a lock guards the tables
+    and is never held over an await. A lease of an event loop that was closed holds nothing, and a forked child begins
+    without leases and waiters.
 
     Args:
         clock: where time comes from.
@@ -71,13 +75,19 @@ class MemoryStore:
         self._clock = clock or SystemClock()
         self._max_records = max_records
         self._refresh_lifetime = checked_lifetime(refresh_lifetime, "MemoryStore")
-        self._guard = threading.Lock()
+        # reentrant: the garbage collector may end a coroutine of a closed loop at any moment, and it may come back here
+        self._guard = guard()
         self._version = 0
-        self._commits_since_trim = 0
         self._entries: dict[StoreKey, _Entry] = {}
+        self._ends: list[tuple[float, int, StoreKey]] = []
         self._leases: dict[StoreKey, MemoryLease] = {}
         self._waiters = Waiters()
         self._listeners = Listeners()
+        forgets(self)
+
+    def after_fork(self) -> None:
+        """Forget the parent's leases: the process that works under them is another one."""
+        self._leases.clear()
 
     def __repr__(self) -> str:
         return f"<MemoryStore: {len(self._entries)} records, {len(self._leases)} leases>"
@@ -93,7 +103,7 @@ class MemoryStore:
         now = self._clock.monotonic()
         with self._guard:
             current = self._leases.get(key)
-            if current is not None and current.ends_at > now:
+            if current is not None and current.ends_at > now and not current.loop.gone:
                 return None
             lease = self._leases[key] = MemoryLease(key, now + ttl.total_seconds(), self._clock)
         return lease
@@ -137,6 +147,7 @@ class MemoryStore:
             until = asked_at + lifetime_kept(token, self._refresh_lifetime).total_seconds()
             entry = self._entries[key] = _Entry(token, self._version, asked_at, until)
             del self._leases[key]
+            heapq.heappush(self._ends, (entry.until, entry.version, key))
             self._trim(now, keep=key)
         self._waiters.wake(key)
         record = self._record(entry)
@@ -157,8 +168,9 @@ class MemoryStore:
     async def changed(self, key: StoreKey, *, timeout: timedelta) -> None:  # noqa: ASYNC109 - part of the contract
         """Return when `key` changed or its lease was freed, at the latest after `timeout`."""
         with self._guard:
-            if key not in self._leases:
-                return  # freed since the caller looked
+            current = self._leases.get(key)
+            if current is None or current.loop.gone:
+                return  # freed between the caller's look and this one
             waiter = self._waiters.enter(key)
         try:
             async with asyncio.timeout(timeout.total_seconds()):
@@ -180,23 +192,36 @@ class MemoryStore:
         return Record(token=entry.token, version=entry.version, age=age)
 
     def _trim(self, now: float, *, keep: StoreKey) -> None:
-        self._commits_since_trim += 1
-        full = len(self._entries) > self._max_records
-        if self._commits_since_trim * 8 < len(self._entries) and not full:
-            return  # looking at every record at every commit would be quadratic
-        self._commits_since_trim = 0
-        # a leased key's record must stay: its version is what the holder's commit compares
-        spare = [key for key in self._entries if key != keep and key not in self._leases]
-        spare.sort(key=lambda key: self._entries[key].until)
-        for key in spare:
-            if self._entries[key].until > now and len(self._entries) <= self._max_records:
-                break
-            del self._entries[key]
+        """Drop what is past its end, and what is nearest to it beyond the bound, in amortised constant time.
 
+        `_ends` is a heap of (end, version, key) with an item for each commit; those of records replaced since are passed
+        over, and swept when they are the most.
+        """
+        if len(self._ends) > 2 * len(self._entries) + _FEW:
+            self._ends = [(one.until, one.version, key) for key, one in self._entries.items()]
+            heapq.heapify(self._ends)
+        spared: list[tuple[float, int, StoreKey]] = []
+        while self._ends and (self._ends[0][0] <= now or len(self._entries) > self._max_records):
+            end = heapq.heappop(self._ends)
+            key = end[2]
+            entry = self._entries.get(key)
+            if entry is None or entry.version != end[1]:
+                continue
+            # a leased key's record must stay: its version is what the holder's commit compares
+            if key == keep or key in self._leases:
+                spared.append(end)
+            else:
+                del self._entries[key]
+        for end in spared:
+            heapq.heappush(self._ends, end)
+
+
+_FEW = 64
+"""Items of the heap not worth a sweep."""
 
 _system_clock = SystemClock()
 _stores: weakref.WeakKeyDictionary[Clock, MemoryStore] = weakref.WeakKeyDictionary()
-_stores_guard = threading.Lock()
+_stores_guard = guard()
 
 
 def default_store(clock: Clock | None = None) -> MemoryStore:

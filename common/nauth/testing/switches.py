@@ -5,10 +5,35 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from types import MappingProxyType
+from typing import Literal, get_args, get_origin, get_type_hints
 
 from nauth.errors import ConfigurationError
 
-__all__ = ["Switchboard"]
+__all__ = ["Switchboard", "switch_values"]
+
+_SHORT = timedelta(seconds=2)
+
+
+def switch_values(
+    options: type, more: Mapping[str, tuple[str, ...]] | None = None
+) -> Mapping[str, tuple[str, ...]]:
+    """Return switch -> all its values, the default first, from the annotations of a typed dictionary.
+
+    Args:
+        options: its annotations are literals, or unions that have one.
+        more: the values of switches whose annotation has no literal.
+    """
+    found = {
+        name: (more or {}).get(name) or _literals(kind) for name, kind in get_type_hints(options).items()
+    }
+    return MappingProxyType(found)
+
+
+def _literals(kind: object) -> tuple[str, ...]:
+    if get_origin(kind) is Literal:
+        return get_args(kind)
+    return next(values for part in get_args(kind) if (values := _literals(part)))
 
 
 class Switchboard:
@@ -63,6 +88,18 @@ class Switchboard:
         if type(seconds) not in {int, float} or not 0 < float(seconds) < math.inf:  # type: ignore[arg-type]  # a number by the first half
             raise self.wrong(name, value, ", or a positive timedelta or number of seconds")
         return timedelta(seconds=float(seconds))  # type: ignore[arg-type]  # a number, checked above
+
+    def life(self, name: str, value: object) -> timedelta | None:
+        """Return a lifetime: one of the switch's own values, or as for `span`.
+
+        Of the own values "short" is two seconds, digits are seconds, and any other word is None.
+
+        Raises:
+            ConfigurationError: it is none of these.
+        """
+        if not isinstance(value, str) or value not in self._switches[name]:
+            return self.span(name, value)
+        return _SHORT if value == "short" else timedelta(seconds=int(value)) if value.isdecimal() else None
 
     def limit(self, name: str, value: object) -> timedelta | None:
         """Return a duration given as for `span` or as ``"seconds:N"``; None for ``"unlimited"``.

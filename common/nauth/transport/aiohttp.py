@@ -1,4 +1,4 @@
-"""The `Transport` over aiohttp: its own session per loop for token calls, or the client's session for the rest."""
+"""The `Transport` over aiohttp: a session of its own per loop for token calls, or the client's session for the rest."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import warnings
 from collections.abc import Callable
 from datetime import timedelta
-from types import SimpleNamespace
+from functools import partial
 from typing import TypeAlias
 
 import aiohttp
@@ -17,8 +17,13 @@ from multidict import CIMultiDict
 from nauth.clock import Clock
 from nauth.errors import ClosedError, ConfigurationError, NauthError
 from nauth.origins import check_origin
+from nauth.transport.aiohttp_limits import FIELD_SIZE
+from nauth.transport.aiohttp_session import token_session
 from nauth.transport.attempt import Attempt
 from nauth.transport.base import Answer, Request
+from nauth.transport.connectors import Use, lease_for
+from nauth.transport.network import Network
+from nauth.transport.proxies import ThroughProxy
 from nauth.transport.sessions import LoopSessions
 
 __all__ = ["AiohttpTransport"]
@@ -26,8 +31,6 @@ __all__ = ["AiohttpTransport"]
 _CONNECT = timedelta(seconds=5)
 _TOTAL = timedelta(seconds=15)
 _MAX_BODY = 1 << 20
-_CONNECTIONS = 8
-"""Token calls are rare; this bounds a burst of different credentials, not throughput."""
 
 _Failure: TypeAlias = NauthError | asyncio.CancelledError
 
@@ -38,14 +41,17 @@ class AiohttpTransport:
     Without `session` it makes one of its own for each running loop, when first used. That session has no
     middlewares, so a token call cannot wait for the token it is to bring; it follows no redirects, which would carry
     the client secret to another origin; and it never reuses a connection: a kept-alive one that the server has just
-    closed would leave it open whether the request was seen.
+    closed would leave it open whether the request was seen. It leaves this machine by `network`: on a connector that it
+    shares with all others of the same network, or on that of the user's session.
 
     Args:
         clock: stamps each attempt.
         user_agent: sent unless the request, or the given session, names its own.
-        connect: deadline for DNS, TCP and TLS together.
-        total: deadline for everything, reading the answer included.
+        connect: deadline for DNS, TCP and TLS together; with `session`, for TCP and TLS each.
+        total: deadline for everything, unless the request has its own: reading the answer included. Neither counts the wait for a free connection,
+            which ends after a minute; with `session`, `total` does.
         max_body: largest answer accepted, in bytes after decompression.
+        network: proxy, trust and client certificate of the sessions made here.
         session: returns the client's own session. It is used as it is and never closed here; what was sent is then
             decided by the type of aiohttp's error alone.
         middlewares: used instead of the session's.
@@ -62,11 +68,13 @@ class AiohttpTransport:
         connect: timedelta = _CONNECT,
         total: timedelta = _TOTAL,
         max_body: int = _MAX_BODY,
+        network: Network | None = None,
         session: Callable[[], ClientSession] | None = None,
         middlewares: tuple[ClientMiddlewareType, ...] = (),
     ) -> None:
         # before anything can raise: __del__ has nothing to say about a refused setting
-        self._sessions = LoopSessions(_open)
+        self._network = network or Network()
+        self._sessions = LoopSessions(partial(lease_for, Use.TOKEN_CALLS, self._network), token_session)
         if connect <= timedelta(0) or total <= timedelta(0) or max_body <= 0:
             raise ConfigurationError("connect, total and max_body must be longer than zero")
         self._clock = clock
@@ -133,45 +141,94 @@ class AiohttpTransport:
         return headers
 
     async def _exchange(self, request: Request) -> Answer | _Failure:
+        own = self._given is None
         attempt = Attempt(
-            request, self._clock, own=self._given is None, connect=self._connect, total=self._total
+            request, self._clock, own=own, connect=self._connect, total=request.timeout or self._total
         )
         try:
-            session = self._usable_session()
-            async with session.request(
-                request.method,
-                request.url,
-                headers=self._headers(request, session),
-                data=request.body,
-                skip_auto_headers=("Content-Type",),
-                allow_redirects=False,
-                raise_for_status=False,
-                auto_decompress=True,
-                timeout=aiohttp.ClientTimeout(
-                    total=self._total.total_seconds(), connect=self._connect.total_seconds()
-                ),
-                # ours last: the innermost runs once for each time the request is really sent
-                middlewares=(*self._middlewares, attempt),
-                trace_request_ctx=attempt if attempt.own else None,
-            ) as response:
-                attempt.answered(response)
-                body = await self._read(response)
-                if body is None:
-                    return attempt.too_large(self._max_body)
-                return Answer(
-                    status=response.status,
-                    headers=response.headers,
-                    body=body,
-                    sent_wall=attempt.wall,
-                    sent_mono=attempt.mono,
-                )
+            if not own:
+                return await self._on_clients_session(request, attempt)
+            attempt.work.connecting()
+            async with attempt.begin():
+                return await self._on_own_session(request, attempt)
         except NauthError as error:
             return error.with_traceback(None)
         except asyncio.CancelledError as error:
             # the cause of a caller's TimeoutError, so its frames are as public as an error's
             return error.with_traceback(None)
         except (aiohttp.ClientError, OSError) as error:
+            if (
+                isinstance(error, TimeoutError)
+                and attempt.deadline is not None
+                and attempt.deadline.expired()
+            ):
+                return attempt.timed_out()
             return attempt.failed(error)
+
+    async def _on_own_session(self, request: Request, attempt: Attempt) -> Answer | NauthError:
+        self._network.check()
+        session, pick = self._usable_session(), self._network.pick_proxy()
+        return await self._ask(
+            session,
+            request,
+            attempt,
+            middlewares=() if pick is None else (ThroughProxy(pick),),
+            timeout=aiohttp.ClientTimeout(total=None),  # the attempt measures by itself
+        )
+
+    async def _on_clients_session(self, request: Request, attempt: Attempt) -> Answer | NauthError:
+        return await self._ask(
+            self._usable_session(),
+            request,
+            attempt,
+            middlewares=(attempt.outermost, *self._middlewares),
+            # not `connect`, which counts the wait for a free connection too
+            timeout=aiohttp.ClientTimeout(
+                total=(request.timeout or self._total).total_seconds(),
+                sock_connect=self._connect.total_seconds(),
+            ),
+        )
+
+    async def _ask(
+        self,
+        session: ClientSession,
+        request: Request,
+        attempt: Attempt,
+        *,
+        middlewares: tuple[ClientMiddlewareType, ...],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own
+    ) -> Answer | NauthError:
+        async with session.request(
+            request.method,
+            request.url,
+            headers=self._headers(request, session),
+            data=request.body if request.stream is None else request.stream,
+            # a stream brings its own type, such as a multipart's with its boundary
+            skip_auto_headers=("Content-Type",) if request.stream is None else (),
+            allow_redirects=False,
+            raise_for_status=False,
+            auto_decompress=True,
+            timeout=timeout,
+            # ours last: the innermost runs once for each time the request is really sent
+            middlewares=(*middlewares, attempt),
+            max_line_size=FIELD_SIZE,
+            max_field_size=FIELD_SIZE,
+            trace_request_ctx=attempt if attempt.own else None,
+        ) as response:
+            attempt.answered(response)
+            body = await self._read(response)
+            if body is None:
+                return attempt.too_large(self._max_body)
+            if attempt.refused_by_proxy(response):
+                return attempt.proxy_refused()
+            return Answer(
+                status=response.status,
+                headers=response.headers,
+                body=body,
+                sent_wall=attempt.wall,
+                sent_mono=attempt.mono,
+                foreign=attempt.foreign,
+            )
 
     async def _read(self, response: ClientResponse) -> bytes | None:
         """Return the decompressed body, or None once it is known to exceed `max_body`."""
@@ -184,27 +241,3 @@ class AiohttpTransport:
                 response.close()
                 return None
         return bytes(body)
-
-
-async def _on_connected(_: ClientSession, context: SimpleNamespace, __: object) -> None:
-    attempt: Attempt = context.trace_request_ctx
-    attempt.stamp()
-
-
-async def _on_sent(_: ClientSession, context: SimpleNamespace, __: object) -> None:
-    # called just before the bytes are handed to the socket: from here on they may have arrived
-    attempt: Attempt = context.trace_request_ctx
-    attempt.sent = True
-
-
-def _open() -> ClientSession:
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_create_end.append(_on_connected)
-    trace.on_request_headers_sent.append(_on_sent)
-    return ClientSession(
-        connector=aiohttp.TCPConnector(force_close=True, limit=_CONNECTIONS),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        middlewares=(),
-        trust_env=False,
-        trace_configs=[trace],
-    )

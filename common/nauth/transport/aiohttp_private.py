@@ -1,15 +1,26 @@
 """What the core must know of aiohttp and aiohttp does not publish: one function for each, tested on the oldest and newest.
 
-`tests/nauth/test_aiohttp_private.py` fails where a release of aiohttp has moved one of these, and `.ci/run` runs it with
+`tests/nauth/transport/test_aiohttp_private.py` fails where a release of aiohttp has moved one of these, and `.ci/run` runs it with
 the oldest supported release as well.
 """
 
 from __future__ import annotations
 
-from aiohttp import BaseConnector, ClientMiddlewareType, ClientRequest, ClientSession
-from aiohttp.payload import IOBasePayload
+import asyncio
 
-__all__ = ["call_timer", "close_now", "connector_tls", "seekable", "session_middlewares"]
+from aiohttp import BaseConnector, BasicAuth, ClientMiddlewareType, ClientRequest, ClientSession
+from aiohttp.payload import IOBasePayload
+from aiohttp.typedefs import StrOrURL
+
+__all__ = [
+    "call_timer",
+    "close_now",
+    "connector_tls",
+    "seekable",
+    "session_loop",
+    "session_middlewares",
+    "session_proxy",
+]
 
 
 def connector_tls(session: ClientSession) -> object:
@@ -28,6 +39,16 @@ def session_middlewares(session: ClientSession) -> tuple[ClientMiddlewareType, .
     in `_middlewares` only.
     """
     return tuple(getattr(session, "_middlewares", ()))
+
+
+def session_proxy(session: ClientSession) -> tuple[StrOrURL | None, BasicAuth | None]:
+    """Return what the session was made with as `proxy=` and `proxy_auth=`; it keeps both in private names only."""
+    return getattr(session, "_default_proxy", None), getattr(session, "_default_proxy_auth", None)
+
+
+def session_loop(session: ClientSession) -> asyncio.AbstractEventLoop:
+    """Return the loop that the session belongs to; its public name is deprecated, and warns."""
+    return session._loop  # noqa: SLF001 - see the docstring
 
 
 def call_timer(request: ClientRequest) -> object | None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 from datetime import timedelta
+from typing import Self
 
 import aiohttp
 from aiohttp import ClientRequest, ClientResponse
 from aiohttp.client_middlewares import ClientHandlerType
-from aiohttp.http_exceptions import ContentEncodingError
+from aiohttp.hdrs import AUTHORIZATION
+from aiohttp.http_exceptions import ContentEncodingError, LineTooLong
+from yarl import URL
 
 from nauth.clock import Clock
 from nauth.errors import (
@@ -19,6 +23,8 @@ from nauth.errors import (
     OutcomeUnknownError,
 )
 from nauth.origins import place
+from nauth.tasks import Work, current_work
+from nauth.transport.aiohttp_limits import FIELD_SIZE, INTERIM, TooManyInterimResponses
 from nauth.transport.base import Request, request_id_of
 
 __all__ = ["Attempt"]
@@ -28,6 +34,10 @@ _MAY_HAVE_ACTED = (
     "The vendor may or may not have acted on the request: "
     "send it again only where doing it twice does no harm, else look at the vendor's side first."
 )
+_PROXY_WANTS_PASSWORD = 407
+
+QUEUE_S = 60.0
+"""Seconds an attempt waits for a free connection, before its own deadlines begin. The renewal's deadline is shorter."""
 
 
 class Attempt:
@@ -36,34 +46,75 @@ class Attempt:
     Args:
         request: what is being sent.
         clock: stamps it.
-        own: it goes through the transport's own session, whose trace reports to this object. Where no trace does,
+        own: it goes through a session for token calls, whose trace reports to this object. Where no trace does,
             it counts as sent unless the error's type proves the contrary.
-        connect: the deadline for a connection, for the error's text.
-        total: the deadline for everything, likewise.
+        connect: the deadline for DNS, TCP and TLS together.
+        total: the deadline for everything.
 
     Attributes:
         wall, mono: the clocks just before sending.
         sent: something may have reached the vendor.
+        deadline: ends the attempt; moved on as it proceeds, so that waiting for a free connection costs none of its time.
+            Entered by the transport; None where aiohttp measures.
+        foreign: the request carried an `Authorization` of the session's own.
+        work: the owned work that this is part of, which is not cut short once something was sent.
     """
 
     def __init__(
         self, request: Request, clock: Clock, *, own: bool, connect: timedelta, total: timedelta
     ) -> None:
         self.own = own
+        self.deadline: asyncio.Timeout | None = None
+        self.foreign: bool = False
+        self._brought: str | None = None
+        self._wait = "queue"
+        self._started_s = 0.0
         self._clock = clock
         self._place = place(request.url)
         self._connect = connect
         self._total = total
-        self.sent: bool = not own
+        self.sent: bool = False
+        self.work: Work = current_work()
         self._status: int | None = None
         self.wall: float
         self.mono: float
         self._request_id: str | None = None
+        self._proxy: URL | None = None
+        self._tunnel = request.url.scheme == "https"
         self.stamp()
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """Stay one: aioresponses copies all that a request was made with, and a deadline holds its event loop."""
+        return self
 
     def stamp(self) -> None:
         """Read both clocks: the vendor's own clock for the token cannot have started earlier."""
         self.wall, self.mono = self._clock.wall(), self._clock.monotonic()
+
+    def begin(self) -> asyncio.Timeout:
+        """Return the deadline to enter."""
+        self.deadline = asyncio.timeout(QUEUE_S)
+        return self.deadline
+
+    def connecting(self) -> None:
+        """Start the attempt's own time: there is room for its connection."""
+        self._started_s, self._wait = asyncio.get_running_loop().time(), "connection"
+        self._move(min(self._connect, self._total))
+
+    def connected(self) -> None:
+        """Note that the connection is made."""
+        self.stamp()
+        self._wait = "response"
+        self._move(self._total)
+
+    def _move(self, after: timedelta) -> None:
+        assert self.deadline is not None  # noqa: S101 - only a session for token calls has a trace that comes here
+        self.deadline.reschedule(self._started_s + after.total_seconds())
+
+    async def outermost(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        """Note, before the client's own middleware, which `Authorization` the session brings."""
+        self._brought = request.headers.get(AUTHORIZATION)
+        return await handler(request)
 
     def answered(self, response: ClientResponse) -> None:
         """Note whose body is about to be read."""
@@ -72,6 +123,10 @@ class Attempt:
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Send, and keep aiohttp from sending a GET a second time on its own authority."""
         self.stamp()
+        if not self.own:
+            self.sent = True
+            self.foreign = self._brought is not None and self._brought == request.headers.get(AUTHORIZATION)
+        self._proxy = request.proxy
         failure: NauthError
         try:
             return await handler(request)
@@ -93,19 +148,51 @@ class Attempt:
             f"the answer of {self._place} is larger than {limit} bytes and was not read to its end"
         )
 
+    def timed_out(self) -> NauthError:
+        """Describe the end of `deadline`."""
+        if self._wait == "queue":
+            return self._not_sent(
+                f"no connection was free within {QUEUE_S:g} s, for as many calls as are allowed at once are under way"
+            )
+        if self._wait == "connection" and self._connect <= self._total:
+            return self._not_sent(f"no connection within {self._connect.total_seconds():g} s (TimeoutError)")
+        return self._lost(f"no complete answer within {self._total.total_seconds():g} s", "TimeoutError")
+
     def failed(self, error: Exception) -> NauthError:
         """Turn what aiohttp raised into our error. Takes names and numbers from it, never its text."""
         name = type(error).__name__
-        cause = _before_sending(error)
+        if isinstance(error, aiohttp.ClientHttpProxyError) and error.status == _PROXY_WANTS_PASSWORD:
+            return self.proxy_refused()
+        cause = _before_sending(error, self._via)
         if isinstance(error, aiohttp.ConnectionTimeoutError):
             cause = f"no connection within {self._connect.total_seconds():g} s"
         if cause is not None:
             return self._not_sent(f"{cause} ({name})")
+        if self._proxy is not None and not self.sent and isinstance(error, aiohttp.ClientResponseError):
+            return self._not_sent(f"the proxy{self._via} did not answer in HTTP ({name})")
         if isinstance(error, aiohttp.ClientResponseError) or _badly_encoded(error):
-            return self._malformed(f"the answer of {self._place} is not well-formed HTTP ({name})")
-        what = "the connection broke"
+            return self._malformed(_not_http(error, f"the answer of {self._place}", name))
         if isinstance(error, TimeoutError):
-            what = f"no complete answer within {self._total.total_seconds():g} s"
+            return self._lost(f"no complete answer within {self._total.total_seconds():g} s", name)
+        return self._lost("the connection broke", name)
+
+    def refused_by_proxy(self, response: ClientResponse) -> bool:
+        """Tell whether `response` is that of a proxy which wants a password, for a request without a tunnel."""
+        return response.status == _PROXY_WANTS_PASSWORD and self._proxy is not None and not self._tunnel
+
+    def proxy_refused(self) -> ConfigurationError:
+        """Describe a proxy that wants a password, or another one. Not to be repeated: accounts are locked for that."""
+        return ConfigurationError(
+            f"nothing was sent to {self._place}: the proxy{self._via} answered 407. It wants a user name and password, or "
+            "refuses those given: http://user:password@proxy:3128, with special characters percent-encoded",
+            status=_PROXY_WANTS_PASSWORD,
+        )
+
+    @property
+    def _via(self) -> str:
+        return "" if self._proxy is None else f" {place(self._proxy)}"
+
+    def _lost(self, what: str, name: str) -> NauthError:
         if not self.sent:
             return self._not_sent(f"{what}, before anything was sent ({name})")
         phase = "waiting for the answer" if self._status is None else "reading the answer"
@@ -118,7 +205,7 @@ class Attempt:
     def _not_sent(self, what: str) -> NotSentError:
         return NotSentError(
             f"nothing was sent to {self._place}: {what}. {_SAW_NOTHING} "
-            "If it keeps failing, check host name, network, firewall and certificates."
+            "If it keeps failing, check host name, network, firewall, proxy and certificates."
         )
 
     def _malformed(self, what: str) -> MalformedResponseError:
@@ -130,8 +217,11 @@ class Attempt:
         )
 
 
-def _before_sending(error: Exception) -> str | None:
-    """Say what kept the connection from being made; None if `error` does not show that it was never made."""
+def _before_sending(error: Exception, via: str) -> str | None:
+    """Say what kept the connection from being made; None if `error` does not show that it was never made.
+
+    `via` is the proxy's address after a space, or nothing.
+    """
     match error:
         case aiohttp.ClientConnectorCertificateError():
             reason = getattr(error.certificate_error, "verify_message", "")
@@ -143,11 +233,29 @@ def _before_sending(error: Exception) -> str | None:
         case aiohttp.ClientConnectorDNSError():
             return "host name not found"
         case aiohttp.ClientHttpProxyError():
-            return f"the proxy answered {error.status}"
+            return f"the proxy{via} answered {error.status}"
+        case aiohttp.ClientProxyConnectionError():
+            return f"no connection to the proxy{via}: {_errno(error)}"
         case aiohttp.ClientConnectorError():
-            return f"no connection: {errno.errorcode.get(error.errno or 0, 'unreachable')}"
+            return f"no connection: {_errno(error)}"
         case _:
             return None
+
+
+def _errno(error: aiohttp.ClientConnectorError) -> str:
+    return errno.errorcode.get(error.errno or 0, "unreachable")
+
+
+def _not_http(error: Exception, what: str, name: str) -> str:
+    """Say what is wrong with the response. Its own words are not shown: they may quote a cookie."""
+    cause = error.__cause__  # what the parser raised, or aiohttp's own around it
+    match cause if cause is None or cause.__cause__ is None else cause.__cause__:
+        case LineTooLong():
+            return f"{what} has a header, or a status line, of more than {FIELD_SIZE} bytes ({name})"
+        case TooManyInterimResponses():
+            return f"{what} did not come: only interim responses did, over {INTERIM} of them ({name})"
+        case _:
+            return f"{what} is not well-formed HTTP ({name})"
 
 
 def _openssl_reason(error: aiohttp.ClientConnectorError) -> str:

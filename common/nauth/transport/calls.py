@@ -1,53 +1,82 @@
-"""What every vendor's `api.py` and `client.py` do with transports, once."""
+"""What each vendor's `api.py` and `client.py` do with transports: send, translate errors, make the one for token calls."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
 from nauth.clock import Clock
-from nauth.errors import NauthError, recast
+from nauth.errors import CredentialsRejectedError, InteractionRequiredError, NauthError, recast
 from nauth.token import RenewalPolicy
 from nauth.transport.aiohttp import AiohttpTransport
 from nauth.transport.base import Answer, Request, Transport
+from nauth.transport.network import Network
 from nauth.transport.retry import Retrying, WaitHint
 
-__all__ = ["Leaves", "send", "token_calls", "translate"]
+__all__ = ["ErrorClasses", "reading", "send", "token_calls", "translate"]
 
-Leaves: TypeAlias = Mapping[type[NauthError], type[NauthError]]
-"""The vendor's own class for each kind a transport raises; looked through in order, so the narrower kind first."""
+ErrorClasses: TypeAlias = Mapping[type[NauthError], type[NauthError]]
+"""The vendor's own class for each kind that a transport raises. The first that fits counts, so the narrower kind comes first."""
 
 
-def translate(error: NauthError, leaves: Leaves) -> NauthError:
+def translate(error: NauthError, classes: ErrorClasses) -> NauthError:
     """Return a new error of the vendor's own class for `error`'s kind, or of its own class where there is none.
 
     An error that is the vendor's already keeps its class: a sign-in behind a resource call may have been throttled.
     """
-    if isinstance(error, tuple(leaves.values())):
+    if isinstance(error, tuple(classes.values())):
         return recast(error, type(error))
-    for kind, leaf in leaves.items():
+    for kind, own in classes.items():
         if isinstance(error, kind):
-            return recast(error, leaf)
+            return recast(error, own)
     return recast(error, type(error))
 
 
-async def send(transport: Transport, request: Request, leaves: Leaves) -> Answer:
+async def send(transport: Transport, request: Request, classes: ErrorClasses) -> Answer:
     """Send `request`; what the transport raises comes out as the vendor's own errors.
 
     Raises:
-        NauthError: the vendor's leaf for what `Transport.send` raised.
+        NauthError: the vendor's class for what `Transport.send` raised.
     """
     try:
         return await transport.send(request)
     except NauthError as error:
-        translated = translate(error, leaves)
+        translated = translate(error, classes)
     # outside the handler: the new error has neither cause nor context whose frames could hold the request
     raise translated
 
 
+@contextlib.contextmanager
+def reading(answer: Answer) -> Iterator[None]:
+    """Around the reading of `answer`: where the session's own `Authorization` was refused, say so and not that the token was.
+
+    Raises:
+        NauthError: of the class that was raised inside.
+    """
+    try:
+        yield
+    except (CredentialsRejectedError, InteractionRequiredError) as error:
+        if not answer.foreign:
+            raise
+        told = recast(error, type(error))
+        text = (
+            f"HTTP {answer.status}, but no token of this client was on the request: it carried an Authorization that your "
+            "session brings (its headers, its auth, or a middleware), and that one was refused. Take it off the session, "
+            "or make the client without session"
+        )
+        told.args = (text,)
+        raise told from None
+
+
 def token_calls(
-    *, user_agent: str, policy: RenewalPolicy, clock: Clock, wait_hint: WaitHint | None = None
+    *,
+    user_agent: str,
+    policy: RenewalPolicy,
+    clock: Clock,
+    wait_hint: WaitHint | None = None,
+    network: Network | None = None,
 ) -> Transport:
-    """Return the transport for calls that deal in tokens: sessions of its own, no redirects, careful repeats."""
-    transport = AiohttpTransport(clock=clock, user_agent=user_agent)
+    """Return the transport for calls that deal in tokens: by `network`, no redirects, careful repeats."""
+    transport = AiohttpTransport(clock=clock, user_agent=user_agent, network=network)
     return Retrying(transport, policy=policy, clock=clock, wait_hint=wait_hint)

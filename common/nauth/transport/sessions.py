@@ -3,55 +3,89 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import weakref
 from collections.abc import Callable
+from typing import NoReturn
 
-from aiohttp import ClientSession
+import attrs
+from aiohttp import BaseConnector, ClientSession
 
-from nauth.transport.aiohttp_private import close_now
+from nauth.transport.connectors import Lease
 
 __all__ = ["LoopSessions"]
+
+
+@attrs.frozen(eq=False)
+class _Open:
+    session: ClientSession
+    lease: Lease
+
+    def drop(self) -> None:
+        """Let go of it where nothing can be awaited, without a complaint of aiohttp's."""
+        self.session.detach()
+        self.lease.abandon()
 
 
 class LoopSessions:
     """Make, hand out and close sessions. A session belongs to its loop and cannot be used from another.
 
     Args:
-        make: builds a session; called inside the running loop.
+        lease: returns the connector to use; called inside the running loop.
+        make: builds a session over it that does not own it.
     """
 
-    __slots__ = ("__weakref__", "_guard", "_make", "_table")
+    __slots__ = ("__weakref__", "_lease", "_make", "_table")
 
-    def __init__(self, make: Callable[[], ClientSession]) -> None:
+    def __init__(self, lease: Callable[[], Lease], make: Callable[[BaseConnector], ClientSession]) -> None:
+        self._lease = lease
         self._make = make
-        self._guard = threading.Lock()
-        # a session holds its loop, so weak keys would never let go of either
-        self._table: dict[asyncio.AbstractEventLoop, ClientSession] = {}
-        # A collector ends a cycle's members in any order. Held from outside, the sessions are none of its members, and
-        # whoever abandons them comes before aiohttp's own complaint.
+        # No lock: each loop touches its own entry only, and one of a closed loop is popped once.
+        # A session holds its loop, so weak keys would never let go of either.
+        self._table: dict[asyncio.AbstractEventLoop, _Open] = {}
+        # A collector ends a cycle's members in any order. The finalizer keeps a reference to the sessions, so that their
+        # owner is finalized before them and gives the one warning, instead of aiohttp's for each session.
         weakref.finalize(self, _let_go, self._table).atexit = False
 
     def __len__(self) -> int:
         return len(self._table)
 
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be copied or pickled: a session belongs to its loop."""
+        raise TypeError(
+            f"{type(self).__name__} cannot be copied or pickled: its sessions belong to their event loops"
+        )
+
     def here(self) -> ClientSession:
-        """Return the running loop's session."""
+        """Return the running loop's session.
+
+        Raises:
+            NauthError: what `lease` raises.
+        """
         loop = asyncio.get_running_loop()
-        session = self._table.get(loop)
-        if session is None or session.closed:
-            with self._guard:
-                self._sweep()
-                session = self._table[loop] = self._make()
-        return session
+        known = self._table.get(loop)
+        if known is not None and not known.session.closed:
+            return known.session
+        self._sweep()
+        if known is not None:  # closed behind our back
+            del self._table[loop]
+            known.drop()
+        lease = self._lease()
+        try:
+            made = self._table[loop] = _Open(self._make(lease.connector), lease)
+        except BaseException:
+            lease.abandon()
+            raise
+        return made.session
 
     async def aclose(self) -> None:
         """Close the running loop's session; those of other loops can only be closed there."""
-        with self._guard:
-            session = self._table.pop(asyncio.get_running_loop(), None)
-            self._sweep()
-        if session is not None:
-            await session.close()
+        known = self._table.pop(asyncio.get_running_loop(), None)
+        self._sweep()
+        if known is not None:
+            try:
+                await known.session.close()
+            finally:
+                await known.lease.aclose()
 
     def abandon(self) -> bool:
         """Let go of everything without closing it; say whether a loop that still runs was left with a session.
@@ -59,24 +93,17 @@ class LoopSessions:
         For `__del__`, so that one warning names the object the user knows, not each session in it.
         """
         left_open = False
-        for loop, session in self._table.items():
-            left_open = left_open or not (loop.is_closed() or session.closed)
-            _drop(session)
+        for loop, known in self._table.items():
+            left_open = left_open or not (loop.is_closed() or known.session.closed)
+            known.drop()
         self._table.clear()
         return left_open
 
     def _sweep(self) -> None:
-        for loop in [loop for loop in self._table if loop.is_closed()]:
-            _drop(self._table.pop(loop))
+        for loop in list(self._table):
+            if loop.is_closed() and (known := self._table.pop(loop, None)) is not None:
+                known.drop()
 
 
-def _let_go(table: dict[asyncio.AbstractEventLoop, ClientSession]) -> None:
+def _let_go(table: dict[asyncio.AbstractEventLoop, _Open]) -> None:
     """Do nothing: the finalizer only has to keep a reference to the sessions."""
-
-
-def _drop(session: ClientSession) -> None:
-    """Let go of a session that nobody can await any more, without a complaint of aiohttp's."""
-    connector = session.connector
-    session.detach()
-    if connector is not None:
-        close_now(connector)

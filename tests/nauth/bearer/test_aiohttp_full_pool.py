@@ -14,7 +14,6 @@ from tests.support.http.vendor import Issuer, Vendor, manager_of, served
 _CALLERS, _CONNECTIONS = 500, 5
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("size", [10, 2_000_000])
 async def test_storm_in_a_small_pool(size: int) -> None:
     """500 callers on five connections, all with a token that was revoked: one renewal, 500 successes.

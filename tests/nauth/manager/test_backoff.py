@@ -9,9 +9,11 @@ import pytest
 
 from nauth.errors import NauthError, TokenRefusedError, VendorUnavailableError
 from nauth.manager.backoff import Pauses
-from nauth.token import RenewalPolicy
+from nauth.secret import Secret
+from nauth.token import RenewalPolicy, Token
 
 POLICY = RenewalPolicy()
+TOKEN, NEXT = Token(access_token=Secret("t1")), Token(access_token=Secret("t2"))
 
 
 def down(retry_after_s: float | None = None) -> VendorUnavailableError:
@@ -111,14 +113,14 @@ def test_refused_pauses_double_until_it_is_calm() -> None:
     """A refused new token pauses renewals after 401s; the pause doubles to the cap and starts anew after a calm."""
     pauses, now, lengths = Pauses(POLICY), 0.0, []
     for _ in range(5):
-        pauses.refused(now)
+        pauses.refused(now, TOKEN)
         left = refused(pauses, now)
         assert left is not None
         lengths.append(left)
         now += left
         assert refused(pauses, now) is None
     assert lengths == [10, 20, 40, 60, 60]
-    pauses.refused(now + 61)
+    pauses.refused(now + 61, TOKEN)
     assert refused(pauses, now + 61) == 10
 
 
@@ -126,8 +128,8 @@ def test_many_who_find_out_are_one_refusal() -> None:
     """Requests that find out during the pause do not prolong it."""
     pauses = Pauses(POLICY)
     for _ in range(100):
-        pauses.refused(0)
-    pauses.refused(5)
+        pauses.refused(0, TOKEN)
+    pauses.refused(5, TOKEN)
     assert refused(pauses, 5) == 5
     assert re.search(r"paused for 5\.0 s more", str(pauses.refusal(5)))
     assert isinstance(pauses.refusal(5), TokenRefusedError)
@@ -142,6 +144,44 @@ def test_looks_in_the_store_are_spaced() -> None:
 def test_success_does_not_forgive_a_refusal() -> None:
     """A renewal that worked is no proof that its token will be taken."""
     pauses = Pauses(POLICY)
-    pauses.refused(0)
+    pauses.refused(0, TOKEN)
     pauses.succeeded()
     assert refused(pauses, 0) == 10
+
+
+def test_a_401_of_an_accepted_token_is_news() -> None:
+    """It may renew in spite of the pause, unless the endpoint is one that refuses new tokens."""
+    pauses = Pauses(POLICY)
+    pauses.refused(0, TOKEN, "odd")
+    assert pauses.refusal(1, TOKEN, "good") is not None  # accepted nowhere yet: may be refused everywhere
+    assert pauses.accepted(1, TOKEN, "good")
+    assert pauses.refusal(1, TOKEN, "good") is None
+    assert pauses.refusal(1, TOKEN, "other") is None
+    assert pauses.refusal(1, TOKEN, "odd") is not None
+    assert pauses.refusal(1, TOKEN) is not None
+    assert pauses.refusal(1, NEXT, "good") is not None
+    assert not pauses.accepted(11, TOKEN, "good")
+
+
+def test_news_that_was_none_is_believed_once() -> None:
+    """Where the renewal it allowed was in vain, only an endpoint that has accepted this very token counts."""
+    pauses = Pauses(POLICY)
+    pauses.refused(0, TOKEN, "odd")
+    pauses.accepted(1, TOKEN, "good")
+    pauses.refused(2, TOKEN, "found out late")
+    assert pauses.refusal(2, TOKEN, "other") is None
+    pauses.refused(2, NEXT, "other")
+    assert pauses.refusal(3, NEXT, "third") is not None
+    pauses.accepted(3, NEXT, "good")
+    assert pauses.refusal(3, NEXT, "third") is not None
+    assert pauses.refusal(3, NEXT, "good") is None
+    pauses.refused(10, NEXT, "odd")  # the next pause begins
+    assert pauses.refusal(11, NEXT, "third") is None
+
+
+def test_endpoints_without_end() -> None:
+    """Paths may hold ids: what is remembered of them is bounded."""
+    pauses = Pauses(POLICY)
+    for number in range(1_000):
+        pauses.refused(0, TOKEN, f"/{number}")
+    assert len(pauses._odd) == 256

@@ -152,10 +152,10 @@ class TestNotSent:
     async def test_proxy_refuses(self) -> None:
         """A proxy that will not connect has passed nothing on."""
         async with (
-            RawServer(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n") as proxy,
+            RawServer(b"HTTP/1.1 502 No\r\nContent-Length: 0\r\n\r\n") as proxy,
             ClientSession(proxy=proxy.url()) as session,
         ):
-            with pytest.raises(NotSentError, match="the proxy answered 407"):
+            with pytest.raises(NotSentError, match=rf"the proxy 127\.0\.0\.1:{proxy.port} answered 502"):
                 await post(adapter(session=lambda: session), URL("https://api.example.com/"))
 
     async def test_trusted_certificate(self, tls: ssl.SSLContext, trusting: ssl.SSLContext) -> None:
@@ -225,10 +225,9 @@ class TestMalformed:
         "sent_back, status",
         [
             (b"220 smtp.example.com ESMTP\r\n\r\n", None),
-            (b"HTTP/1.1 200 OK\r\nX: " + b"a" * 20_000 + b"\r\n\r\n", None),
             (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope", 200),
         ],
-        ids=["not http", "endless header", "not gzip"],
+        ids=["not http", "not gzip"],
     )
     async def test_not_http(self, transport: AiohttpTransport, sent_back: bytes, status: int | None) -> None:
         """Something that answers, but not in HTTP, is reported as such."""

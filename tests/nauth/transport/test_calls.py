@@ -9,7 +9,7 @@ from yarl import URL
 
 from nauth.errors import NotSentError, OriginError, OutcomeUnknownError, VendorUnavailableError
 from nauth.transport.base import Request
-from nauth.transport.calls import Leaves, send, translate
+from nauth.transport.calls import ErrorClasses, send, translate
 from tests.support.transport import FakeTransport
 
 
@@ -21,7 +21,7 @@ class OwnNotSentError(OwnError, NotSentError):
     """A narrower leaf."""
 
 
-LEAVES: Leaves = {NotSentError: OwnNotSentError, VendorUnavailableError: OwnError}
+LEAVES: ErrorClasses = {NotSentError: OwnNotSentError, VendorUnavailableError: OwnError}
 
 
 def test_the_narrower_kind_wins() -> None:

@@ -5,21 +5,30 @@ from __future__ import annotations
 import asyncio
 import gc
 import warnings
+from collections.abc import Callable
+from functools import partial
 
 import aiohttp
 import pytest
 
+from nauth.transport.connectors import Use, lease_for
+from nauth.transport.network import Network
 from nauth.transport.sessions import LoopSessions
 from tests.support.http.vendor import Vendor, served
 
 
-def _make() -> aiohttp.ClientSession:
-    return aiohttp.ClientSession()
+def _make(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(connector=connector, connector_owner=False)
+
+
+def _sessions(make: Callable[[aiohttp.BaseConnector], aiohttp.ClientSession] = _make) -> LoopSessions:
+    """Return some over the connector that clients share by default."""
+    return LoopSessions(partial(lease_for, Use.REQUESTS, Network()), make)
 
 
 async def test_one_for_a_loop() -> None:
     """The running loop gets the same session every time, until it is closed."""
-    sessions = LoopSessions(_make)
+    sessions = _sessions()
     assert len(sessions) == 0
     first = sessions.here()
     assert sessions.here() is first
@@ -32,7 +41,7 @@ async def test_one_for_a_loop() -> None:
 
 async def test_closed_by_somebody_else() -> None:
     """A session that was closed behind our back is replaced."""
-    sessions = LoopSessions(_make)
+    sessions = _sessions()
     first = sessions.here()
     await first.close()
     second = sessions.here()
@@ -44,12 +53,12 @@ async def test_closed_by_somebody_else() -> None:
 def test_no_loop() -> None:
     """Outside a loop there is no session."""
     with pytest.raises(RuntimeError, match="no running event loop"):
-        LoopSessions(_make).here()
+        _sessions().here()
 
 
 def test_two_loops() -> None:
     """Each loop has its own; closing in one leaves the other's alone, and a dead loop's is forgotten."""
-    sessions = LoopSessions(_make)
+    sessions = _sessions()
     one, two = asyncio.new_event_loop(), asyncio.new_event_loop()
 
     async def here() -> aiohttp.ClientSession:
@@ -69,20 +78,20 @@ def test_two_loops() -> None:
 
 async def test_abandon_says_what_was_open() -> None:
     """Letting go tells whether a running loop was left with a session, once, and closes nothing by awaiting."""
-    sessions = LoopSessions(_make)
+    sessions = _sessions()
     assert not sessions.abandon()
     session = sessions.here()
     assert sessions.abandon()
     assert not sessions.abandon()
     assert session.closed
-    sessions = LoopSessions(_make)
+    sessions = _sessions()
     await sessions.here().close()
     assert not sessions.abandon()
 
 
 def test_abandon_after_the_loop() -> None:
     """A session whose loop has been closed gives no warning: its owner cannot close it any more."""
-    sessions = LoopSessions(_make)
+    sessions = _sessions()
     loop = asyncio.new_event_loop()
 
     async def here() -> None:
@@ -98,7 +107,7 @@ async def test_abandon_with_a_connection() -> None:
     complaints: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
     async with served(Vendor()) as url:
-        sessions = LoopSessions(_make)
+        sessions = _sessions()
         async with sessions.here().get(url) as response:
             await response.read()
         with warnings.catch_warnings(record=True) as caught:
@@ -117,7 +126,7 @@ async def test_abandoned_in_a_cycle() -> None:
 
     class Owner:
         def __init__(self, older: list[aiohttp.ClientSession]) -> None:
-            self.sessions = LoopSessions(older.pop)
+            self.sessions = _sessions(lambda _: older.pop())
             self.sessions.here()
             self.itself = self
 
@@ -126,7 +135,7 @@ async def test_abandoned_in_a_cycle() -> None:
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        Owner([_make()])  # what is older comes first
+        Owner([aiohttp.ClientSession()])  # what is older comes first
         gc.collect()
     assert left_open == [True]
     assert caught == []

@@ -23,6 +23,7 @@ from nauth.secret import Secret
 from nauth.stores.base import StoreKey
 from nauth.stores.memory import MemoryStore
 from nauth.token import RenewalPolicy, Token
+from nauth.transport.network import Network
 from tests.support.transport import FakeTransport
 
 __all__ = ["Issuer", "Seen", "Vendor", "client_of", "manager_of", "served"]
@@ -165,4 +166,7 @@ def client_of(
     options.setdefault("store", MemoryStore())
     options.setdefault("key", _key())
     options.setdefault("transport", FakeTransport())
-    return VendorClient(authenticator=issuer, base_url=base_url, headers=headers, **options)
+    network = Network(
+        **{name: options.pop(name) for name in ("session", "proxy", "ssl_context") if name in options}
+    )
+    return VendorClient(network=network, authenticator=issuer, base_url=base_url, headers=headers, **options)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import threading
 from collections.abc import AsyncGenerator
 
 from nauth.errors import ConfigurationError
+from nauth.forks import guard
 from nauth.stores.redis.clients import Source
 from nauth.stores.redis.executor import ScriptExecutor
 from nauth.stores.redis.subscription import Subscribers, Subscription
@@ -85,7 +85,7 @@ class LoopStates:
         self._source = source
         self._prefix = prefix
         self._timeout_s = timeout_s
-        self._guard = threading.Lock()
+        self._guard = guard()
         # a state holds its loop, so weak keys would never let go of either
         self._table: dict[asyncio.AbstractEventLoop, LoopState] = {}
         self._telling: LoopState | None = None
@@ -121,7 +121,8 @@ class LoopStates:
         with self._guard:
             state = self._table.pop(asyncio.get_running_loop(), None)
         if state is not None:
-            await asyncio.shield(own_task(state.aclose(), name="close RedisStore"))
+            closing = own_task(state.aclose(), name="nauth closing of RedisStore", at_risk=True)
+            await asyncio.shield(closing.task)
 
     def abandon(self) -> bool:
         """Let go of everything, from any thread; say whether something was left open."""

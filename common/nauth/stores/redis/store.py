@@ -98,6 +98,8 @@ class RedisStore:
     """
 
     persistent = True
+    queues = True
+    """See `TokenStore`."""
 
     def __init__(
         self,
@@ -151,9 +153,9 @@ class RedisStore:
         Raises:
             StoreError: Redis failed. A lease it may have given all the same is given back, or ends by itself.
         """
-        lease = _new_lease(key, ttl)
-        granted = await self._states.here().executor.claim(LEASE, _digest(key), lease.owner, _ms(ttl))
-        return lease if granted else None
+        owner = secrets.token_hex(16)
+        sent_s = await self._states.here().executor.claim(LEASE, _digest(key), owner, _ms(ttl))
+        return None if sent_s is None else RedisLease(key, owner, sent_s + ttl.total_seconds())
 
     async def extend(self, lease: Lease, ttl: timedelta) -> Lease:
         """Let a lease that is still ours hold for `ttl` from now.
@@ -162,11 +164,12 @@ class RedisStore:
             LeaseLostError: it is over, or somebody else has it.
             StoreError: Redis failed.
         """
-        longer, owner = _new_lease(lease.key, ttl), cast("RedisLease", lease).owner
-        executor = self._states.here().executor
-        if not await executor.claim(EXTEND, _digest(lease.key), longer.owner, _ms(ttl), owner):
+        owner, executor = secrets.token_hex(16), self._states.here().executor
+        old_owner = cast("RedisLease", lease).owner
+        sent_s = await executor.claim(EXTEND, _digest(lease.key), owner, _ms(ttl), old_owner)
+        if sent_s is None:
             raise LeaseLostError("the lease ended before it could be extended")
-        return longer
+        return RedisLease(lease.key, owner, sent_s + ttl.total_seconds())
 
     async def release(self, lease: Lease) -> None:
         """Give the lease back if it is still ours.
@@ -185,15 +188,20 @@ class RedisStore:
             LeaseLostError: the lease is over or the record has changed. Nothing was written.
             StoreError: Redis failed; the token may be stored or not.
         """
-        kept = max(lifetime_kept(token, self._refresh_lifetime) - age, _LEAST_KEPT)
+        lifetime, asked_s = lifetime_kept(token, self._refresh_lifetime), _monotonic() - age.total_seconds()
+
+        # the token ages while the commit waits for its turn
+        def old() -> timedelta:
+            return timedelta(seconds=_monotonic() - asked_s)
+
         outcome = await self._states.here().executor.ask(
             COMMIT,
             _digest(lease.key),
             cast("RedisLease", lease).owner,
             secrets.token_hex(16),
             expected_version,
-            age // _MICROSECOND,
-            _ms(kept),
+            lambda: old() // _MICROSECOND,
+            lambda: _ms(max(lifetime - old(), _LEAST_KEPT)),
             _access_digest(token),
             Secret(encode_token(token)),
             read=stamped,
@@ -204,8 +212,8 @@ class RedisStore:
             raise LeaseLostError("another client stored a token meanwhile")
         cast("RedisLease", lease).spent = True
         self._states.subscribers.commits += 1
-        version, old = outcome
-        return Record(token=token, version=version, age=old)
+        version, told_age = outcome
+        return Record(token=token, version=version, age=told_age)
 
     async def discard(self, key: StoreKey, token: Token) -> bool:
         """Delete the record if it still holds `token`'s access token; say whether it did.
@@ -240,10 +248,6 @@ class RedisStore:
     async def aclose(self) -> None:
         """End the running loop's subscription and close its client, if it is the store's. Used again, it reconnects."""
         await self._states.aclose()
-
-
-def _new_lease(key: StoreKey, ttl: timedelta) -> RedisLease:
-    return RedisLease(key, secrets.token_hex(16), _monotonic() + ttl.total_seconds())
 
 
 def _ms(duration: timedelta) -> int:

@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import logging
 import random
-import threading
 from contextvars import Context
 from typing import Any
 
 import attrs
 
 from nauth.clock import SystemClock
+from nauth.errors import StoreError
+from nauth.forks import guard
 from nauth.stores.base import Listener, Record, StoreKey, Unsubscribe
 from nauth.stores.listeners import Listeners
 from nauth.stores.redis.executor import ScriptExecutor
@@ -30,6 +31,10 @@ _SAFETY_S = 1.0
 """The same while there is one: a message may be lost without the connection breaking."""
 _CANCEL_S = 0.1
 """When to cancel the reader again: on Python 3.11 a client that has a `socket_timeout` may lose a cancellation."""
+_TRIES = 3
+"""How often the records that messages told of are read where that fails."""
+_PORTION = 512
+"""Most records that are asked for at once."""
 _FIRST_RETRY_S, _LAST_RETRY_S = 0.05, 5.0
 
 
@@ -49,7 +54,7 @@ class Subscribers:
 
     def __init__(self) -> None:
         self.commits = 0
-        self._guard = threading.Lock()
+        self._guard = guard()
         self._listeners = Listeners()
         self._topics: dict[str, _Topic] = {}
 
@@ -113,19 +118,23 @@ class Subscription:
         self._waiters: dict[str, set[asyncio.Future[bool]]] = {}
         self._reader: asyncio.Task[None] | None = None
         self._up = False
-        self._telling = False
+        self._is_teller = False
+        self._news: dict[str, bool] = {}  # digests of which a message told, and whether it told of a discard
+        self._telling: asyncio.Task[None] | None = None
 
     def serve(self) -> None:
         """Tell the subscribers from now on."""
-        if not self._telling:
-            self._telling = True
+        if not self._is_teller:
+            self._is_teller = True
             self._start()
             if self._up:
                 self._executor.own(self._catch_up())
 
     async def stop(self) -> None:
         """End the subscription."""
-        self._telling = False
+        self._is_teller = False
+        if self._telling is not None:
+            self._telling.cancel()
         while self._reader is not None and not self._reader.done():
             self._reader.cancel()
             await asyncio.wait([self._reader], timeout=_CANCEL_S)
@@ -201,6 +210,7 @@ class Subscription:
         pubsub = client.pubsub()
         try:
             async with asyncio.timeout(timeout_s):
+                await self._executor.prepare()
                 await pubsub.subscribe(self._executor.channel)
             while True:
                 _end_if_cancelled()
@@ -239,31 +249,59 @@ class Subscription:
             data = message["data"]
             what, _, digest = (data.decode() if isinstance(data, bytes) else data).partition(" ")
             self._wake(digest, changed=True)
-            if what != "released" and self._telling and self._subscribers.want(digest):
-                await self._relay(digest, gone=what == "discarded")
+            if what != "released" and self._is_teller and self._subscribers.want(digest):
+                self._news[digest] = what == "discarded" or self._news.get(digest, False)
+                if self._telling is None or self._telling.done():
+                    self._telling = self._executor.own(self._tell())
 
     async def _catch_up(self) -> None:
         with contextlib.suppress(Exception):  # the reader meets the same trouble and begins anew
             await self._sync()
 
     async def _sync(self) -> None:
-        for digest in self._subscribers.digests() if self._telling else ():
-            found = await self._executor.ask(LOAD, digest, read=loaded)
-            # no record is no news: Redis may have lost it, and the token is as good as before
-            if found is not None:
-                self._subscribers.found(digest, found)
+        digests = self._subscribers.digests() if self._is_teller else []
+        for some in _portions(digests):
+            for digest, found in zip(some, await self._load(some), strict=True):
+                # no record is no news: Redis may have lost it, and the token is as good as before
+                if isinstance(found, Loaded):
+                    self._subscribers.found(digest, found)
 
-    async def _relay(self, digest: str, *, gone: bool) -> None:
-        while True:
+    # --- the task that reads what the messages told of; meanwhile the reader hears more ---------------
+
+    async def _tell(self) -> None:
+        tries = 0
+        while self._is_teller and self._news:
+            some = _portions(list(self._news))[0]
+            news = {digest: self._news.pop(digest) for digest in some}
             commits = self._subscribers.commits
-            found = await self._executor.ask(LOAD, digest, read=loaded)
-            # a commit of our own that was answered meanwhile must not be forgotten again
-            if found is not None or commits == self._subscribers.commits:
-                break
-        if found is not None:
-            self._subscribers.tell(digest, found.record)
-        elif gone:
-            self._subscribers.tell(digest, None)
+            again: list[str] = []
+            failed: list[str] = []
+            for digest, found in zip(some, await self._load(some), strict=True):
+                if isinstance(found, Loaded):
+                    self._subscribers.tell(digest, found.record)
+                elif isinstance(found, StoreError):
+                    failed.append(digest)
+                elif commits != self._subscribers.commits:
+                    # a commit of our own that was answered meanwhile must not be forgotten again
+                    again.append(digest)
+                elif news[digest]:
+                    self._subscribers.tell(digest, None)
+            tries = tries + 1 if failed else 0
+            if (
+                0 < tries < _TRIES
+            ):  # else the record cannot be read, or the subscription finds the server's trouble, too
+                again += failed
+                await asyncio.sleep(random.uniform(0.5, 1.5) * _SAFETY_S)  # noqa: S311 - spreads load, guards nothing
+            for digest in again:
+                self._news[digest] = news[digest] or self._news.get(digest, False)
+
+    async def _load(self, digests: list[str]) -> list[Loaded | StoreError | None]:
+        return await self._executor.ask_all(LOAD, digests, read=loaded)
+
+
+def _portions(digests: list[str]) -> list[list[str]]:
+    """Split `digests`, so that other calls get their turn between two portions."""
+    return [digests[start : start + _PORTION] for start in range(0, len(digests), _PORTION)]
 
 
 def _end_if_cancelled() -> None:

@@ -79,6 +79,8 @@ class SQLiteStore:
     """
 
     persistent = True
+    queues = True
+    """See `TokenStore`."""
 
     def __init__(
         self,

@@ -221,8 +221,8 @@ async def test_a_lease_cancelled_in_the_tick_of_its_answer_is_given_back(direct:
     executor = direct._states.here().executor
     asking = asyncio.create_task(direct.lease(KEY, 60 * SECOND))
     await asyncio.sleep(0)
-    (inner,) = executor._tasks
-    inner.add_done_callback(lambda _: asking.cancel())
+    (call,) = executor._queue
+    call.outcome.add_done_callback(lambda _: asking.cancel())
     await asyncio.wait([asking])
     assert asking.cancelled()
     await _freed(direct)

@@ -75,17 +75,16 @@ async def test_a_commit_while_a_discard_is_looked_into(
         await put(store, made("a"))
         await until(lambda: heard)
         executor = store._states.here().executor
-        ask, commits = executor.ask, [made("b")]
+        ask_all, commits = executor.ask_all, [made("b")]
 
-        async def overtaken(script: Any, digest: str, *args: Any, read: Any) -> Any:
-            answer = await ask(script, digest, *args, read=read)
-            if script is LOAD and answer is None and commits and asyncio.current_task() is reader:
+        async def overtaken(script: Any, digests: list[str], *, read: Any) -> Any:
+            found = await ask_all(script, digests, read=read)
+            if None in found and commits:
                 taken = await lease(store)
                 await store.commit(taken, commits.pop(), expected_version=0, age=NOW)
-            return answer
+            return found
 
-        reader = store._states.here().subscription._reader
-        monkeypatch.setattr(executor, "ask", overtaken)
+        monkeypatch.setattr(executor, "ask_all", overtaken)
         assert await other.discard(KEY, made("a"))
         await until(lambda: len(heard) == 2)
         assert heard[-1] is not None

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
-from math import inf
 
 import attrs
 
 from naoauth.sandbox.switches import Switches
 from nauth.clock import Clock
+from nauth.testing.sessions import Session, TokenMemory
 
 __all__ = ["Code", "Granted", "Grants"]
 
@@ -24,26 +24,7 @@ class Code:
     redirect_uri: str
     challenge: str | None
     expires_at: float
-    family: _Family | None = None
-
-
-@attrs.define(eq=False)
-class _Family:
-    """All tokens that came from one consent."""
-
-    dead: bool = False
-
-
-@attrs.define(eq=False)
-class _Access:
-    family: _Family
-    expires_at: float
-
-
-@attrs.define(eq=False)
-class _Refresh:
-    family: _Family
-    spent: bool = False
+    family: Session | None = None
 
 
 @attrs.frozen
@@ -54,16 +35,13 @@ class Granted:
     refresh: str | None = attrs.field(repr=False)
 
 
-class Grants:
-    """Keep the grants; the switches decide how. All times are the clock's wall seconds."""
+class Grants(TokenMemory[Session]):
+    """Keep grants as the switches say. Everything that came from one consent is one session."""
 
     def __init__(self, switches: Switches, clock: Clock) -> None:
-        self.reuses: int = 0
+        super().__init__(clock)
         self._switches = switches
-        self._clock = clock
         self._codes: dict[str, Code] = {}
-        self._accesses: dict[str, _Access] = {}
-        self._refreshes: dict[str, _Refresh] = {}
 
     def new_code(self, redirect_uri: str, challenge: str | None) -> str:
         """Return a code for a person who has just consented."""
@@ -72,8 +50,8 @@ class Grants:
         return code
 
     def seed(self) -> str | None:
-        """Return the refresh token of an earlier consent; None if the switches allow no refresh tokens."""
-        return None if self._switches.oauth_refresh == "none" else self._new_refresh(_Family())
+        """Return the refresh token of an earlier consent; None where there are no refresh tokens."""
+        return None if self._switches.oauth_refresh == "none" else self._new_refresh(Session())
 
     def exchange(self, code: str, redirect_uri: str, verifier: str | None) -> Granted | None:
         """Exchange a code; None if it is refused. A code seen twice ends its tokens (RFC 6749 section 4.1.2)."""
@@ -81,24 +59,24 @@ class Grants:
         if known is None or known.redirect_uri != redirect_uri or self._clock.wall() >= known.expires_at:
             return None
         if known.family is not None:
-            known.family.dead = True
+            known.family.end()
             return None
         if known.challenge is not None and (verifier is None or _s256(verifier) != known.challenge):
             return None
-        known.family = _Family()
+        known.family = Session()
         refresh = None if self._switches.oauth_refresh == "none" else self._new_refresh(known.family)
         return Granted(self._new_access(known.family), refresh)
 
     def refresh(self, token: str) -> Granted | None:
         """Exchange a refresh token; None if it is refused. A spent one ends all tokens of its consent."""
         known = self._refreshes.get(token)
-        if known is None or known.family.dead:
+        if known is None or not known.session.refreshable:
             return None
         if known.spent:
             self.reuses += 1
-            known.family.dead = True
+            known.session.end()
             return None
-        access = self._new_access(known.family)
+        access = self._new_access(known.session)
         match self._switches.oauth_refresh:
             case "kept":
                 return Granted(access, token)
@@ -106,46 +84,26 @@ class Grants:
                 return Granted(access, None)
             case _:
                 known.spent = True
-                return Granted(access, self._new_refresh(known.family))
+                return Granted(access, self._new_refresh(known.session))
 
     def revoke(self, token: str) -> None:
         """Revoke a token; with a refresh token all tokens of its consent end (RFC 7009 section 2.1)."""
         refresh, access = self._refreshes.get(token), self._accesses.get(token)
         if refresh is not None:
-            refresh.family.dead = True
+            refresh.session.end()
         if access is not None:
-            access.expires_at = -inf
+            access.kill()
 
-    def live(self, token: str) -> bool:
-        """Tell whether an access token is accepted now."""
-        known = self._accesses.get(token)
-        return known is not None and not known.family.dead and self._clock.wall() < known.expires_at
-
-    def live_tokens(self) -> int:
-        """Count the access tokens that work now."""
-        return sum(map(self.live, self._accesses))
-
-    def kill_all(self, *, kill_refresh: bool) -> None:
-        """End every access token, and with `kill_refresh` the refresh tokens too."""
-        for access in self._accesses.values():
-            access.expires_at = -inf
-            access.family.dead = access.family.dead or kill_refresh
-        if kill_refresh:
-            for refresh in self._refreshes.values():
-                refresh.family.dead = True
-
-    def _new_access(self, family: _Family) -> str:
+    def _new_access(self, session: Session) -> str:
         life = self._switches.oauth_life
         token = secrets.token_hex(32)
-        # a lifetime that the response does not state still ends
-        self._accesses[token] = _Access(
-            family, self._clock.wall() + (7200.0 if life is None else life.total_seconds())
-        )
+        # a life that is not stated has an end, too
+        self.add_access(token, session, 7200.0 if life is None else life.total_seconds())
         return token
 
-    def _new_refresh(self, family: _Family) -> str:
+    def _new_refresh(self, session: Session) -> str:
         token = secrets.token_hex(32)
-        self._refreshes[token] = _Refresh(family)
+        self.add_refresh(token, session)
         return token
 
 

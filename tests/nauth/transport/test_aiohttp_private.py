@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import ssl
 from pathlib import Path
@@ -16,7 +17,9 @@ from nauth.transport.aiohttp_private import (
     close_now,
     connector_tls,
     seekable,
+    session_loop,
     session_middlewares,
+    session_proxy,
 )
 
 
@@ -110,3 +113,12 @@ async def test_a_connector_is_closed_without_waiting() -> None:
     connector = TCPConnector()
     close_now(connector)
     assert connector.closed
+
+
+async def test_the_proxy_and_the_loop_of_a_session() -> None:
+    """What `ClientSession(proxy=...)` was given is read back; the loop is the one that it was made in."""
+    async with ClientSession(proxy="http://p:3128") as session:
+        assert session_proxy(session) == ("http://p:3128", None)
+        assert session_loop(session) is asyncio.get_running_loop()
+    async with ClientSession() as session:
+        assert session_proxy(session) == (None, None)

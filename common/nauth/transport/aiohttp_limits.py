@@ -1,0 +1,73 @@
+"""What aiohttp itself does not bound, or not as token calls need it: headers, interim responses, kept connections."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import ClientRequest, ClientResponse
+from aiohttp.client_reqrep import ConnectionKey
+from aiohttp.connector import Connection
+from aiohttp.hdrs import CONNECTION
+from aiohttp.http_exceptions import BadHttpMessage
+
+__all__ = ["FIELD_SIZE", "INTERIM", "BoundedResponse", "TokenRequest", "TooManyInterimResponses"]
+
+FIELD_SIZE = 65_536
+"""Bytes that one response header, or the status line, may take. aiohttp's 8,190 are too few for some gateways' cookies."""
+
+INTERIM = 1_000
+"""Interim responses (103 Early Hints, 102 Processing) read before the final one: a server may send one each second."""
+
+
+class TooManyInterimResponses(BadHttpMessage):
+    """The server goes on sending interim responses."""
+
+    def __init__(self) -> None:
+        super().__init__(f"more than {INTERIM} interim responses")
+
+
+class BoundedResponse(ClientResponse):
+    """A response before which no endless row of interim responses is read."""
+
+    async def start(self, connection: Connection) -> ClientResponse:
+        """Read the head of the response.
+
+        Raises:
+            aiohttp.ClientResponseError: it is no HTTP, or does not come for interim responses.
+        """
+        protocol, seen = connection.protocol, 0
+        assert protocol is not None  # noqa: S101 - the connection was made a moment ago
+        read = protocol.read
+
+        async def counted() -> Any:
+            nonlocal seen
+            seen += 1
+            if seen > INTERIM + 1:
+                raise TooManyInterimResponses
+            return await read()
+
+        protocol.read = counted  # type: ignore[method-assign]  # aiohttp has no setting for it
+        try:
+            return await super().start(connection)
+        finally:
+            del protocol.read
+
+
+class TokenRequest(ClientRequest):
+    """A request on a connection that carries nothing else, also where the connector keeps connections.
+
+    One that was kept, and that the server has just closed, would leave open whether the request was seen.
+    """
+
+    @property
+    def connection_key(self) -> ConnectionKey:
+        """A key of no connection that the pool has kept."""
+        key = super().connection_key
+        return key._replace(proxy_headers_hash=hash(("token call", key.proxy_headers_hash)))
+
+    async def send(self, conn: Connection) -> ClientResponse:
+        """Send, and let the connection be closed afterwards."""
+        assert conn.protocol is not None  # noqa: S101 - the connection was made a moment ago
+        conn.protocol.force_close()
+        self.headers.setdefault(CONNECTION, "close")
+        return await super().send(conn)
