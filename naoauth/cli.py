@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from typing import cast
 
 from naoauth.client import NaoClient
 from naoauth.config import POLICY
 from naoauth.credentials import NaoOAuth
 from naoauth.demo import NaoStory
 from naoauth.sandbox import NaoSandbox
+from naoauth.sandbox.switches import SwitchOptions
+from nauth.cli.output import shown
 from nauth.cli.vendor import Ask, Vendor
 from nauth.token import Token
 
@@ -17,9 +20,9 @@ __all__ = ["VENDOR"]
 
 
 @asynccontextmanager
-async def _sandbox(port: int) -> AsyncGenerator[Mapping[str, str]]:
+async def _sandbox(port: int, switches: Mapping[str, str]) -> AsyncGenerator[Mapping[str, str]]:
     """Run the sandbox; yield the variables that `NaoClient()` reads. The password is invented, so it may be shown."""
-    async with NaoSandbox(port=port) as sandbox:
+    async with NaoSandbox(port=port, **cast("SwitchOptions", switches)) as sandbox:
         account = sandbox.credentials
         yield {
             "NAO_BASE_URL": sandbox.base_url,
@@ -28,9 +31,8 @@ async def _sandbox(port: int) -> AsyncGenerator[Mapping[str, str]]:
         }
 
 
-async def _check() -> Mapping[str, object]:
-    async with NaoClient() as client:
-        page = await client.check()
+async def _check(client: NaoClient) -> Mapping[str, object]:
+    page = await client.check()
     total = page.pagination.records
     return {"sites": "not stated" if total is None else total, "on_this_page": len(page.sites)}
 
@@ -41,6 +43,10 @@ async def _login(ask: Ask, provider: str | None) -> Token:  # noqa: ARG001 - `Lo
         return await client.exchange(await ask(client.authorization_url()))
 
 
+def _settings() -> Mapping[str, str]:
+    return shown("NAO_EMAIL")
+
+
 VENDOR = Vendor(
     title="NAO Cloud",
     client=NaoClient,
@@ -49,4 +55,7 @@ VENDOR = Vendor(
     sandbox=_sandbox,
     story=NaoStory,
     login=_login,
+    settings=_settings,
+    single_session=False,
+    port=8734,
 )

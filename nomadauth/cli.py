@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import cast
 
+from nauth.cli.output import shown
 from nauth.cli.vendor import Ask, Vendor
 from nauth.clock import SystemClock
 from nauth.environment import EnvironmentReader
@@ -17,15 +19,16 @@ from nomadauth.credentials import NomadSSO
 from nomadauth.demo import NomadStory
 from nomadauth.lifetime import expiry_of
 from nomadauth.sandbox import NomadSandbox
+from nomadauth.sandbox.switches import SwitchOptions
 from nomadauth.sso import sso_login_url
 
 __all__ = ["VENDOR"]
 
 
 @asynccontextmanager
-async def _sandbox(port: int) -> AsyncGenerator[Mapping[str, str]]:
+async def _sandbox(port: int, switches: Mapping[str, str]) -> AsyncGenerator[Mapping[str, str]]:
     """Run the sandbox; yield the variables that `NomadClient()` reads. The password is invented."""
-    async with NomadSandbox(port=port) as sandbox:
+    async with NomadSandbox(port=port, **cast("SwitchOptions", switches)) as sandbox:
         yield {
             "NOMAD_MEDIA_BASE_URL": sandbox.base_url,
             "NOMAD_MEDIA_USERNAME": sandbox.credentials.username,
@@ -34,9 +37,8 @@ async def _sandbox(port: int) -> AsyncGenerator[Mapping[str, str]]:
         }
 
 
-async def _check() -> Mapping[str, object]:
-    async with NomadClient() as client:
-        answer = await client.check()
+async def _check(client: NomadClient) -> Mapping[str, object]:
+    answer = await client.check()
     return {"asked": answer.endpoint} | ({} if answer.message is None else {"message": answer.message})
 
 
@@ -67,6 +69,10 @@ async def _login(ask: Ask, provider: str | None) -> Token:
     )
 
 
+def _settings() -> Mapping[str, str]:
+    return shown("NOMAD_MEDIA_USERNAME", "NOMAD_MEDIA_APPLICATION_ID")
+
+
 VENDOR = Vendor(
     title="Nomad Media",
     client=NomadClient,
@@ -77,4 +83,6 @@ VENDOR = Vendor(
     revoke=_log_out,
     login=_login,
     providers=True,
+    settings=_settings,
+    port=8731,
 )

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from typing import cast
 
 import attrs
 
+from nauth.cli.output import shown
 from nauth.cli.vendor import Vendor
+from nauth.environment import EnvironmentReader
 from nombaauth.client import NombaClient
 from nombaauth.config import POLICY
 from nombaauth.demo import NombaStory
 from nombaauth.sandbox import NombaSandbox
+from nombaauth.sandbox.switches import SwitchOptions
 
 __all__ = ["VENDOR"]
 
 
 @asynccontextmanager
-async def _sandbox(port: int) -> AsyncGenerator[Mapping[str, str]]:
+async def _sandbox(port: int, switches: Mapping[str, str]) -> AsyncGenerator[Mapping[str, str]]:
     """Run the sandbox; yield the variables that `NombaClient()` reads. The secret is invented, so it may be shown."""
-    async with NombaSandbox(port=port) as sandbox:
+    async with NombaSandbox(port=port, **cast("SwitchOptions", switches)) as sandbox:
         yield {
             "NOMBA_BASE_URL": sandbox.base_url,
             "NOMBA_CLIENT_ID": sandbox.credentials.client_id,
@@ -28,15 +32,20 @@ async def _sandbox(port: int) -> AsyncGenerator[Mapping[str, str]]:
         }
 
 
-async def _check() -> Mapping[str, object]:
-    async with NombaClient() as client:
-        return attrs.asdict(await client.check(), recurse=False)
+async def _check(client: NombaClient) -> Mapping[str, object]:
+    return attrs.asdict(await client.check(), recurse=False)
 
 
 async def _revoke() -> None:
     async with NombaClient() as client:
         await client.token()
         await client.revoke()
+
+
+def _settings() -> Mapping[str, str]:
+    return {"environment": EnvironmentReader().optional("NOMBA_ENVIRONMENT") or "by address"} | shown(
+        "NOMBA_ACCOUNT_ID", "NOMBA_CLIENT_ID"
+    )
 
 
 VENDOR = Vendor(
@@ -47,4 +56,6 @@ VENDOR = Vendor(
     sandbox=_sandbox,
     story=NombaStory,
     revoke=_revoke,
+    settings=_settings,
+    port=8732,
 )

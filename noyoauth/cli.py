@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from typing import cast
 
+from nauth.cli.output import shown
 from nauth.cli.vendor import Vendor
 from noyoauth.client import NoyoClient
 from noyoauth.config import POLICY
 from noyoauth.demo import NoyoStory
 from noyoauth.sandbox import NoyoSandbox
+from noyoauth.sandbox.switches import SwitchOptions
 
 __all__ = ["VENDOR"]
 
 
 @asynccontextmanager
-async def _sandbox(port: int) -> AsyncGenerator[Mapping[str, str]]:
+async def _sandbox(port: int, switches: Mapping[str, str]) -> AsyncGenerator[Mapping[str, str]]:
     """Run the sandbox; yield the variables that `NoyoClient()` reads. The secret is invented, so it may be shown."""
-    async with NoyoSandbox(port=port) as sandbox:
+    async with NoyoSandbox(port=port, **cast("SwitchOptions", switches)) as sandbox:
         yield {
             "NOYO_BASE_URL": sandbox.base_url,
             "NOYO_CLIENT_ID": sandbox.credentials.client_id,
@@ -25,13 +28,23 @@ async def _sandbox(port: int) -> AsyncGenerator[Mapping[str, str]]:
         }
 
 
-async def _check() -> Mapping[str, object]:
-    async with NoyoClient() as client:
-        page = await client.check()
+async def _check(client: NoyoClient) -> Mapping[str, object]:
+    page = await client.check()
     total = page.meta.total_records
     return {"groups": "not stated" if total is None else total, "on_this_page": len(page.response)}
 
 
+def _settings() -> Mapping[str, str]:
+    return shown("NOYO_ENVIRONMENT", whole=True) | shown("NOYO_CLIENT_ID")
+
+
 VENDOR = Vendor(
-    title="Noyo", client=NoyoClient, policy=POLICY, check=_check, sandbox=_sandbox, story=NoyoStory
+    title="Noyo",
+    client=NoyoClient,
+    policy=POLICY,
+    check=_check,
+    sandbox=_sandbox,
+    story=NoyoStory,
+    settings=_settings,
+    port=8733,
 )

@@ -4,6 +4,8 @@ Stable are the names in `__all__` of this package, of `nauth.stores`, `nauth.oau
 packages. Everything else may change in any release.
 """
 
+from typing import TYPE_CHECKING
+
 from nauth.authenticator import Authenticator
 from nauth.bearer.aiohttp import BearerAuth
 from nauth.clock import Clock, SystemClock
@@ -45,6 +47,9 @@ from nauth.secret import Secret
 from nauth.stores.base import StoreKey, TokenStore
 from nauth.stores.memory import MemoryStore
 from nauth.token import RenewalPolicy, Token, TokenState
+
+__version__: str
+"""The version of the distribution."""
 
 __all__ = [
     "Authenticator",
@@ -89,4 +94,15 @@ __all__ = [
     "TokenStore",
     "TokenUnchangedError",
     "VendorUnavailableError",
+    "__version__",
 ]
+
+
+if not TYPE_CHECKING:  # else a type checker would take any name for one of ours
+
+    def __getattr__(name: str) -> str:
+        if name != "__version__":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib.metadata import version  # noqa: PLC0415 - slow, and rarely asked for
+
+        return version("nauth")

@@ -103,6 +103,7 @@ class VendorClient:
         clock = clock or SystemClock()
         if store is None:
             store = store_for_client(key.vendor, clock=clock, may_persist=may_persist)
+        self._authenticator = authenticator
         self._manager = TokenManager(
             authenticator, key=key, store=store, policy=policy, clock=clock, observer=observer
         )
@@ -179,6 +180,35 @@ class VendorClient:
         if self._httpx_auth is None:
             self._httpx_auth = self._make_httpx_auth()
         return self._httpx_auth
+
+    @property
+    def base_url(self) -> URL:
+        """Where relative request paths go."""
+        return self._base_url
+
+    @property
+    def key(self) -> StoreKey:
+        """Whose token this is, as a store names it. No secret."""
+        return self._manager.key
+
+    @property
+    def store(self) -> TokenStore:
+        """Where the token is shared."""
+        return self._manager.store
+
+    @property
+    def renewable(self) -> bool:
+        """Whether the client signs in to get a token; false for a credential that is sent as it is."""
+        return self._manager.renewable
+
+    async def revoke_given(self, token: Token) -> None:
+        """Revoke `token`, which need not be this client's, at the vendor. Signs in to nothing and forgets nothing.
+
+        Raises:
+            ConfigurationError: this vendor offers no way to revoke.
+            NauthError: the token may still be valid.
+        """
+        await self._authenticator.revoke(token)
 
     @property
     def current(self) -> Token | None:

@@ -23,11 +23,13 @@ _USAGE = 2
 @pytest.mark.parametrize(
     "command, shows",
     [
-        (("check", "nomba"), set()),
-        (("token", "nomba"), set()),
-        (("token", "nomba", "--show"), {"stdout", "output"}),
+        (("check", "nomba", "--sign-in", "-v"), set()),
+        (("token", "nomba", "--sign-in"), set()),
+        (("token", "nomba", "--show", "--sign-in"), {"stdout", "output"}),
+        (("check", "nomba", "--sign-in", "--json"), set()),
+        (("token", "nomba", "--header", "--sign-in"), {"stdout", "output"}),
     ],
-    ids=["check", "token", "show"],
+    ids=["check", "token", "show", "json", "header"],
 )
 @pytest.mark.parametrize("wrong", [False, True], ids=["good", "wrong"])
 def test_a_command_prints_no_secret(
@@ -72,6 +74,8 @@ def test_the_demonstration_prints_no_secret() -> None:
         ("login", _CANARY),
         ("revoke", _CANARY),
         ("sandbox", _CANARY),
+        ("sandbox", "nomba", "--switch", _CANARY),
+        ("exec", _CANARY, "--", "true"),
         ("demo", "--vendor", _CANARY),
         ("login", "nomba", "--provider", _CANARY),
         ("login", "nao", "--provider", _CANARY),

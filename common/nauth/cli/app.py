@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from importlib.metadata import version
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, TypeAlias
 
 import typer
 
+from nauth.cli.access import ask_before_sign_in, opened, would_disturb
 from nauth.cli.demo.run import demonstrate
-from nauth.cli.output import print_record, print_token, show_secrets
+from nauth.cli.output import print_json, print_pairs, print_record, print_token, show_secrets, token_facts
 from nauth.cli.registry import VENDORS
 from nauth.cli.runner import run
 from nauth.cli.secret_input import read_secret_line
+from nauth.cli.status import status_lines
+from nauth.cli.vendor import Vendor
+from nauth.client import VendorClient
 from nauth.clock import SystemClock
+from nauth.errors import ConfigurationError
 from nauth.secret import Secret
+from nauth.token import Token
 
 __all__ = ["app"]
 
 app: typer.Typer = typer.Typer(
     help="Sign a service in to its vendors, and see what it takes.",
-    add_completion=False,
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     # typer's tracebacks print local variables, which may hold secrets
     pretty_exceptions_enable=False,
 )
@@ -38,9 +49,15 @@ def _all_known(names: list[str]) -> list[str]:
     return list(dict.fromkeys(map(_known, names)))
 
 
-VendorName = Annotated[
+VendorName: TypeAlias = Annotated[
     str, typer.Argument(metavar="VENDOR", callback=_known, help=f"One of: {', '.join(VENDORS)}.")
 ]
+SignIn: TypeAlias = Annotated[
+    bool,
+    typer.Option("--sign-in", help="Sign in without asking, even if that ends a running service's session."),
+]
+AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, errors too.")]
+Timeout: TypeAlias = Annotated[float, typer.Option(min=0.1, help="Give up after so many seconds.")]
 
 
 def _print_version(asked: bool) -> None:
@@ -79,43 +96,147 @@ def demo(
 
 
 @app.command()
-def check(vendor: VendorName) -> None:
-    """Make the vendor's simplest authenticated call with the environment's credentials, and print the response."""
-    entry = VENDORS[vendor]()
+def status(as_json: AsJson = False, timeout: Timeout = 30) -> None:
+    """Show the records of the store that NAUTH_STORE names, without signing in, renewing or writing anything.
+
+    A Redis store shows those of the vendors whose credentials are in the environment.
+    """
 
     async def call() -> int:
-        answer = await entry.check()
-        typer.echo(f"{entry.title} answered: the credentials work")
-        print_record(answer)
+        lines = await status_lines({name: load() for name, load in VENDORS.items()})
+        if as_json:
+            print_json([line.as_json() for line in lines])
+        elif not lines:
+            typer.echo("the store holds no token")
+        for line in lines if not as_json else ():
+            typer.echo(f"{line.vendor} at {line.address}")
+            print_pairs(line.as_text())
         return 0
 
-    raise typer.Exit(run(call))
+    raise typer.Exit(run(call, timeout_s=timeout, waiting_for="the store", as_json=as_json))
 
 
 @app.command()
-def token(
+def check(
+    vendor: VendorName,
+    sign_in: SignIn = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Print the vendor's response, too.")
+    ] = False,
+    as_json: AsJson = False,
+    timeout: Timeout = 60,
+) -> None:
+    """Make the vendor's simplest authenticated call with the environment's credentials, and say whether they work.
+
+    Where NAUTH_STORE is set as for the service, this uses the service's token. Where it is not, and the vendor keeps one
+    session for each credential, it asks before it signs in.
+    """
+    entry = VENDORS[vendor]()
+    _agree(entry, vendor, sign_in=sign_in, as_json=as_json, timeout_s=timeout)
+
+    async def call() -> int:
+        async with opened(entry) as (client, clock):
+            response = await entry.check(client)
+            token = await client.token()
+            address = str(client.base_url) if isinstance(client, VendorClient) else None
+            facts: Mapping[str, str] = {
+                **({} if address is None else {"address": address}),
+                **entry.settings(),
+                **token_facts(token, entry.policy, lifetime_unknown="endless"),
+                "clock difference": str(clock),
+            }
+        if as_json:
+            answer = {"response": dict(response)} if verbose else {}
+            print_json(
+                {"vendor": vendor, "works": True, **{_key(name): facts[name] for name in facts}, **answer}
+            )
+            return 0
+        typer.echo(f"{entry.title} answered: the credentials work")
+        print_pairs(facts)
+        if verbose:
+            typer.echo("the response:")
+            print_record(response)
+        return 0
+
+    raise typer.Exit(run(call, timeout_s=timeout, waiting_for=entry.title, as_json=as_json))
+
+
+@app.command()
+def token(  # noqa: PLR0917 - options of a command
     vendor: VendorName,
     show: Annotated[
         bool,
         typer.Option("--show", help="Print the token itself to stdout, and nothing else there."),
     ] = False,
+    header: Annotated[
+        bool,
+        typer.Option("--header", help="Print the header that carries it to stdout, and nothing else there."),
+    ] = False,
+    sign_in: SignIn = False,
+    as_json: AsJson = False,
+    timeout: Timeout = 60,
 ) -> None:
-    """Sign in, and print the token's state, lifetime and expiry.
+    """Get a token, and print its state, lifetime and expiry.
 
-    Where a vendor keeps a single session for each key, signing in here ends the session of a running service, which
-    will sign in again at its next call.
+    Uses the service's token, or asks before it signs in, as `nauth check` does.
     """
     entry = VENDORS[vendor]()
+    _agree(entry, vendor, sign_in=sign_in, as_json=as_json, timeout_s=timeout)
 
     async def call() -> int:
-        async with entry.client() as client:
+        async with opened(entry) as (client, _):
             got = await client.token()
-        print_token(got, entry.policy, lifetime_unknown="endless", err=show)
-        if show:
+        if as_json:
+            facts = token_facts(got, entry.policy, lifetime_unknown="endless")
+            secret = {"access_token": got.access_token.reveal()} if show else {}
+            secret |= {"authorization": got.authorization} if header else {}
+            print_json({"vendor": vendor, **{_key(name): facts[name] for name in facts}, **secret})
+            return 0
+        print_token(got, entry.policy, lifetime_unknown="endless", err=show or header)
+        if header:
+            typer.echo(f"Authorization: {got.authorization}")
+        elif show:
             show_secrets(got, refresh=False)
         return 0
 
-    raise typer.Exit(run(call))
+    raise typer.Exit(run(call, timeout_s=timeout, waiting_for=entry.title, as_json=as_json))
+
+
+@app.command(name="exec", context_settings={"ignore_unknown_options": True})
+def exec_command(
+    vendor: VendorName,
+    command: Annotated[list[str], typer.Argument(help="The command and its arguments, after --.")],
+    sign_in: SignIn = False,
+    timeout: Timeout = 60,
+) -> None:
+    """Run a command with a token in its environment: NAUTH_ACCESS_TOKEN, and NAUTH_AUTHORIZATION for the header.
+
+    Uses the service's token, or asks before it signs in, as `nauth check` does. Ends with the command's exit code. The
+    token is not renewed while the command runs.
+    """
+    entry = VENDORS[vendor]()
+    _agree(entry, vendor, sign_in=sign_in, as_json=False, timeout_s=timeout)
+    got: list[Token] = []
+
+    async def call() -> int:
+        async with opened(entry) as (client, _):
+            got.append(await client.token())
+        return 0
+
+    code = run(call, timeout_s=timeout, waiting_for=entry.title)
+    if code:
+        raise typer.Exit(code)
+    environment = os.environ | {
+        "NAUTH_ACCESS_TOKEN": got[0].access_token.reveal(),
+        "NAUTH_AUTHORIZATION": got[0].authorization,
+    }
+    try:
+        done = subprocess.run(command, env=environment, check=False)  # noqa: S603 - what the caller asked for
+    except OSError:
+        # not quoted: the words may hold a secret
+        typer.echo("nauth: the command cannot be run; check its name and permissions", err=True)
+        raise typer.Exit(127) from None
+    raise typer.Exit(done.returncode if done.returncode >= 0 else 128 - done.returncode)
 
 
 @app.command()
@@ -162,11 +283,22 @@ def login(
 
 
 @app.command()
-def revoke(vendor: VendorName) -> None:
+def revoke(
+    vendor: VendorName,
+    token_stdin: Annotated[
+        bool,
+        typer.Option(
+            "--token-stdin", help="Revoke the token read from stdin (not shown), and sign in to nothing."
+        ),
+    ] = False,
+    as_json: AsJson = False,
+    timeout: Timeout = 60,
+) -> None:
     """Sign in and revoke the token (Nomad Media: log out) at once.
 
-    A new process holds no token of an older one. Where a vendor keeps a single session for each key, signing in ends
-    the older session, so that afterwards no token of this key is left alive.
+    With NAUTH_STORE set as for the service, its token is revoked. Otherwise a new process holds no token of an older
+    one; where a vendor keeps a single session for each key, signing in ends the older session, so that afterwards no
+    token of this key is left alive.
     """
     entry = VENDORS[vendor]()
     end = entry.revoke
@@ -177,30 +309,108 @@ def revoke(vendor: VendorName) -> None:
         )
 
     async def call() -> int:
-        await end()
-        typer.echo(f"signed in to {entry.title} and revoked the token; the next call signs in anew")
+        if token_stdin:
+            await _revoke_given(entry)
+            done = f"revoked the given token at {entry.title}"
+        else:
+            await end()
+            done = f"signed in to {entry.title} and revoked the token; the next call signs in anew"
+        if as_json:
+            print_json({"vendor": vendor, "revoked": True})
+        else:
+            typer.echo(done)
         return 0
 
-    raise typer.Exit(run(call))
+    raise typer.Exit(run(call, timeout_s=timeout, waiting_for=entry.title, as_json=as_json))
+
+
+async def _revoke_given(entry: Vendor) -> None:
+    given = await read_secret_line()
+    if not given.sendable:
+        raise ConfigurationError("there is no token on stdin: nauth revoke VENDOR --token-stdin < file")
+    async with opened(entry) as (client, _):
+        assert isinstance(client, VendorClient)  # noqa: S101 - those that revoke are
+        await client.revoke_given(Token(access_token=given))
 
 
 @app.command()
 def sandbox(
-    vendor: VendorName,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any.")] = 0,
+    vendor: Annotated[
+        list[str], typer.Argument(metavar="VENDOR...", help=f"One or several of: {', '.join(VENDORS)}.")
+    ],
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="Port to listen on, with one vendor; 0: any. Else each has its own."
+        ),
+    ] = None,
+    switch: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Behave otherwise, as the sandbox's page says; repeatable."),
+    ] = None,
+    env_file: Annotated[
+        Path | None, typer.Option(help="Write the variables to this file, for a tool that reads such files.")
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Run a local test server that behaves like the vendor, and print the environment that points a client at it."""
-    entry = VENDORS[vendor]()
+    """Run local test servers that behave like the vendors, and print the environment that points a client at them."""
+    names = _all_known(vendor)
+    if port is not None and len(names) > 1:
+        raise typer.BadParameter("--port is for one vendor; several listen on ports of their own")
+    switches = _switches(switch or [])
 
     async def serve() -> int:
-        async with entry.sandbox(port) as environment:
-            for name, value in environment.items():
+        async with AsyncExitStack() as stack:
+            environment: dict[str, str] = {}
+            for name in names:
+                entry = VENDORS[name]()
+                made = entry.sandbox(entry.port if port is None else port, switches)
+                environment |= await stack.enter_async_context(made)
+            if env_file is not None:
+                _write_private(env_file, "".join(f"{name}={value}\n" for name, value in environment.items()))
+            if as_json:
+                print_json(environment)
+            for name, value in environment.items() if not as_json else ():
                 typer.echo(f"export {name}='{value}'")
-            typer.echo(f"{entry.title}'s sandbox is running; Ctrl-C ends it", err=True)
+            titles = " and ".join(VENDORS[name]().title for name in names)
+            typer.echo(f"{titles}'s sandbox is running; Ctrl-C ends it", err=True)
             while True:
                 await SystemClock().sleep(3600)
 
     raise typer.Exit(run(serve))
+
+
+def _switches(given: list[str]) -> Mapping[str, str]:
+    pairs = [one.partition("=") for one in given]
+    if not all(name and value for name, _, value in pairs):
+        raise typer.BadParameter("--switch takes NAME=VALUE, such as --switch second_issue=keeps_first")
+    return {name: value for name, _, value in pairs}
+
+
+def _write_private(path: Path, text: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+
+
+def _agree(entry: Vendor, name: str, *, sign_in: bool, as_json: bool, timeout_s: float) -> None:
+    """Make sure that no running service loses its session unasked."""
+    if sign_in:
+        return
+    found: list[bool] = []
+
+    async def look() -> int:
+        found.append(await would_disturb(entry))
+        return 0
+
+    code = run(look, timeout_s=timeout_s, as_json=as_json)
+    if code:
+        raise typer.Exit(code)
+    if found[0]:
+        ask_before_sign_in(entry, name)
+
+
+def _key(name: str) -> str:
+    return name.replace(" ", "_")
 
 
 def _those(ability: str) -> str:

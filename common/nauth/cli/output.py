@@ -2,18 +2,88 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import typer
+from rich.console import Console
 
 from nauth.clock import SystemClock
+from nauth.environment import EnvironmentReader
 from nauth.manager.held_token import held
 from nauth.redact import clean
 from nauth.token import RenewalPolicy, Token, TokenState
 
-__all__ = ["print_pairs", "print_record", "print_token", "show_secrets"]
+__all__ = [
+    "print_error",
+    "print_json",
+    "print_pairs",
+    "print_record",
+    "print_token",
+    "show_secrets",
+    "shown",
+    "token_facts",
+]
+
+_SHORT = 4
+_LONG_ENOUGH = 12
+"""Characters of an id, at least, for its ends to be shown."""
+
+
+def shown(*names: str, whole: bool = False) -> dict[str, str]:
+    """Return the variables of the environment that are set, by a name for people; ids are masked unless `whole`.
+
+    An id is no secret, but two ids in two places on the screen are told apart by their ends as well.
+    """
+    reader = EnvironmentReader()
+    found = {name: reader.optional(name) for name in names}
+    return {
+        name.partition("_")[2].lower().replace("_", " "): clean(value) or "-" if whole else _masked(value)
+        for name, value in found.items()
+        if value is not None
+    }
+
+
+def _masked(text: str) -> str:
+    if len(text) < _LONG_ENOUGH or not text.isprintable():
+        return "(set)"
+    return f"{text[:_SHORT]}...{text[-_SHORT:]}"
+
+
+def print_error(
+    error: Exception, *, code: int, wait_s: int | None, request_id: str | None, as_json: bool
+) -> None:
+    """Print an error to stderr: as sentences, broken between words on a terminal, or as one line of JSON."""
+    if as_json:
+        document = {
+            "error": type(error).__name__,
+            "message": str(error),
+            "exit_code": code,
+            "retry_after_s": wait_s,
+            "request_id": request_id,
+        }
+        typer.echo(json.dumps(document), err=True)
+        return
+    lines = [f"nauth: {error}"]
+    if wait_s is not None:
+        lines.append(f"  try again in {wait_s} s")
+    if request_id is not None:
+        lines.append(f"  the vendor's name for this request: {request_id}")
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    for line in lines:
+        # in a pipe a line stays a line, for grep
+        console.print(line, soft_wrap=not console.is_terminal)
+
+
+def print_json(document: object) -> None:
+    """Print `document` as one line of JSON; times as ISO 8601, amounts as text."""
+    typer.echo(json.dumps(document, default=_plain, ensure_ascii=True))
+
+
+def _plain(value: object) -> str:
+    return _shown(value)
 
 
 def print_record(record: Mapping[str, object]) -> None:
@@ -30,19 +100,21 @@ def print_token(token: Token, policy: RenewalPolicy, *, lifetime_unknown: str, e
         lifetime_unknown: the word for a lifetime that is not stated, such as "endless".
         err: print to stderr.
     """
-    print_pairs(
-        {
-            "state": _state(token, policy).value,
-            "lifetime": lifetime_unknown
-            if token.lifetime is None
-            else str(timedelta(seconds=round(token.lifetime.total_seconds()))),
-            "expires at": ("never" if lifetime_unknown == "endless" else lifetime_unknown)
-            if token.expires_at is None
-            else token.expires_at.isoformat(timespec="seconds"),
-            "refresh token": "none" if token.refresh_token is None else "yes",
-        },
-        err=err,
-    )
+    print_pairs(token_facts(token, policy, lifetime_unknown=lifetime_unknown), err=err)
+
+
+def token_facts(token: Token, policy: RenewalPolicy, *, lifetime_unknown: str) -> Mapping[str, str]:
+    """Return what `print_token` prints."""
+    return {
+        "state": _state(token, policy).value,
+        "lifetime": lifetime_unknown
+        if token.lifetime is None
+        else str(timedelta(seconds=round(token.lifetime.total_seconds()))),
+        "expires at": ("never" if lifetime_unknown == "endless" else lifetime_unknown)
+        if token.expires_at is None
+        else token.expires_at.isoformat(timespec="seconds"),
+        "refresh token": "none" if token.refresh_token is None else "yes",
+    }
 
 
 def show_secrets(token: Token, *, refresh: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Protocol, Self, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias
 
 import attrs
 
@@ -43,25 +43,31 @@ class Vendor:
 
     Attributes:
         title: the name people know it by.
-        client: makes a client from the process environment; raises `ConfigurationError` if a variable is missing or
-            wrong.
+        client: makes a client from the process environment, with the session given as ``session=`` if any; raises
+            `ConfigurationError` if a variable is missing or wrong.
         policy: when that client renews.
         check: makes the vendor's simplest authenticated call with such a client; returns what to print of the
             response.
-        sandbox: makes the vendor's sandbox for a port (0: any); entering it starts it and returns the environment
-            variables that point a client at it.
+        sandbox: makes the vendor's sandbox for a port (0: any) and switches; entering it starts it and returns the
+            environment variables that point a client at it.
         story: makes the vendor's scenario for `nauth demo`.
         revoke: signs in and ends the session at once; None if the vendor has no call for it.
         login: lets a person sign in; None if the vendor has no sign-in for people.
         providers: whether `login` needs the name of an identity provider.
+        settings: returns what to print of the environment's settings; secrets left out, ids masked.
+        single_session: whether a second sign-in with the same credentials ends the first one's session.
+        port: where the sandbox listens by default.
     """
 
     title: str
-    client: Callable[[], Client]
+    client: Callable[..., Client]
     policy: RenewalPolicy
-    check: Callable[[], Coroutine[object, None, Mapping[str, object]]]
-    sandbox: Callable[[int], AbstractAsyncContextManager[Mapping[str, str]]]
+    check: Callable[[Any], Coroutine[object, None, Mapping[str, object]]]
+    sandbox: Callable[[int, Mapping[str, str]], AbstractAsyncContextManager[Mapping[str, str]]]
     story: MakeStory
     revoke: Callable[[], Coroutine[object, None, None]] | None = None
     login: Login | None = None
     providers: bool = False
+    settings: Callable[[], Mapping[str, str]] = dict[str, str]
+    single_session: bool = True
+    port: int = 0

@@ -139,6 +139,16 @@ class TokenManager:
         return self._cache
 
     @property
+    def store(self) -> TokenStore:
+        """Where the token is shared."""
+        return self._store
+
+    @property
+    def renewable(self) -> bool:
+        """Whether a token has to be obtained at all: a credential that is sent as it is needs no sign-in."""
+        return bool(getattr(self._authenticator, "renewable", True))
+
+    @property
     def reporter(self) -> Reporter:
         """What takes this manager's events, for whatever else belongs to the same client."""
         return self._observer

@@ -10,6 +10,7 @@ from nauth.stores.address import open_store, store_from_env
 from nauth.stores.base import Lease, Listener, Reconnecting, Record, StoreKey, TokenStore
 from nauth.stores.encrypted import EncryptedStore
 from nauth.stores.memory import MemoryStore
+from nauth.stores.records import ListsRecords, RecordInfo
 
 if TYPE_CHECKING:
     from nauth.stores.redis.store import RedisStore
@@ -19,9 +20,11 @@ __all__ = [
     "EncryptedStore",
     "Lease",
     "Listener",
+    "ListsRecords",
     "MemoryStore",
     "Reconnecting",
     "Record",
+    "RecordInfo",
     "RedisStore",
     "SQLiteStore",
     "StoreKey",

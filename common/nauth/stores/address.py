@@ -7,15 +7,14 @@ import os
 import re
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 from urllib.parse import unquote
 
 import attrs
 
 from nauth.clock import Clock, SystemClock
-from nauth.environment import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.secret import Secret
+from nauth.secret_files import FileProblemError, read_text
 from nauth.stores.base import TokenStore
 from nauth.stores.memory import default_store
 
@@ -30,9 +29,6 @@ _FORMS = (
     "sqlite:/var/lib/app/tokens.db (one machine), redis://, rediss:// or unix:// (several machines; with ?prefix= and "
     "?allow_plaintext=true), or memory: (this process)"
 )
-_LARGEST_FILE = 65_536
-"""Bytes. An address is one line; a larger file is another file."""
-
 _SCHEME = re.compile(r"([a-z]+):", re.ASCII | re.IGNORECASE)
 _REDIS = frozenset({"redis", "rediss", "unix"})
 _DRIVE = re.compile(r"/+(?=[A-Za-z]:[\\/])" if os.name == "nt" else r"(?!)")
@@ -69,10 +65,10 @@ def store_from_env(environ: Mapping[str, str] | None = None) -> TokenStore | Non
     Raises:
         ConfigurationError: as for `open_store`; both are set, or the file cannot be read.
     """
-    reader = EnvironmentReader(environ)
-    address = Secret(reader.optional(VARIABLE) or "")
-    file = reader.optional(FILE_VARIABLE)
-    if file is None:
+    environ = os.environ if environ is None else environ
+    address = Secret(environ.get(VARIABLE, "").strip())
+    file = environ.get(FILE_VARIABLE, "").strip()
+    if not file:
         return _shared(address, VARIABLE) if address else None
     if address:
         raise ConfigurationError(f"{VARIABLE} and {FILE_VARIABLE} are both set: keep one of them")
@@ -232,17 +228,12 @@ def _from_file(path: str) -> Secret:
 
 
 def _read(path: str) -> Secret:
-    problem = f"the file that {FILE_VARIABLE} names cannot be read"
     try:
-        with Path(path).open("rb") as file:
-            content = Secret(file.read(_LARGEST_FILE).decode().strip())
-            whole = not file.read(1)
-    except OSError as error:
-        problem = f"{problem} ({type(error).__name__})"
-    except ValueError:
-        problem = f"the file that {FILE_VARIABLE} names is not text"
+        content = read_text(path)
+    except FileProblemError as error:
+        problem = f"the file that {FILE_VARIABLE} names {error}"
     else:
-        if content and whole and "\n" not in content.reveal():
+        if "\n" not in content.reveal():
             return content
         problem = f"the file that {FILE_VARIABLE} names must hold one line. Forms: {_FORMS}"
     raise ConfigurationError(problem)

@@ -41,21 +41,35 @@ def _no_secret(text: str, sandbox: NombaSandbox) -> bool:
 
 def test_check(nomba: NombaSandbox) -> None:
     """`nauth check nomba` prints the balance and no secret."""
-    done = _nauth("check", "nomba")
+    done = _nauth("check", "nomba", "--sign-in", "-v")
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
-    assert lines[:3] == [
-        "Nomba answered: the credentials work",
+    assert lines[0] == "Nomba answered: the credentials work"
+    assert [line.split("  ")[1:][0] for line in lines[1:10]] == [
+        "address",
+        "environment",
+        "account id",
+        "client id",
+        "state",
+        "lifetime",
+        "expires at",
+        "refresh token",
+        "clock difference",
+    ]
+    assert lines[3].endswith("5b0f...9c11")
+    assert lines[9].endswith("none")
+    assert lines[10:13] == [
+        "the response:",
         "  amount        281946.0",
         "  currency      NGN",
     ]
-    assert re.fullmatch(r"  time created  \d{4}-\d\d-\d\dT\S+\+00:00", lines[3])
+    assert re.fullmatch(r"  time created  \d{4}-\d\d-\d\dT\S+\+00:00", lines[13])
     assert _no_secret(done.output, nomba)
 
 
 def test_token(nomba: NombaSandbox) -> None:
     """`nauth token nomba` tells of the token without showing it."""
-    done = _nauth("token", "nomba")
+    done = _nauth("token", "nomba", "--sign-in")
     assert done.exit_code == 0, done.output
     assert re.fullmatch(
         r"  state          fresh\n  lifetime       0:30:0[01]\n  expires at     \S+\+00:00\n  refresh token  yes\n",
@@ -67,7 +81,7 @@ def test_token(nomba: NombaSandbox) -> None:
 
 def test_token_show(nomba: NombaSandbox) -> None:
     """With --show the token stands alone on stdout, and the rest on stderr."""
-    done = _nauth("token", "nomba", "--show")
+    done = _nauth("token", "nomba", "--show", "--sign-in")
     assert done.exit_code == 0, done.output
     assert done.stdout.splitlines() == list(nomba._sessions._accesses)
     assert "fresh" in done.stderr
@@ -86,10 +100,10 @@ def test_revoke(nomba: NombaSandbox) -> None:
 
 @pytest.mark.parametrize("command", ["check", "token", "revoke"])
 def test_refused(command: str, nomba: NombaSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refused credentials are told in words, without a traceback or the secret, and exit with 1."""
+    """Refused credentials are told in words, without a traceback or the secret, and exit with 3."""
     monkeypatch.setenv("NOMBA_CLIENT_SECRET", "canary-of-a-wrong-secret")
-    done = _nauth(command, "nomba")
-    assert (done.exit_code, done.stdout) == (1, "")
+    done = _nauth(command, "nomba", *([] if command == "revoke" else ["--sign-in"]))
+    assert (done.exit_code, done.stdout) == (3, "")
     assert done.stderr.startswith("nauth: issuing a token failed: Nomba refused the credentials")
     assert "canary" not in done.output
     assert "Traceback" not in done.output
@@ -128,7 +142,10 @@ def test_sandbox(number: signal.Signals, code: int) -> None:
     """`nauth sandbox nomba` prints an environment that works, until a signal ends it without a word."""
     command = [sys.executable, "-W", "error", "-c", "from nauth.cli import main; main()"]
     with subprocess.Popen(  # noqa: S603 - our own code
-        [*command, "sandbox", "nomba"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, "sandbox", "nomba", "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(4)]
@@ -136,7 +153,7 @@ def test_sandbox(number: signal.Signals, code: int) -> None:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in found.items():
                 patch.setenv(name, value)
-            assert _nauth("check", "nomba").exit_code == 0
+            assert _nauth("check", "nomba", "--sign-in").exit_code == 0
         process.send_signal(number)
         _, errors = process.communicate(timeout=20)
     assert process.returncode == code
@@ -169,14 +186,14 @@ class _OtherClient:
         return self.minted
 
 
-async def _answer() -> Mapping[str, object]:
+async def _answer(client: _OtherClient) -> Mapping[str, object]:
     return {"text": "red \x1b[31malert\x1b[0m", "number": 3}
 
 
 def _other(monkeypatch: pytest.MonkeyPatch, token: Token) -> None:
     vendor = Vendor(
         title="Other",
-        client=lambda: _OtherClient(token),
+        client=lambda **_: _OtherClient(token),
         policy=RenewalPolicy(),
         check=_answer,
         sandbox=NOMBA.sandbox,
@@ -207,5 +224,5 @@ def test_stale_token(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_vendor_text_is_cleaned(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a vendor says reaches the terminal without its control characters."""
     _other(monkeypatch, Token(access_token=Secret("x")))
-    done = _nauth("check", "other")
-    assert done.stdout.splitlines()[1:] == ["  text    red [31malert [0m", "  number  3"]
+    done = _nauth("check", "other", "-v")
+    assert done.stdout.splitlines()[-2:] == ["  text    red [31malert [0m", "  number  3"]

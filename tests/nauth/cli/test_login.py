@@ -130,7 +130,7 @@ def test_nao_wrong_state(nao: NaoSandbox, monkeypatch: pytest.MonkeyPatch) -> No
         person=lambda _: f"{nao.redirect_uri}?code=canary-code&state=other",
         monkeypatch=monkeypatch,
     )
-    assert done.code == 1
+    assert done.code == 3
     assert done.stderr.count("nauth: ") == 1
     assert "canary" not in done.stdout + done.stderr
     assert nao.requests["token"] == 0

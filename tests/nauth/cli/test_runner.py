@@ -45,13 +45,13 @@ def test_other_thread() -> None:
     [
         (ConfigurationError("set it"), 2, "nauth: set it\n"),
         (OSError("the port is taken"), 1, "nauth: the port is taken\n"),
-        (VendorUnavailableError("down"), 1, "nauth: down\n"),
+        (VendorUnavailableError("down"), 4, "nauth: down\n"),
         (
             VendorUnavailableError("busy", retry_after=timedelta(seconds=1.2), request_id="r-1"),
-            1,
+            4,
             "nauth: busy\n  try again in 2 s\n  the vendor's name for this request: r-1\n",
         ),
-        (CredentialsRejectedError("no", retry_after=timedelta(seconds=10)), 1, "nauth: no\n"),
+        (CredentialsRejectedError("no", retry_after=timedelta(seconds=10)), 3, "nauth: no\n"),
     ],
 )
 def test_errors(error: Exception, code: int, text: str, capsys: pytest.CaptureFixture[str]) -> None:

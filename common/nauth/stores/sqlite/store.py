@@ -7,7 +7,7 @@ import contextlib
 import os
 import random
 import weakref
-from collections.abc import Callable, Generator
+from collections.abc import AsyncIterator, Callable, Generator
 from concurrent.futures import Future
 from datetime import timedelta
 from functools import partial
@@ -21,6 +21,7 @@ from nauth.loop_ref import LoopRef, this_loop
 from nauth.stores.base import Lease, Listener, Record, StoreKey, Unsubscribe
 from nauth.stores.codec import REFRESH_LIFETIME, checked_lifetime
 from nauth.stores.listeners import Listeners, Waiters
+from nauth.stores.records import RecordInfo
 from nauth.stores.sqlite.files import checked_path
 from nauth.stores.sqlite.tables import Tables
 from nauth.stores.sqlite.thread import CLOSE_S, JobThread, unforked
@@ -105,6 +106,11 @@ class SQLiteStore:
     async def load(self, key: StoreKey) -> Record | None:
         """Return the current record, or None."""
         return await self._do(partial(Tables.load, key=key))
+
+    async def records(self) -> AsyncIterator[RecordInfo]:
+        """Yield a description of each record, oldest first. Takes no lease, writes nothing, and makes no file."""
+        for info in await self._do(Tables.records):
+            yield info
 
     async def lease(self, key: StoreKey, ttl: timedelta) -> Lease | None:
         """Take the right to renew `key`, or return None if somebody else alive has it."""

@@ -16,6 +16,7 @@ from nauth.clock import Clock
 from nauth.errors import LeaseLostError, StoreError
 from nauth.stores.base import Lease, Record, StoreKey
 from nauth.stores.codec import decode_token, encode_token, lifetime_kept
+from nauth.stores.records import RecordInfo
 from nauth.stores.sqlite.files import explained, identity, is_busy, refuse_exposed, resolved
 from nauth.stores.sqlite.liveness import LivenessLock
 from nauth.stores.sqlite.schema import open_database, transaction
@@ -31,6 +32,10 @@ LONGEST_STEP = timedelta(days=1)
 a record that is of use is not deleted by the second."""
 
 _FREE = "DELETE FROM lease WHERE key = ? AND process = ? AND number = ?"
+_LISTED = (
+    "SELECT token.key, lease.until_us FROM token LEFT JOIN lease "
+    "ON lease.key = token.key AND lease.since_us <= ? AND lease.until_us > ? ORDER BY version"
+)
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -64,6 +69,20 @@ class Tables:
         """Return the record of `key`, or None."""
         with self._connection() as db:
             return _load(db, key, self._now_us())
+
+    def records(self) -> list[RecordInfo]:
+        """Return a description of every record, oldest first, read in one transaction. Writes nothing."""
+        now_us, found = self._now_us(), list[RecordInfo]()
+        if identity(self._path) is None:
+            return found  # opening it would make the file
+        with self._connection() as db:
+            for text, until_us in db.execute(_LISTED, (now_us, now_us)).fetchall():
+                vendor, base_url, digest = json.loads(text)
+                key = StoreKey(vendor=vendor, base_url=base_url, identity=digest)
+                record = _load(db, key, now_us)
+                if record is not None:
+                    found.append(_described(key, record, leased=until_us is not None))
+        return found
 
     def look(self, key: StoreKey) -> tuple[int, Holder | None]:
         """Return the record's version, 0 if there is none, and who holds the lease and is not known to be dead."""
@@ -260,6 +279,17 @@ class Tables:
 
     def _now_us(self) -> int:
         return int(self._clock.wall() * 1_000_000)
+
+
+def _described(key: StoreKey, record: Record, *, leased: bool) -> RecordInfo:
+    token = record.token
+    return RecordInfo(
+        key=key,
+        age=record.age,
+        expires_in=None if token.lifetime is None else token.lifetime - record.age,
+        refresh_token=token.refresh_token is not None,
+        leased=leased,
+    )
 
 
 def _overwrite(db: sqlite3.Connection) -> None:
