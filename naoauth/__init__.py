@@ -1,4 +1,4 @@
-"""Sign in to NAO Cloud (Pole Star, indoor location) from asyncio: one token, however many coroutines."""
+"""Sign in to NAO Cloud (Pole Star, indoor location) from asyncio: one token for any number of coroutines."""
 
 from naoauth.api import NaoApi
 from naoauth.authenticator import NaoApiKeyAuthenticator, NaoOAuthAuthenticator, NaoSessionAuthenticator

@@ -11,25 +11,25 @@ from naoauth.config import API_PATH, USER_AGENT, below
 from naoauth.converter import CONVERTER
 from naoauth.errors import LEAVES, Endpoint
 from naoauth.models import Session, SessionRequest, SitePage
-from naoauth.responses import open_sites
+from naoauth.responses import read_response
 from naoauth.session_response import open_session
 from nauth.errors import ConfigurationError
 from nauth.secret import Secret
 from nauth.transport.base import Request, Transport
-from nauth.transport.calls import read_response, send
+from nauth.transport.calls import reading, send
 from nauth.wire.converter import encode
 
 __all__ = ["NaoApi"]
 
 
 class NaoApi:
-    """Typed calls: request model in, response model out. Always asks for JSON: anything else gets a 406.
+    """Typed calls: request model in, response model out. Each asks for JSON: otherwise NAO Cloud answers 406.
 
     Args:
         base_url: the service's address, without ``/api/v2``.
-        auth: carries the call that deals in credentials.
-        resources: carries calls that need a token, and puts it on; the same as `auth` if None.
-        endpoint: which credential `resources` puts on, for the errors.
+        auth: sends the call that carries credentials.
+        resources: sends calls that need a token, and adds it; the same as `auth` if None.
+        endpoint: which kind of credential `resources` adds, for the errors.
         jwt_key: as for `NaoSession`.
         expires_key: as for `NaoSession`.
     """
@@ -69,7 +69,7 @@ class NaoApi:
         if (request is None) == (auth_token is None):
             raise ConfigurationError("create_session takes a request or an auth_token, and one of them only")
         url, headers = below(self._base_url, f"{API_PATH}/sessions"), self._headers()
-        # repeatable: a second session hurts nobody
+        # repeatable: a second session does not end the first
         if request is None:
             asked = Request(
                 method="POST", url=url, headers=headers | _raw(auth_token), body=None, repeatable=True
@@ -100,8 +100,8 @@ class NaoApi:
         asked = url if page is None else url.with_query({"page[number]": str(page)})
         request = Request(method="GET", url=asked, headers=self._headers(), repeatable=True)
         answer = await send(self._resources, request, LEAVES)
-        with read_response(answer):
-            return open_sites(answer, self._endpoint, url)
+        with reading(answer):
+            return read_response(answer, self._endpoint, SitePage, url=url).data
 
     def _headers(self) -> dict[str, str]:
         return {"Accept": "application/json", "User-Agent": USER_AGENT}

@@ -1,4 +1,4 @@
-"""Credentials in, tokens out: one class a kind. They hold no token."""
+"""Turn credentials into tokens: one class for each kind of credential. None keeps a token."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _RAW = ""
 
 
 class NaoApiKeyAuthenticator:
-    """Serve the API key as the token: it never expires, and nothing could renew it.
+    """Serve the API key as the token: it never expires and cannot be renewed.
 
     Args:
         credentials: the key.
     """
 
     renewable: ClassVar[bool] = False
-    """The manager keeps serving the key: a 401 is the vendor's last word, and goes to the caller."""
+    """The manager goes on serving the key after a 401, and the caller gets the 401."""
 
     def __init__(self, credentials: NaoApiKey) -> None:
         self._credentials = credentials
@@ -62,7 +62,7 @@ class NaoApiKeyAuthenticator:
 
 
 class NaoSessionAuthenticator:
-    """Get a JWT from the sessions endpoint, anew each time: a JWT is never used to renew itself.
+    """Get a JWT from the sessions endpoint, each time with the credential: a JWT is never used to renew itself.
 
     Args:
         credentials: API key, or e-mail and password.
@@ -74,7 +74,7 @@ class NaoSessionAuthenticator:
         self._api = api
 
     async def issue(self) -> Token:
-        """Open a session. The account's `auth_token`, if the answer holds it, is dropped.
+        """Open a session. The account's `auth_token`, if the response holds it, is not kept.
 
         Raises:
             NaoCredentialsRejectedError: refused; the text lists what to check.
@@ -109,8 +109,8 @@ class NaoOAuthAuthenticator:
 
     Args:
         credentials: the registered application.
-        base_url: the service's address; authorize, token and revoke addresses follow it.
-        transport: carries the token calls.
+        base_url: the service's address; authorize, token and revoke URLs are derived from it.
+        transport: sends the token calls.
     """
 
     def __init__(self, credentials: NaoOAuth, *, base_url: URL, transport: Transport) -> None:
@@ -148,10 +148,10 @@ class NaoOAuthAuthenticator:
         return await _translated(self._flow.exchange(hidden, manager))
 
     async def issue(self) -> Token:
-        """Exchange the code, or the refresh token given at the start.
+        """Exchange the code, or the refresh token of the credential.
 
         Raises:
-            NaoSignInNeededError: there is neither, or it was refused.
+            NaoSignInNeededError: there is neither a code nor a refresh token, or it was refused.
             NaoError: see `naoauth.errors`.
         """
         return await _translated(self._flow.issue())
@@ -166,10 +166,10 @@ class NaoOAuthAuthenticator:
         return await _translated(self._flow.refresh(token))
 
     async def revoke(self, token: Token) -> None:
-        """End the tokens' life, if the service knows how: an instance without that address answers 404, which is fine.
+        """Revoke the tokens. A 404 counts as success: that instance has no revocation endpoint.
 
         Raises:
-            NaoError: a token may still be alive.
+            NaoError: a token may still be valid.
         """
         try:
             await _translated(self._flow.revoke(token))
@@ -178,7 +178,7 @@ class NaoOAuthAuthenticator:
 
 
 async def _translated(call: Awaitable[_T]) -> _T:
-    """Await `call`; what it raises comes out as NAO Cloud's own errors."""
+    """Await `call`; raise its errors as NAO Cloud's own classes."""
     try:
         return await call
     except NauthError as error:

@@ -18,7 +18,7 @@ __all__ = ["VENDOR"]
 
 @asynccontextmanager
 async def _sandbox(port: int) -> AsyncGenerator[Mapping[str, str]]:
-    """Run the double; give the variables that `NaoClient()` reads. The password is invented, so it may be shown."""
+    """Run the sandbox; yield the variables that `NaoClient()` reads. The password is invented, so it may be shown."""
     async with NaoSandbox(port=port) as sandbox:
         account = sandbox.credentials
         yield {

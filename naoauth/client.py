@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from typing import cast
 
 from aiohttp import ClientSession
 from yarl import URL
@@ -11,29 +12,41 @@ from yarl import URL
 from naoauth.api import NaoApi
 from naoauth.authenticator import NaoApiKeyAuthenticator, NaoOAuthAuthenticator, NaoSessionAuthenticator
 from naoauth.config import POLICY, USER_AGENT, VENDOR, choose_base_url
-from naoauth.credentials import NaoApiKey, NaoCredentials, NaoOAuth, NaoSession, read_credentials
-from naoauth.errors import Endpoint
+from naoauth.converter import CONVERTER
+from naoauth.credentials import FIELDS, NaoApiKey, NaoCredentials, NaoOAuth, NaoSession, read_credentials
+from naoauth.errors import LEAVES, Endpoint
 from naoauth.models import SitePage
-from nauth.client import VendorClient
+from naoauth.pages import NUMBER
+from naoauth.responses import read_response
+from nauth.client import MAX_RESPONSE_BYTES, VendorClient
 from nauth.clock import Clock, SystemClock
 from nauth.environment import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.events import Observer
 from nauth.oauth2.callback import hide
 from nauth.secret import Secret
+from nauth.sources import AnySource
+from nauth.sources.authenticator import SourcedAuthenticator
+from nauth.sources.sourced import Sourced
 from nauth.stores.base import StoreKey, TokenStore
 from nauth.token import RenewalPolicy, Token
 from nauth.transport.base import Transport
 from nauth.transport.calls import token_calls
 from nauth.transport.network import Network
+from nauth.typed_calls import TypedCalls
 
 __all__ = ["NaoClient"]
 
-_Authenticator = NaoApiKeyAuthenticator | NaoSessionAuthenticator | NaoOAuthAuthenticator
+_Authenticator = (
+    NaoApiKeyAuthenticator
+    | NaoSessionAuthenticator
+    | NaoOAuthAuthenticator
+    | SourcedAuthenticator[NaoCredentials]
+)
 
 
 class NaoClient(VendorClient):
-    """Put one NAO Cloud credential on requests, and keep it alive where it has a life.
+    """Put one NAO Cloud credential on requests, and renew it if it expires.
 
     ::
 
@@ -41,24 +54,27 @@ class NaoClient(VendorClient):
             async with nao.get("/api/v2/sites") as response:
                 sites = await response.json()
 
-    Three ways to sign in, in the vendor's own order for back ends: `NaoApiKey` (raw, endless), `NaoSession` (a JWT, raw,
-    24 hours), `NaoOAuth` (a person's consent, Bearer).
+    Three ways to sign in, in the order that the vendor recommends for back ends: `NaoApiKey` (sent without a scheme,
+    never expires), `NaoSession` (a JWT, sent without a scheme, 24 hours), `NaoOAuth` (a person's consent, sent as
+    Bearer).
 
     Source: https://polestar.zohodesk.com/portal/en/kb/articles/2-authentication
 
     Args:
-        credentials: how to sign in. If None, from `NAO_CLIENT_ID`, `NAO_CLIENT_SECRET` and `NAO_REDIRECT_URI`; or from
+        credentials: how to sign in, a source of a key or session (see `nauth.sources`), or an async function that
+            returns one. If None, from the source that `NAO_CREDENTIALS` names; or from `NAO_CLIENT_ID`, `NAO_CLIENT_SECRET` and `NAO_REDIRECT_URI`; or from
             `NAO_EMAIL` and `NAO_PASSWORD`; or from `NAO_AUTH_TOKEN`. Setting more than one of these is an error.
         environment: must be None: NAO Cloud has no environments.
-        base_url: another instance, with or without ``/api/v2``; from `NAO_BASE_URL` if None. The OAuth addresses
-            follow it.
+        base_url: another instance, with or without ``/api/v2``; from `NAO_BASE_URL` if None. The OAuth URLs are
+            derived from it.
         session: your own session; never closed here. Its connector, proxy and trust carry token calls too.
-        store: where the token is shared; by default with every client of this process.
-        policy: when to renew; by default five minutes before the end.
-        clock: where time comes from.
-        observer: told of renewals and replays.
+        store: where the token is shared; by default in the store that `NAUTH_STORE` names, else in this process.
+        policy: when to renew; by default five minutes before expiry.
+        clock: source of time; the machine's clock if None.
+        observer: called with each event, such as a renewal or a replay.
         proxy: the address of a proxy, with user name and password if it wants any; by default those of the environment.
         ssl_context: whom to trust and which certificate to show; checks cannot be switched off.
+        max_response_bytes: the largest response that `call`, `open` and `pages` read, in bytes after decompression.
 
     Raises:
         ConfigurationError: lists every setting that is missing or wrong. Nothing was sent.
@@ -66,7 +82,7 @@ class NaoClient(VendorClient):
 
     def __init__(
         self,
-        credentials: NaoCredentials | None = None,
+        credentials: NaoCredentials | AnySource[NaoCredentials] | None = None,
         *,
         environment: None = None,
         base_url: str | URL | None = None,
@@ -77,15 +93,16 @@ class NaoClient(VendorClient):
         observer: Observer | None = None,
         proxy: str | URL | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
     ) -> None:
-        credentials, url = _settings(credentials, environment, base_url, None)
+        given, url = _settings(credentials, environment, base_url, None)
         clock, policy = clock or SystemClock(), policy or POLICY
         network = Network(session=session, proxy=proxy, ssl_context=ssl_context)
         calls = token_calls(user_agent=USER_AGENT, policy=policy, clock=clock, network=network)
-        self._authenticator, endpoint = _authenticator(credentials, url, calls)
+        self._authenticator, endpoint = _authenticator(given, url, calls, clock)
         super().__init__(
             authenticator=self._authenticator,
-            key=StoreKey(vendor=VENDOR, base_url=str(url), identity=credentials.identity()),
+            key=StoreKey(vendor=VENDOR, base_url=str(url), identity=given.identity()),
             base_url=url,
             transport=calls,
             network=network,
@@ -94,26 +111,40 @@ class NaoClient(VendorClient):
             policy=policy,
             clock=clock,
             observer=observer,
+            max_response_bytes=max_response_bytes,
         )
+        resources = self._signed(user_agent=USER_AGENT, policy=policy, clock=clock)
         self._api = NaoApi(
             base_url=url,
             auth=calls,
-            resources=self._signed(user_agent=USER_AGENT, policy=policy, clock=clock),
+            resources=resources,
             endpoint=endpoint,
-            jwt_key=getattr(credentials, "jwt_key", None),
-            expires_key=getattr(credentials, "expires_key", None),
+            jwt_key=getattr(given, "jwt_key", None),
+            expires_key=getattr(given, "expires_key", None),
         )
+        self._calls = TypedCalls(
+            transport=resources,
+            base_url=url,
+            origins=self._auth.origins,
+            headers={"Accept": "application/json", "User-Agent": USER_AGENT},
+            converter=CONVERTER,
+            errors=LEAVES,
+            read=lambda answer, into, asked: read_response(answer, endpoint, into, url=asked),
+            clock=clock,
+            max_body=max_response_bytes,
+        )
+        self._page_form = NUMBER
 
     @property
     def api(self) -> NaoApi:
-        """NAO Cloud's endpoints, typed. The one that deals in credentials bypasses the client's own token."""
+        """NAO Cloud's endpoints, typed. The call that carries credentials is sent without the client's token."""
         return self._api
 
     async def check(self) -> SitePage:
         """List the first page of sites: the simplest call that proves that the credential works.
 
         Raises:
-            NaoError: as for `NaoApi.list_sites`, or no token could be had.
+            NaoError: as for `NaoApi.list_sites`, or no token could be obtained.
         """
         return await self._api.list_sites()
 
@@ -129,15 +160,15 @@ class NaoClient(VendorClient):
         return self._oauth().authorization_url(parameters)
 
     async def exchange(self, callback: str | URL | Secret) -> Token:
-        """Check what the person brought back, exchange the code, and serve the new token from now on.
+        """Check the address the person came back to, exchange its code, and serve the new token from now on.
 
         Args:
-            callback: the whole address they were sent back to, or its query. Never logged or quoted.
+            callback: the whole address the browser came back to, or its query. Never logged or quoted.
 
         Raises:
             ConfigurationError: the client was not made with `NaoOAuth`.
-            NaoSignInNeededError: the state is of no sign-in started with this client, the person declined, or the code
-                was refused: start again.
+            NaoSignInNeededError: the state belongs to no sign-in of this client, the person declined, or the code was
+                refused: start again.
             NaoError: see `naoauth.errors`.
         """
         hidden = hide(callback)
@@ -145,11 +176,11 @@ class NaoClient(VendorClient):
         return await self._oauth().exchange(hidden, self._manager)
 
     async def revoke(self) -> None:
-        """Forget the token, here and in the store; with `NaoOAuth` also revoke it at NAO Cloud, if it knows how.
+        """Forget the token, here and in the store; with `NaoOAuth` also revoke it, if the instance has a way to.
 
         Raises:
             ConfigurationError: an API key cannot be revoked.
-            NauthError: the token may still be alive; revoke again.
+            NauthError: the token may still be valid; revoke again.
         """
         await self._manager.revoke()
 
@@ -163,8 +194,14 @@ class NaoClient(VendorClient):
 
 
 def _authenticator(
-    credentials: NaoCredentials, url: URL, calls: Transport
+    credentials: NaoCredentials | Sourced[NaoCredentials], url: URL, calls: Transport, clock: Clock
 ) -> tuple[_Authenticator, Endpoint]:
+    if isinstance(credentials, Sourced):
+        made = SourcedAuthenticator(
+            credentials.question(clock), lambda given: _authenticator(given, url, calls, clock)[0]
+        )
+        # whether the source holds a key or a session shows when it is read; both are sent in the same way
+        return made, Endpoint.JWT_RESOURCE
     if isinstance(credentials, NaoApiKey):
         return NaoApiKeyAuthenticator(credentials), Endpoint.KEY_RESOURCE
     if isinstance(credentials, NaoSession):
@@ -177,15 +214,19 @@ def _authenticator(
 
 def _settings(
     credentials: object, environment: object, base_url: object, environ: Mapping[str, str] | None
-) -> tuple[NaoCredentials, URL]:
-    """Fill in from the environment what was not given; complain once, about everything."""
-    if credentials is not None and not isinstance(credentials, NaoApiKey | NaoSession | NaoOAuth):
+) -> tuple[NaoCredentials | Sourced[NaoCredentials], URL]:
+    """Read from the environment what was not given; raise one error that lists every fault."""
+    kinds = (NaoApiKey, NaoSession, NaoOAuth)
+    reader = EnvironmentReader(environ)
+    sourced = None if isinstance(credentials, kinds) else FIELDS.sourced(credentials, reader, environ)
+    if credentials is not None and sourced is None and not isinstance(credentials, kinds):
         raise ConfigurationError(
             f"credentials must be NaoApiKey, NaoSession or NaoOAuth, not {type(credentials).__name__}: "
             "NaoClient(NaoApiKey(auth_token))"
         )
-    reader = EnvironmentReader(environ)
-    read = read_credentials(reader, environ) if credentials is None else credentials
+    read = credentials
+    if credentials is None and sourced is None:
+        read = read_credentials(reader, environ)
     if base_url is None:
         base_url = reader.optional("NAO_BASE_URL")
     url = None
@@ -194,6 +235,5 @@ def _settings(
     except ConfigurationError as error:
         reader.fault(str(error))
     reader.finish("NaoClient")
-    assert read is not None  # noqa: S101 - given, or `finish` has raised
     assert url is not None  # noqa: S101 - else `finish` has raised
-    return read, url
+    return sourced or cast("NaoCredentials", read), url

@@ -1,4 +1,4 @@
-"""NAO Cloud's host, lifetimes and margins, each with the page that says so, and how a setting becomes an address.
+"""NAO Cloud's host, lifetimes and margins, each with the page that says so, and how a setting becomes a URL.
 
 K2 is https://polestar.zohodesk.com/portal/en/kb/articles/2-authentication
 """
@@ -33,7 +33,7 @@ NAME = "NAO Cloud"
 USER_AGENT = "nauth (naoauth)"
 
 HOST = URL("https://www.nao-cloud.com")
-"""K2. There is no sandbox; branded and on-premises instances have hosts of their own."""
+"""K2. There is no sandbox; branded and on-premises instances have other hosts."""
 
 API_PATH = "/api/v2"
 """K2 and https://polestar.zohodesk.com/portal/en/kb/articles/3-url-design"""
@@ -43,21 +43,22 @@ AUTHORIZE_PATH = "/oauth/authorize"
 
 TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path
 REVOKE_PATH = "/oauth/revoke"
-"""Not documented: what the likely software behind it uses by default. Settings of `NaoOAuth`."""
+"""Not documented: the defaults of the software that is likely behind it. Each is a setting of `NaoOAuth`."""
 
 DEFAULT_LIFETIME = timedelta(hours=24)
-"""K2: "The token validity is usually 24 hours". Used where an answer states nothing that can be read."""
+"""K2: "The token validity is usually 24 hours". Used if a response states no expiry that can be read."""
 
 POLICY = RenewalPolicy(margin=timedelta(minutes=5), jitter=timedelta(seconds=30))
-"""K2 says to use the expiry date to know when to renew, not how early: five minutes is ours."""
+"""K2 says to use the expiry date to know when to renew, not how early: five minutes is our choice."""
 
 
 def choose_base_url(environment: object, base_url: object) -> URL:
     """Return the address of the service, without ``/api/v2``.
 
     Args:
-        environment: must be None: there is one side only. Taken because every vendor's client takes it.
-        base_url: an instance of one's own, with or without ``/api/v2``; NAO Cloud itself if None.
+        environment: must be None: NAO Cloud has no environments. The parameter exists because every vendor's client
+            has it.
+        base_url: another instance, with or without ``/api/v2``; NAO Cloud itself if None.
 
     Raises:
         ConfigurationError: an environment was named, or the address is no https URL.
@@ -73,5 +74,5 @@ def choose_base_url(environment: object, base_url: object) -> URL:
 
 
 def below(base_url: URL, path: str) -> URL:
-    """Return the address of `path`, which starts with a slash, below whatever path `base_url` has."""
+    """Return the address of `path`, which starts with a slash, below the path of `base_url`."""
     return base_url.with_path(f"{base_url.raw_path.rstrip('/')}{path}", encoded=True)

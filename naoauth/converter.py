@@ -20,10 +20,10 @@ def snake(name: str) -> str:
 
 
 def site_page(document: object) -> object:
-    """Bring both forms of a collection into the one that `SitePage` has.
+    """Turn both forms of a collection into the form that `SitePage` has.
 
     Populated pages were seen as JSON:API (``data``, with ``attributes``), an empty one under the resource's own name.
-    What has neither root is returned as it is, for the converter to refuse.
+    A document with neither root becomes one that the converter refuses.
     """
     if not isinstance(document, dict):
         return document
@@ -40,7 +40,7 @@ def _pagination(meta: object) -> object:
     found = cast("dict[str, object]", meta).get("pagination") if isinstance(meta, dict) else None
     if not isinstance(found, dict):
         return {}
-    # a count in a form of its own is no reason to refuse the page
+    # a count of an unknown form is no reason to refuse the page
     return {
         name: value
         for name, value in cast("dict[str, object]", found).items()

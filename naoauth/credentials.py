@@ -1,4 +1,4 @@
-"""What signs a service in to NAO Cloud, one class a way: frozen data, no I/O.
+"""Credentials for NAO Cloud, one class for each way to sign in: frozen data, no I/O.
 
 Source: https://polestar.zohodesk.com/portal/en/kb/articles/2-authentication
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import attrs
@@ -18,10 +18,10 @@ from nauth.errors import ConfigurationError
 from nauth.identity import identity_digest, slow_digest
 from nauth.oauth2.endpoint import ClientAuth
 from nauth.secret import Secret
+from nauth.sources.sourced import CredentialFields
 
-__all__ = ["NaoApiKey", "NaoCredentials", "NaoOAuth", "NaoSession", "read_credentials"]
+__all__ = ["FIELDS", "NaoApiKey", "NaoCredentials", "NaoOAuth", "NaoSession", "read_credentials"]
 
-_KEY = re.compile(r"[\x21-\x7e]+", re.ASCII)
 _PATH = re.compile(r"/(?!/)[\x21-\x7e]*", re.ASCII)
 _FROM_ENVIRONMENT = "the process environment"
 
@@ -61,7 +61,7 @@ def _present(instance: object, attribute: attrs.Attribute[Any], value: object) -
 
 
 def _key_like(instance: object, attribute: attrs.Attribute[Any], value: Secret | None) -> None:
-    if value is not None and not _KEY.fullmatch(value.reveal()):
+    if value is not None and not value.sendable:
         raise ConfigurationError(
             f"{type(instance).__name__}({attribute.name}=...) must be the auth_token from NAO Cloud's My Profile page, "
             "alone: no 'Bearer' before it, no white space in it. (The mobile SDK's API key is another thing.)"
@@ -77,22 +77,22 @@ def _path(instance: object, attribute: attrs.Attribute[Any], value: str) -> None
 
 
 def _client_auth(_: object, __: attrs.Attribute[Any], value: object) -> None:
-    if value not in {"body", "basic"}:
-        raise ConfigurationError("NaoOAuth(client_auth=...) must be 'body' or 'basic'")
+    if value not in {"body", "basic", "basic_raw"}:
+        raise ConfigurationError("NaoOAuth(client_auth=...) must be 'body', 'basic' or 'basic_raw'")
 
 
 @attrs.frozen
 class NaoApiKey:
-    """The `auth_token` of one account, sent raw in `Authorization`. Never expires, is never renewed.
+    """The `auth_token` of one account, sent in `Authorization` without a scheme. Never expires, is never renewed.
 
-    What the vendor advises for back ends. Note that "API key" means three things there: this is neither the mobile
-    SDK's key nor a site's.
+    The vendor recommends it for back ends. NAO Cloud calls three things "API key": this is neither the mobile SDK's
+    key nor a site's key.
 
     Args:
         auth_token: from the account's My Profile page.
 
     Raises:
-        ConfigurationError: empty, or not a key alone.
+        ConfigurationError: empty, or more than the key.
     """
 
     auth_token: Secret = attrs.field(converter=_hidden, validator=_key_like)
@@ -116,15 +116,15 @@ class NaoApiKey:
 
 @attrs.frozen
 class NaoSession:
-    """A JWT from the sessions endpoint, by API key **or** by e-mail and password; sent raw.
+    """A JWT from the sessions endpoint, by API key **or** by e-mail and password; sent without a scheme.
 
     Args:
         auth_token: from the account's My Profile page.
         email: of the account.
         password: of the account. Accounts with two-factor authentication cannot sign in this way: nothing is
             documented for it. Use `auth_token`.
-        jwt_key: name of the JWT's member in the answer's `meta`, where it is not found by itself.
-        expires_key: name of the expiry's member there.
+        jwt_key: name of the JWT's member in the response's `meta`, if it is not one of the known names.
+        expires_key: name of the expiry's member in `meta`, likewise.
 
     Raises:
         ConfigurationError: both ways, neither, or half of one.
@@ -169,10 +169,10 @@ class NaoSession:
 
 @attrs.frozen
 class NaoOAuth:
-    """A person's consent, by authorization code: an access token sent as Bearer, refreshed where the service allows.
+    """A person's consent, by authorization code: an access token sent as Bearer, refreshed if the service allows it.
 
     Source: https://polestar.zohodesk.com/portal/en/kb/articles/overview-19-9-2024-1. It documents the authorize step
-    only; the rest are the defaults of the software that is likely behind it, each a setting.
+    only. The other paths are the defaults of the software that is likely behind it; each is a setting.
 
     Args:
         client_id: of the registered application.
@@ -180,13 +180,13 @@ class NaoOAuth:
         redirect_uri: the registered callback address.
         account: whose consent this is, where one process serves several people. Clients with equal client id, secret,
             redirect URI and `account` share one token; without an account only clients made with this very object do.
-        refresh_token: from an earlier sign-in, so that nobody need sign in again.
+        refresh_token: from an earlier sign-in, so that the person need not sign in again.
         scope: what to ask for, separated by spaces; the service's default if None.
-        client_auth: where the secret goes: "body" or "basic".
+        client_auth: where the secret goes: "body", "basic" or "basic_raw"; see `nauth.oauth2.TokenEndpoint`.
         pkce: use PKCE (RFC 7636). Whether the service knows it is not documented.
-        authorize_path: below the base URL, like the others.
-        token_path: where codes are exchanged.
-        revoke_path: where tokens are revoked.
+        authorize_path: path of the authorization endpoint below the base URL.
+        token_path: path of the token endpoint.
+        revoke_path: path of the revocation endpoint.
 
     Raises:
         ConfigurationError: a value is empty or of the wrong form.
@@ -222,7 +222,7 @@ class NaoOAuth:
 
     def identity(self) -> str:
         """Return the digest that keys the shared token; see `account`."""
-        # people must not be served each other's token by default, though they come through one application
+        # by default two people must not share a token, even if they use the same application
         alone = self._own if self.account is None and self.refresh_token is None else None
         return identity_digest(
             "oauth",
@@ -239,7 +239,7 @@ NaoCredentials: TypeAlias = NaoApiKey | NaoSession | NaoOAuth
 
 
 def read_credentials(reader: EnvironmentReader, environ: Mapping[str, str] | None) -> NaoCredentials | None:
-    """Return what the environment holds, leaving what is missing or contradictory for `reader` to report.
+    """Return the credential in the environment; missing and contradictory variables are left to `reader` to report.
 
     OAuth if any of its variables is set; else the session of a person; else the API key.
     """
@@ -282,3 +282,31 @@ _VARIABLES: Mapping[type[NaoApiKey | NaoSession | NaoOAuth], tuple[str, ...]] = 
     NaoSession: ("NAO_EMAIL", "NAO_PASSWORD"),
     NaoApiKey: ("NAO_AUTH_TOKEN",),
 }
+
+
+def _read(reader: EnvironmentReader) -> Callable[[], NaoCredentials] | None:
+    made = read_credentials(reader, reader.environ)
+    if isinstance(made, NaoOAuth):
+        reader.fault(
+            "NAO_CLIENT_ID, NAO_CLIENT_SECRET and NAO_REDIRECT_URI make an application that people sign in through; give "
+            "NaoOAuth(...) in code, or set these variables themselves"
+        )
+    return None if made is None else lambda: made
+
+
+def _who(given: NaoCredentials) -> tuple[str, ...]:
+    # a key names no account but by itself
+    return (
+        (given.email,) if isinstance(given, NaoSession) and given.email is not None else (given.identity(),)
+    )
+
+
+FIELDS: CredentialFields[NaoCredentials] = CredentialFields(
+    prefix="NAO_",
+    names=("NAO_AUTH_TOKEN", "NAO_EMAIL", "NAO_PASSWORD"),
+    fixed=("NAO_CLIENT_ID", "NAO_CLIENT_SECRET", "NAO_REDIRECT_URI"),
+    read=_read,
+    kinds=(NaoApiKey, NaoSession),
+    who=_who,
+)
+"""How a credential stands in the environment and in a source. An OAuth application stands in the environment only."""

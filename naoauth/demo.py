@@ -1,4 +1,4 @@
-"""`NaoStory`: NAO Cloud's part of the demonstration."""
+"""`NaoStory`: NAO Cloud's scenario in the demonstration."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ __all__ = ["NaoStory"]
 class NaoStory(DoubleStory):
     """Two clients, one account by e-mail and password, and its JWT.
 
-    There are no refresh tokens, nothing revokes a JWT, and an old one lives on beside a new one until its time is over
-    or the service ends every session.
+    There are no refresh tokens, and a JWT cannot be revoked. An old JWT works beside a new one until it expires or the
+    service ends every session.
 
     Args:
         watch: gives each client its observer.
@@ -32,20 +32,20 @@ class NaoStory(DoubleStory):
     path = "/api/v2/sites"
 
     def __init__(self, watch: Watch, lifetime: timedelta) -> None:
-        # a stamp in whole seconds is too coarse for a life of three
+        # an expiry in whole seconds is too coarse for a lifetime of three
         self._sandbox = NaoSandbox(jwt_life=lifetime, expiry_key="expires_in")
         super().__init__(watch, lifetime, self._sandbox)
 
     @property
     def incidents(self) -> tuple[Incident, ...]:
-        """The service ends every session, and again."""
+        """The service ends every session, twice."""
         return (
             Incident("sessions end", "one renewal after all sessions ended", self._end_sessions),
             Incident("sessions end again", "one renewal after they ended again", self._end_sessions),
         )
 
     def connect(self, store: TokenStore, observer: Observer) -> NaoClient:
-        """Make one client of the double."""
+        """Make one client of the sandbox."""
         return NaoClient(
             self._sandbox.credentials,
             base_url=self._sandbox.base_url,

@@ -23,6 +23,7 @@ from nauth.errors import (
     VendorUnavailableError,
     recast,
 )
+from nauth.responses.error_table import ErrorTable
 from nauth.transport.calls import ErrorClasses, translate
 
 __all__ = [
@@ -117,7 +118,6 @@ _RESOURCE: Mapping[int, _Leaf] = {
     405: NaoBadRequestError,
     406: NaoBadRequestError,
     422: NaoBadRequestError,
-    429: NaoThrottledError,
 }
 _OF_STATUS: Mapping[Endpoint, Mapping[int, _Leaf]] = {
     Endpoint.SESSIONS: {**_RESOURCE, **dict.fromkeys((400, 401, 422), NaoCredentialsRejectedError)},
@@ -126,7 +126,7 @@ _OF_STATUS: Mapping[Endpoint, Mapping[int, _Leaf]] = {
     Endpoint.OAUTH_RESOURCE: _RESOURCE,
 }
 
-_MEANS: Mapping[_Leaf, str] = {
+_MEANINGS: Mapping[_Leaf, str] = {
     NaoTokenRefusedError: (
         "NAO Cloud refused a token that it had only just issued. Check that the account is active and that base_url is "
         "the instance that issued it"
@@ -142,18 +142,28 @@ _MEANS: Mapping[_Leaf, str] = {
         "(NAO_BASE_URL): https, and the right host"
     ),
 }
-_REJECTED: Mapping[Endpoint, str] = {
-    Endpoint.SESSIONS: (
+_MEANINGS_AT: Mapping[tuple[Endpoint, _Leaf], str] = {
+    (Endpoint.SESSIONS, NaoCredentialsRejectedError): (
         "NAO Cloud refused e-mail and password, or the auth_token. Check NAO_EMAIL and NAO_PASSWORD, or that the "
         "auth_token is the one from the My Profile page and not the mobile SDK's API key. An account with two-factor "
         "authentication (2FA) cannot sign in by password here: use its auth_token"
     ),
-    Endpoint.KEY_RESOURCE: (
+    (Endpoint.KEY_RESOURCE, NaoCredentialsRejectedError): (
         "NAO Cloud refused the API key. Check that NAO_AUTH_TOKEN is the auth_token from the My Profile page and not the "
         "mobile SDK's API key. If it is, this way of signing in may be switched off: NAO Cloud says that it might be "
         "deprecated, so try a JWT, NaoSession(auth_token=...)"
     ),
 }
+
+_ERRORS: ErrorTable[NaoError, Endpoint] = ErrorTable(
+    throttled=NaoThrottledError,
+    unavailable=NaoUnavailableError,
+    redirected=NaoMalformedResponseError,
+    of_status=_OF_STATUS,
+    otherwise=dict.fromkeys(Endpoint, NaoApiError),
+    meanings=_MEANINGS,
+    meanings_at=_MEANINGS_AT,
+)
 
 
 def refusal(
@@ -175,24 +185,15 @@ def refusal(
         request_id: NAO Cloud's name for the exchange.
         retry_after: how long it asks to wait.
     """
-    leaf = _leaf(endpoint, status)
-    means = _REJECTED[endpoint] if leaf is NaoCredentialsRejectedError else _MEANS[leaf]
-    said = f"HTTP {status} from {where}" + (f": {detail}" if detail else "")
-    return leaf(
-        f"{endpoint.value} failed: {means} ({said})",
-        status=status,
+    return _ERRORS.error(
+        _ERRORS.choose(endpoint, status),
+        endpoint,
+        status,
+        sender=where,
         detail=detail,
         request_id=request_id,
-        retry_after=retry_after if issubclass(leaf, VendorUnavailableError) else None,
+        retry_after=retry_after,
     )
-
-
-def _leaf(endpoint: Endpoint, status: int) -> _Leaf:
-    if status >= 500:  # noqa: PLR2004
-        return NaoUnavailableError
-    if 300 <= status < 400:  # noqa: PLR2004
-        return NaoMalformedResponseError
-    return _OF_STATUS[endpoint].get(status, NaoApiError)
 
 
 LEAVES: ErrorClasses = {

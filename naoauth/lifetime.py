@@ -1,7 +1,7 @@
-"""How long a JWT of NAO Cloud lives: from its own claims, from ``meta``, or as the page says.
+"""How long a JWT of NAO Cloud lives: from its claims, from ``meta``, or the documented 24 hours.
 
-Source: https://polestar.zohodesk.com/portal/en/kb/articles/2-authentication, which promises an expiry date and names
-neither its member nor its form.
+Source: https://polestar.zohodesk.com/portal/en/kb/articles/2-authentication, which promises an expiry date but
+documents neither the member's name nor its form.
 """
 
 from __future__ import annotations
@@ -42,21 +42,21 @@ ABSOLUTE_NAMES = (
 RELATIVE_NAMES = ("expires_in", "ttl", "validity")
 
 _A_LONG_TIME_S = 1e9
-"""A number below this under a name of the user's own is a duration: as an instant it would lie before 2001."""
+"""Under `expires_key`, a number below this is a duration in seconds: as an instant it would lie before 2001."""
 
 
 def token_lifetime(
     token: Secret, levels: list[Mapping[str, object]], expires_key: str | None, answer: Answer
 ) -> timedelta:
-    """Return the earlier of what the JWT and ``meta`` say; what one cannot tell, the other does; else 24 hours.
+    """Return the earlier of the JWT's expiry and the one in ``meta``; if only one is present, that one; else 24 hours.
 
-    What is unreadable, or already over, is warned of and skipped: it must not fail a good sign-in.
+    An expiry that is unreadable or has passed is skipped with a warning: it must not fail a good sign-in.
 
     Args:
         token: the JWT, or an opaque text.
         levels: ``meta`` and the objects in it, with names in snake case.
-        expires_key: the user's own name for the member.
-        answer: for its `Date` header and the moment it was sent.
+        expires_key: the member's name as the user gave it, if any.
+        answer: the response, for its `Date` header and the time its request was sent.
     """
     stated = [found for found in (_of_claims(token, answer), _of_meta(levels, expires_key, answer)) if found]
     return min(stated, default=DEFAULT_LIFETIME)

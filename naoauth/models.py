@@ -1,4 +1,4 @@
-"""What travels between a client and NAO Cloud, named as the components of an OpenAPI description would be.
+"""Requests and responses of NAO Cloud, named as the components of an OpenAPI description would be.
 
 Sources: https://polestar.zohodesk.com/portal/en/kb/articles/2-authentication and .../4-fetching-data
 """
@@ -17,7 +17,12 @@ __all__ = ["Pagination", "Session", "SessionLogin", "SessionRequest", "Site", "S
 
 @attrs.frozen(kw_only=True)
 class SessionLogin:
-    """Who signs in."""
+    """The account that signs in.
+
+    Attributes:
+        email: its e-mail address.
+        password: its password.
+    """
 
     email: str
     password: Secret
@@ -25,20 +30,24 @@ class SessionLogin:
 
 @attrs.frozen(kw_only=True)
 class SessionRequest:
-    """Body of `POST /api/v2/sessions` in its variant with e-mail and password; the other has none."""
+    """Body of `POST /api/v2/sessions` with e-mail and password; with the API key there is no body.
+
+    Attributes:
+        session: e-mail and password.
+    """
 
     session: SessionLogin
 
 
 @attrs.frozen(kw_only=True)
 class Session:
-    """What a sessions answer holds, found by the rules of `naoauth.session_response`.
+    """The content of a sessions response, found by the rules of `naoauth.session_response`.
 
     Attributes:
-        jwt: goes on requests, raw.
-        lifetime: from the moment the request was sent.
-        sent_wall_s: when that was, in epoch seconds of this machine's clock.
-        auth_token: the account's permanent API key, which the answer may hold as well. Nobody keeps it unasked.
+        jwt: sent in `Authorization` without a scheme.
+        lifetime: counted from when the request was sent.
+        sent_wall_s: when the request was sent, in epoch seconds of this machine's clock.
+        auth_token: the account's permanent API key, if the response holds it. The client does not keep it.
     """
 
     jwt: Secret
@@ -49,7 +58,13 @@ class Session:
 
 @attrs.frozen(kw_only=True)
 class Site:
-    """One site. `attributes` is as it came: no page lists what is in it."""
+    """One site.
+
+    Attributes:
+        id: the site's id; a number is kept as text.
+        type: JSON:API's resource type, if the response has it.
+        attributes: as received, because no page documents its members. Not in the repr.
+    """
 
     id: str
     type: str | None = None
@@ -57,14 +72,19 @@ class Site:
 
     @property
     def name(self) -> str | None:
-        """The site's name, where it has one."""
+        """The site's name, if it has one."""
         name = self.attributes.get("name")
         return name if isinstance(name, str) else None
 
 
 @attrs.frozen(kw_only=True)
 class Pagination:
-    """Where a page stands. Each None where the answer does not say."""
+    """Position of a page; each member is None if the response does not say.
+
+    Attributes:
+        current: number of this page, from 1.
+        records: number of all records.
+    """
 
     current: int | None = None
     records: int | None = None
@@ -72,7 +92,12 @@ class Pagination:
 
 @attrs.frozen(kw_only=True)
 class SitePage:
-    """One page of `GET /api/v2/sites`."""
+    """One page of `GET /api/v2/sites`.
+
+    Attributes:
+        sites: the sites on it.
+        pagination: its position.
+    """
 
     sites: tuple[Site, ...] = ()
     pagination: Pagination = Pagination()

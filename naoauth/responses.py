@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import cast
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from yarl import URL
 
 from naoauth.converter import CONVERTER, site_page
 from naoauth.errors import Endpoint, NaoError, NaoMalformedResponseError, refusal
 from naoauth.models import SitePage
-from nauth.errors import MalformedResponseError
 from nauth.origins import place
-from nauth.redact import clean
+from nauth.responses.body import read_body
+from nauth.responses.error_body import ErrorDocument, find_words
+from nauth.responses.reply import AnswerMeta, Reply
 from nauth.secret import Secret
 from nauth.transport.base import Answer
 from nauth.transport.retry import wait_of
-from nauth.wire.converter import decode, parse_json
 
-__all__ = ["declined", "detail_of", "open_sites"]
+__all__ = ["declined", "detail_of", "read_response"]
 
-_TEXTS = ("detail", "title", "message", "error_description", "error")
+_T = TypeVar("_T")
+
+_WHAT: Mapping[type, str] = {SitePage: "listing sites"}
+_SHAPES: Mapping[type, Callable[[object], object]] = {SitePage: site_page}
+_WORDS = ("errors", "message", "error")
+_INNER_WORDS = ("detail", "title", "message", "error_description", "error")
 _MOST = 3
 """Texts quoted from one refusal."""
 
 
-def open_sites(answer: Answer, endpoint: Endpoint, url: URL) -> SitePage:
-    """Return the page of a success, or raise what the failure means. Takes ``data`` and ``sites`` as root.
+def read_response(answer: Answer, endpoint: Endpoint, data: type[_T], *, url: URL) -> Reply[_T]:
+    """Return the typed body of a success, or raise what the failure means.
+
+    Args:
+        answer: as received.
+        endpoint: where from.
+        data: type of the body; a `SitePage` is read under both roots that a collection may have.
+        url: the address that was asked, for errors.
 
     Raises:
         NaoError: the leaf for (endpoint, status).
@@ -34,18 +45,15 @@ def open_sites(answer: Answer, endpoint: Endpoint, url: URL) -> SitePage:
     """
     if not answer.ok:
         raise declined(answer, endpoint, url)
-    what, error = "NAO Cloud's answer to listing sites", NaoMalformedResponseError
-    status, request_id = answer.status, answer.request_id
-    # no local holds the parsed body: an error tracker would print it
-    return decode(
-        CONVERTER,
-        site_page(parse_json(answer.body, error=error, status=status, request_id=request_id, what=what)),
-        SitePage,
-        error=error,
-        status=status,
-        request_id=request_id,
-        what=what,
+    opened = read_body(
+        answer,
+        data,
+        converter=CONVERTER,
+        what=f"NAO Cloud's answer to {_WHAT.get(data, endpoint.value)}",
+        error=NaoMalformedResponseError,
+        shape=_SHAPES.get(data),
     )
+    return Reply(data=opened, meta=AnswerMeta.of(answer))
 
 
 def declined(answer: Answer, endpoint: Endpoint, url: URL, *hide: Secret | None) -> NaoError:
@@ -66,34 +74,6 @@ def detail_of(body: bytes, *hide: Secret | None) -> str | None:
     The inner form of ``errors`` is documented nowhere: lists of objects or texts, a map of field to texts and a single
     text are all read, and ``error`` and ``message`` too.
     """
-    try:
-        document = parse_json(body)
-    except MalformedResponseError:
-        return None
-    if not isinstance(document, dict):
-        return None
-    found = cast("dict[str, object]", document)
-    texts = [*_texts(found.get("errors")), *_texts({name: found.get(name) for name in ("message", "error")})]
-    kept = [text for entry in texts if not _quotes(entry, hide) and (text := clean(entry))]
-    return clean("; ".join(dict.fromkeys(kept[:_MOST])))
-
-
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
-        for entry in cast("list[object]", value):
-            yield from _texts(entry)
-    elif isinstance(value, dict):
-        entries = cast("dict[str, object]", value)
-        told = [entries[name] for name in _TEXTS if isinstance(entries.get(name), str)]
-        if told:
-            yield cast("str", told[0])
-            return
-        for name, entry in entries.items():
-            for text in _texts(entry):
-                yield f"{name}: {text}"
-
-
-def _quotes(text: str, hide: tuple[Secret | None, ...]) -> bool:
-    return any(secret.reveal() in text for secret in hide if secret)
+    return find_words(
+        ErrorDocument(body).members, _WORDS, inner=_INNER_WORDS, maps="named", most=_MOST, hide=hide
+    )

@@ -1,8 +1,8 @@
-"""Find JWT and expiry in the answer of the sessions endpoint, whose member names are documented nowhere.
+"""Find JWT and expiry in the response of the sessions endpoint, whose member names are not documented.
 
-Documented is that ``meta`` holds the JWT and its expiry date, and that the answer may hold the account's `auth_token`
-as well: a permanent credential, which is never taken for the JWT.
-Source: https://polestar.zohodesk.com/portal/en/kb/articles/2-authentication
+The page says that ``meta`` holds the JWT and its expiry date, and that the response may also hold the account's
+`auth_token`. That is a permanent credential and is never taken for the JWT. Source:
+https://polestar.zohodesk.com/portal/en/kb/articles/2-authentication
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ JWT_NAMES = (
 """Looked for in this order, in snake or camel case."""
 
 _KEY_NAMES = frozenset({"auth_token", "api_key"})
-"""What the permanent key may be called. Whatever has such a name is not the JWT, whatever it looks like."""
+"""Possible names of the permanent key. A member with such a name is not the JWT, even if it looks like one."""
 
 _WHAT = "NAO Cloud's answer to opening a session"
 _BEARER = re.compile(r"bearer\s+", re.ASCII | re.IGNORECASE)
@@ -61,14 +61,14 @@ def open_session(
     expires_key: str | None = None,
     sent: tuple[Secret | None, ...] = (),
 ) -> Session:
-    """Return what a success holds, or raise what the failure means.
+    """Return the content of a success, or raise the error for a failure.
 
     Args:
         answer: as received.
-        url: the address asked, for errors.
+        url: the URL requested, for errors.
         jwt_key: the JWT's member in ``meta``, tried before the known names.
         expires_key: the expiry's member, tried before the known names.
-        sent: the secrets of the request: never the JWT, and never quoted.
+        sent: the secrets of the request, which are never taken for the JWT and never quoted.
 
     Raises:
         NaoError: refused; see `naoauth.errors`.
@@ -85,7 +85,7 @@ def open_session(
 def _read(
     answer: Answer, jwt_key: str | None, expires_key: str | None, sent: tuple[Secret | None, ...]
 ) -> Session | None:
-    """Return what is found, or None. Apart from who raises: an error tracker would print the opened answer."""
+    """Return the session, or None. The caller raises: an error raised here would keep the response in its frame."""
     levels = _levels(answer)
     key = _auth_token(answer.body)
     jwt = _find(levels, jwt_key, answer, (*sent, key))
@@ -100,7 +100,7 @@ def _read(
 
 
 def _levels(answer: Answer) -> list[_Json]:
-    """Return ``meta`` and the objects right inside it, names in snake case; nothing where there is none."""
+    """Return ``meta`` and the objects directly in it, names in snake case; empty if there is no ``meta``."""
     document = parse_json(
         answer.body,
         error=NaoMalformedResponseError,
@@ -134,7 +134,7 @@ def _find(
 
 
 def _token(value: object, never: tuple[Secret | None, ...]) -> Secret | None:
-    """Return `value` as a token if it could be one: text fit for a header, and none of the credentials known."""
+    """Return `value` as a token if it could be one: text that a header can hold, and none of `never`."""
     if not isinstance(value, str):
         return None
     bare = Secret(_BEARER.sub("", value.strip(), count=1))
@@ -156,7 +156,7 @@ def _decoded(part: str) -> bytes:
 
 
 def _auth_token(body: bytes) -> Secret | None:
-    """Return the permanent key wherever the answer may have it, so that it is told apart and handed to who asks."""
+    """Return the permanent key from any of its possible places, so that it is not taken for the JWT."""
     document = _object(parse_json(body))
     data = _object(document.get("data"))
     for place in (_object(data.get("attributes")), data, document, _object(document.get("meta"))):

@@ -14,7 +14,7 @@ from nauth.errors import MalformedResponseError
 from nauth.secret import Secret
 from nauth.token import Token
 from nauth.transport.base import Answer, Request, Transport
-from nauth.transport.calls import read_response, send
+from nauth.transport.calls import reading, send
 from nauth.wire.converter import encode
 from nauth.wire.json_text import NOT_JSON
 from nomadauth.config import USER_AGENT
@@ -31,7 +31,7 @@ from nomadauth.models import (
     Reply,
     User,
 )
-from nomadauth.responses import check_ok, open_answer
+from nomadauth.responses import check_ok, read_response
 from nomadauth.sso import SSOReturn, check_provider, parse_callback, sso_root
 
 __all__ = ["NomadApi"]
@@ -45,9 +45,9 @@ class NomadApi:
 
     Args:
         base_url: the API's address, ``/api`` included.
-        auth: carries the calls that deal in tokens.
-        resources: carries calls that need a token, and puts it on; the same as `auth` if None.
-        sso_base_url: where ``/auth`` lies, if not behind `base_url`.
+        auth: sends the calls that issue, refresh or end tokens.
+        resources: sends calls that need a token, and adds it; the same as `auth` if None.
+        sso_base_url: the URL that ``/auth`` is below, if not `base_url`.
     """
 
     def __init__(
@@ -71,17 +71,17 @@ class NomadApi:
             NomadAccountBlockedError: the account may not sign in.
             NomadError: see `nomadauth.errors`.
         """
-        # a code or a new password is good once: sent again, it would be refused for having worked
+        # a code or a new password works once: sent again after it has worked, it would be refused
         once = request.token is not None or request.new_password is not None
         answer = await self._post("account/login", request, repeatable=not once)
         hide = (request.password, request.token, request.new_password)
-        return open_answer(answer, Endpoint.LOGIN, AccountLoginResponse, hide=hide)
+        return read_response(answer, Endpoint.LOGIN, AccountLoginResponse, hide=hide)
 
     async def refresh_token(self, request: RefreshTokenRequest) -> Reply[AccountLoginResponse]:
         """Exchange a refresh token: `POST /account/refresh-token`, without `Authorization`.
 
         Raises:
-            NomadRefreshRefusedError: refused for good, or answered without a token; sign in again.
+            NomadRefreshRefusedError: definitively refused, or answered without a token; sign in again.
             NomadError: see `nomadauth.errors`.
         """
         answer = await self._post("account/refresh-token", request)
@@ -92,10 +92,10 @@ class NomadApi:
     ) -> Reply[AccountLoginResponse]:
         """Exchange the refresh token of a single sign-on: `POST /auth/{provider}/renew`.
 
-        Sent as documented, without `Authorization`; if that is answered with a 401, once more with the last token.
+        Sent as documented, without `Authorization`; after a 401 once more, with the last token.
 
         Raises:
-            NomadRefreshRefusedError: refused for good; only a new sign-on helps.
+            NomadRefreshRefusedError: definitively refused; only a new sign-on helps.
             NomadError: see `nomadauth.errors`.
         """
         url = self._sso_root / check_provider(provider) / "renew"
@@ -112,9 +112,9 @@ class NomadApi:
         state: str | None = None,
         session_state: str | None = None,
     ) -> SSOReturn:
-        """End a single sign-on with what the identity provider gave the browser: `GET /auth/{provider}/callback`.
+        """Complete a single sign-on with the code from the identity provider: `GET /auth/{provider}/callback`.
 
-        Only Nomad's own Python SDK does this; its documents stop at the browser's return, which
+        Only Nomad's Python SDK makes this call. The documents end where the browser comes back with tokens, which
         `NomadSSO.from_callback` reads.
 
         Raises:
@@ -148,21 +148,22 @@ class NomadApi:
         """End a session: `POST /account/logout`.
 
         Raises:
-            NomadTokenRefusedError: 401, the token was dead already; `logout` of the authenticator takes it for success.
+            NomadTokenRefusedError: 401, the token was no longer valid; the authenticator's `revoke` counts it as
+                success.
             NomadError: see `nomadauth.errors`.
         """
         answer = await self._post("account/logout", request, bearer=bearer)
         return check_ok(answer, Endpoint.LOGOUT, hide=(bearer.access_token,))
 
     async def ping(self, request: PingRequest) -> Reply[PingResponse]:
-        """Keep a session alive and learn how it is: `POST /account/ping`.
+        """Keep a session alive and get its status: `POST /account/ping`.
 
         Raises:
             NomadError: see `nomadauth.errors`.
         """
         answer = await self._post("account/ping", request, transport=self._resources)
-        with read_response(answer):
-            return open_answer(answer, Endpoint.RESOURCE, PingResponse)
+        with reading(answer):
+            return read_response(answer, Endpoint.RESOURCE, PingResponse)
 
     async def get_ping(self) -> Reply[str]:
         """Ask whether the base URL is right: `GET /ping`, which needs no token.
@@ -196,8 +197,8 @@ class NomadApi:
             method="GET", url=self._base_url.joinpath(path), headers=_headers(), repeatable=True
         )
         answer = await send(transport or self._resources, request, LEAVES)
-        with read_response(answer):
-            return open_answer(answer, Endpoint.RESOURCE, data)
+        with reading(answer):
+            return read_response(answer, Endpoint.RESOURCE, data)
 
     async def _post(
         self,
@@ -214,7 +215,7 @@ class NomadApi:
             url=self._base_url.joinpath(where) if isinstance(where, str) else where,
             headers=headers if bearer is None else headers | {"Authorization": bearer.authorization},
             body=encode(CONVERTER, body),
-            # a refresh too: if its token was spent by the answer that was lost, the refusal leads to a new sign-in
+            # a refresh too: if the lost response has spent its token, the refusal leads to a new sign-in
             repeatable=repeatable,
         )
         return await send(transport or self._auth, request, LEAVES)
@@ -225,9 +226,9 @@ def _headers() -> dict[str, str]:
 
 
 def _renewed(answer: Answer, endpoint: Endpoint, *, hide: tuple[Secret, ...]) -> Reply[AccountLoginResponse]:
-    """Open the answer to a renewal: JSON of success without a token is a refusal, what is no JSON is a doubt."""
+    """Open the response to a renewal: a JSON success without a token is a refusal; a body that is not JSON is not."""
     try:
-        reply = open_answer(answer, endpoint, AccountLoginResponse, hide=hide)
+        reply = read_response(answer, endpoint, AccountLoginResponse, hide=hide)
     except MalformedResponseError as error:
         if not error.problems or any(problem.startswith(NOT_JSON) for problem in error.problems):
             raise

@@ -1,4 +1,4 @@
-"""One authenticator for each kind of credential: credential and API in, tokens out. They hold none."""
+"""Turn credentials into tokens: one class for each kind of credential. None keeps a token."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 import attrs
 
 from nauth.clock import Clock
-from nauth.errors import ConfigurationError, VendorUnavailableError
+from nauth.errors import ConfigurationError, VendorUnavailableError, fresh_copy
 from nauth.secret import Secret
 from nauth.times import instant
 from nauth.token import Token
 from nomadauth.api import NomadApi
-from nomadauth.config import DEFAULT_LIFETIME, MAX_LIFETIME
+from nomadauth.config import DEFAULT_LIFETIME, MAX_TOKEN_LIFETIME
 from nomadauth.credentials import NomadApiKey, NomadPassword, NomadSSO, NomadStaticToken
 from nomadauth.errors import (
     Endpoint,
@@ -40,22 +40,23 @@ __all__ = ["SESSION_ID", "NomadFixedAuthenticator", "NomadPasswordAuthenticator"
 _log = logging.getLogger("nomadauth")
 
 SESSION_ID = "userSessionId"
-"""Where a token keeps the session's id, which logout and ping want back."""
+"""Key of the session's id in `Token.extra`; logout and ping send it."""
 
 _MOST_STEPS = 5
-"""Answers a person may give in one sign-in: a code, a new password, and a slip of the finger with each."""
+"""Answers a person may give in one sign-in: a code, a new password, and some mistyped ones."""
 
 
 class NomadPasswordAuthenticator:
     """Sign in with user name and password; refresh without them.
 
-    Where an answer is lost, the same request is sent again (by the transport underneath): a second login replaces the
-    session nobody knows, and a refresh token already spent is refused, after which the manager signs in.
+    If a response is lost, the transport sends the same request again. A second login replaces the session whose token
+    was lost. A refresh token that was spent is refused, and the manager then signs in.
 
     Args:
         credentials: user name and password.
         api: Nomad's endpoints.
-        on_interaction: asks a person for a code or a new password; without it such a wish is an error.
+        on_interaction: asks a person for a code or a new password; if None, such a login raises
+            `NomadInteractionRequiredError`.
     """
 
     def __init__(
@@ -64,15 +65,15 @@ class NomadPasswordAuthenticator:
         self._credentials = credentials
         self._api = api
         self._on_interaction = on_interaction
-        self._password = credentials.password  # replaced by a new one, once Nomad has taken it
+        self._password = credentials.password  # replaced by a new one, once Nomad has accepted it
 
     async def issue(self) -> Token:
-        """Sign in, asking a person where Nomad wants that.
+        """Sign in, asking a person if Nomad requires it.
 
         Raises:
             NomadCredentialsRejectedError: refused.
             NomadAccountBlockedError: the account may not sign in; `login_status` says why.
-            NomadInteractionRequiredError: a code or new password is wanted, and nobody gave one.
+            NomadInteractionRequiredError: a code or new password is required, and `on_interaction` gave none.
             NomadError: see `nomadauth.errors`.
         """
         code: Secret | None = None
@@ -100,14 +101,14 @@ class NomadPasswordAuthenticator:
         """Exchange the refresh token.
 
         Raises:
-            NomadRefreshRefusedError: refused for good.
+            NomadRefreshRefusedError: definitively refused.
             NomadError: see `nomadauth.errors`.
         """
         request = RefreshTokenRequest(refresh_token=token.refresh_token or Secret(""))
         return _token(await self._api.refresh_token(request), Endpoint.REFRESH)
 
     async def revoke(self, token: Token) -> None:
-        """Log out. A token that Nomad refuses is logged out already.
+        """Log out. A token that Nomad refuses counts as logged out.
 
         Raises:
             NomadError: the session may still be alive.
@@ -136,26 +137,28 @@ class NomadPasswordAuthenticator:
 
 
 class NomadSSOAuthenticator:
-    """Serve what a single sign-on brought, and renew it. Once renewing is refused, a person must sign in.
+    """Serve the tokens of a single sign-on and renew them. Once a renewal is refused, a person must sign in.
 
     Args:
-        credentials: what the browser came back with.
+        credentials: the tokens the browser came back with.
         api: Nomad's endpoints.
-        clock: tells whether the credential's own token is over.
+        clock: tells whether the credential's own token has expired.
     """
 
     def __init__(self, credentials: NomadSSO, api: NomadApi, *, clock: Clock) -> None:
         self._credentials = credentials
         self._api = api
         self._clock = clock
-        self._over = False  # renewing was refused, or somebody logged out: the sign-on is spent
+        self._over = False  # the given refresh token was refused or replaced, or a person logged out
         self._served = False
+        self._refusal: NomadRefreshRefusedError | None = None
+        self._ended: Secret | None = None  # the refresh token that Nomad itself has refused
 
     async def issue(self) -> Token:
-        """Return the credential's token while it can be alive, else renew it.
+        """Return the credential's token the first time, if it has not expired; otherwise renew it.
 
         Raises:
-            NomadInteractionRequiredError: the sign-on is over; a person must sign in again.
+            NomadInteractionRequiredError: the sign-on has ended; a person must sign in again.
             NomadError: see `nomadauth.errors`.
         """
         given = self._credentials
@@ -164,7 +167,7 @@ class NomadSSOAuthenticator:
         now = self._clock.wall()
         end = expiry_of(given.token, given.expires_at)
         left = DEFAULT_LIFETIME if end is None else end - datetime.fromtimestamp(now, UTC)
-        lifetime = min(left, MAX_LIFETIME)
+        lifetime = min(left, MAX_TOKEN_LIFETIME)
         token = Token(
             access_token=given.token,
             refresh_token=given.refresh_token,
@@ -179,9 +182,11 @@ class NomadSSOAuthenticator:
         try:
             renewed = await self.refresh(token)
         except NomadRefreshRefusedError as error:
+            # a gateway's answer does not end the sign-on: the next renewal tries again
+            self._over = error.by_nomad
             status, request_id = error.status, error.request_id
         else:
-            # the manager keeps an old refresh token over its own refreshes only
+            # the manager keeps the old refresh token after its own refreshes only
             return attrs.evolve(renewed, refresh_token=renewed.refresh_token or given.refresh_token)
         raise _sign_on_again(status, request_id)
 
@@ -189,20 +194,24 @@ class NomadSSOAuthenticator:
         """Renew through the provider the sign-on came from.
 
         Raises:
-            NomadRefreshRefusedError: refused for good; the next `issue` says that a person is needed.
+            NomadRefreshRefusedError: definitively refused; the next `issue` raises `NomadInteractionRequiredError`.
             NomadError: see `nomadauth.errors`.
         """
+        if self._refusal is not None and self._ended == token.refresh_token:
+            raise fresh_copy(self._refusal)  # sending it again would change nothing
         request = RefreshTokenRequest(refresh_token=token.refresh_token or Secret(""))
         try:
             reply = await self._api.renew_sso(self._credentials.provider, request, bearer=token)
-        except NomadRefreshRefusedError:
-            self._over = True
+        except NomadRefreshRefusedError as error:
+            # a copy, for the original's traceback holds the request
+            self._refusal, self._over = fresh_copy(error), True
+            self._ended = token.refresh_token if error.by_nomad else None
             raise
-        self._over = False
+        self._refusal, self._over = None, False
         return _token(reply, Endpoint.RENEW)
 
     async def revoke(self, token: Token) -> None:
-        """Log out; the sign-on is spent then.
+        """Log out. After that a person must sign in again.
 
         Raises:
             NomadError: the session may still be alive.
@@ -212,20 +221,20 @@ class NomadSSOAuthenticator:
 
 
 class NomadFixedAuthenticator:
-    """Hand out a static token or an API key, which neither expires nor renews.
+    """Serve a static token or an API key, which neither expires nor can be renewed.
 
     Args:
         credentials: the token or key.
     """
 
     renewable = False
-    """A 401 is final: the manager hands it back and asks nobody for another token."""
+    """A 401 is final: the caller gets it, and the manager does not renew."""
 
     def __init__(self, credentials: NomadStaticToken | NomadApiKey) -> None:
         self._credentials = credentials
 
     async def issue(self) -> Token:
-        """Return the credential as a token without end."""
+        """Return the credential as a token that does not expire."""
         given = self._credentials
         if isinstance(given, NomadApiKey):
             return Token(access_token=given.key, scheme="ApiKey")
@@ -271,11 +280,11 @@ def _given(answer: object) -> Secret | None:
 
 
 def _wanted(reply: Reply[AccountLoginResponse], username: str) -> NomadInteraction | None:
-    """Return what a person must do; None if there is a token.
+    """Return the step that a person must take; None if there is a token.
 
     Raises:
-        NomadAccountBlockedError: no answer of a person would help.
-        NomadMalformedResponseError: neither token nor reason.
+        NomadAccountBlockedError: the account is blocked, and no input of a person would help.
+        NomadMalformedResponseError: the response holds neither a token nor a login status.
     """
     data, meta = reply.data, reply.meta
     if data.token:

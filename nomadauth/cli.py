@@ -24,7 +24,7 @@ __all__ = ["VENDOR"]
 
 @asynccontextmanager
 async def _sandbox(port: int) -> AsyncGenerator[Mapping[str, str]]:
-    """Run the double; give the variables that `NomadClient()` reads. The password is invented, so it may be shown."""
+    """Run the sandbox; yield the variables that `NomadClient()` reads. The password is invented."""
     async with NomadSandbox(port=port) as sandbox:
         yield {
             "NOMAD_MEDIA_BASE_URL": sandbox.base_url,
@@ -47,7 +47,10 @@ async def _log_out() -> None:
 
 
 async def _login(ask: Ask, provider: str | None) -> Token:
-    """Have a person sign in through `provider`. What the browser comes back with holds the tokens: nothing is sent."""
+    """Let a person sign in through `provider`.
+
+    The browser comes back with the tokens, so no request is sent.
+    """
     if provider is None:
         raise ConfigurationError(
             "which single sign-on is meant? Give --provider, the word your environment was set up with, such as azure"

@@ -10,16 +10,20 @@ from aiohttp import ClientSession
 from yarl import URL
 
 from nauth.authenticator import Authenticator
-from nauth.client import VendorClient
+from nauth.client import MAX_RESPONSE_BYTES, VendorClient
 from nauth.clock import Clock, SystemClock
 from nauth.environment import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.events import Observer
 from nauth.origins import parse_base_url
+from nauth.sources import AnySource
+from nauth.sources.authenticator import SourcedAuthenticator
+from nauth.sources.sourced import Sourced
 from nauth.stores.base import StoreKey, TokenStore
-from nauth.token import RenewalPolicy
+from nauth.token import RenewalPolicy, Token
 from nauth.transport.calls import token_calls
 from nauth.transport.network import Network
+from nauth.typed_calls import TypedCalls
 from nomadauth.api import NomadApi
 from nomadauth.authenticator import (
     SESSION_ID,
@@ -28,18 +32,20 @@ from nomadauth.authenticator import (
     NomadSSOAuthenticator,
 )
 from nomadauth.config import INTERACTIVE_POLICY, POLICY, USER_AGENT, VENDOR, choose_base_url
+from nomadauth.converter import CONVERTER
 from nomadauth.credentials import (
+    FIELDS,
     NomadApiKey,
     NomadCredentials,
     NomadPassword,
     NomadSSO,
     NomadStaticToken,
-    read_credentials,
 )
-from nomadauth.errors import NomadNotFoundError
-from nomadauth.expired import Expired403
+from nomadauth.errors import LEAVES, Endpoint, NomadNotFoundError
 from nomadauth.interaction import OnInteraction
 from nomadauth.models import NomadCheck, PingRequest, PingResponse
+from nomadauth.pages import OFFSET_IN_BODY
+from nomadauth.responses import Hidden401, read_response
 
 __all__ = ["NomadClient"]
 
@@ -53,28 +59,32 @@ class NomadClient(VendorClient):
             async with nomad.get("/account/user") as response:
                 user = await response.json()
 
-    Paths hang below the API's address, so ``/account/user`` means ``https://.../api/account/user``. Some tenants keep
-    a single session for each account: use an account of its own for each service.
+    Paths are relative to the API's address, so ``/account/user`` means ``https://.../api/account/user``. Some tenants
+    keep a single session for each account: use a separate account for each service.
 
     Source: https://docs.nomad.media/docs/authentication-guide
 
     Args:
-        credentials: how to sign in; from `NOMAD_MEDIA_USERNAME` and `NOMAD_MEDIA_PASSWORD` (and
-            `NOMAD_MEDIA_APPLICATION_ID`), or `NOMAD_MEDIA_STATIC_TOKEN`, or `NOMAD_MEDIA_API_KEY` if None.
+        credentials: how to sign in, a source of it (see `nauth.sources`), or an async function that returns it. If None,
+            from the source that `NOMAD_MEDIA_CREDENTIALS` names; or from `NOMAD_MEDIA_USERNAME` and
+            `NOMAD_MEDIA_PASSWORD` (and `NOMAD_MEDIA_APPLICATION_ID`), or `NOMAD_MEDIA_STATIC_TOKEN`, or
+            `NOMAD_MEDIA_API_KEY`, each of which may be given as a file by ``..._FILE``.
         environment: Nomad Media has none; only None is accepted.
         base_url: your admin host, with or without ``/api``; from `NOMAD_MEDIA_BASE_URL` if None.
         session: your own session; never closed here. Its connector, proxy and trust carry token calls too.
-        store: where the token is shared; by default with every client of this process.
-        policy: when to renew; by default at three quarters of an hour's life. Where a person may be asked, the default
-            also leaves five minutes for the answer.
-        clock: where time comes from.
-        observer: told of renewals and replays.
+        store: where the token is shared; by default in this process.
+        policy: when to renew; by default 15 minutes before expiry. If a person may be asked, the default deadline is
+            five minutes, so that there is time to answer.
+        clock: source of time; the machine's clock if None.
+        observer: called with each event, such as a renewal or a replay.
         proxy: the address of a proxy, with user name and password if it wants any; by default those of the environment.
         ssl_context: whom to trust and which certificate to show; checks cannot be switched off.
-        allow_persistence: accept a store that outlives the process, against Nomad's advice.
-        on_interaction: asked for a second factor's code, or a new password, where a login wants one.
-        portal_url: your portal host, if the token is for it too.
-        sso_base_url: where ``/auth/{provider}`` lies, if not behind the API's address.
+        max_response_bytes: the largest response that `call`, `open` and `pages` read, in bytes after decompression.
+        allow_persistence: accept a store that outlives the process, and the one that `NAUTH_STORE` names, against
+            Nomad's advice.
+        on_interaction: asked for a second factor's code or a new password, if a login requires one.
+        portal_url: your portal host, if it shall get the token too.
+        sso_base_url: the URL that ``/auth/{provider}`` is below, if not the API's address.
 
     Raises:
         ConfigurationError: lists every setting that is missing or wrong. Nothing was sent.
@@ -82,7 +92,7 @@ class NomadClient(VendorClient):
 
     def __init__(
         self,
-        credentials: NomadCredentials | None = None,
+        credentials: NomadCredentials | AnySource[NomadCredentials] | None = None,
         *,
         environment: None = None,
         base_url: str | URL | None = None,
@@ -93,13 +103,14 @@ class NomadClient(VendorClient):
         observer: Observer | None = None,
         proxy: str | URL | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
         allow_persistence: bool = False,
         on_interaction: OnInteraction | None = None,
         portal_url: str | URL | None = None,
         sso_base_url: str | URL | None = None,
     ) -> None:
         _check_store(store, allow_persistence)
-        credentials, url, portal = _settings(
+        given, url, portal = _settings(
             credentials,
             environment=environment,
             base_url=base_url,
@@ -111,39 +122,54 @@ class NomadClient(VendorClient):
         network = Network(session=session, proxy=proxy, ssl_context=ssl_context)
         calls = token_calls(user_agent=USER_AGENT, policy=calls_policy, clock=clock, network=network)
         auth_api = NomadApi(base_url=url, auth=calls, sso_base_url=sso_base_url)
-        expired = Expired403(clock)
+        hidden_401 = Hidden401(clock)
         super().__init__(
-            authenticator=_authenticator(credentials, auth_api, clock, on_interaction),
-            key=StoreKey(vendor=VENDOR, base_url=str(url), identity=credentials.identity()),
+            authenticator=_authenticator(given, auth_api, clock, on_interaction),
+            key=StoreKey(vendor=VENDOR, base_url=str(url), identity=given.identity()),
             base_url=url,
             origins=[] if portal is None else [portal],
             transport=calls,
             network=network,
             headers={"Accept": "application/json", "User-Agent": USER_AGENT},
-            hidden_401=expired,
+            hidden_401=hidden_401,
             store=store,
+            may_persist=allow_persistence,
             policy=policy,
             clock=clock,
             observer=observer,
+            max_response_bytes=max_response_bytes,
         )
-        expired.manager = self._manager
-        self._credentials = credentials
+        hidden_401.manager = self._manager
+        self._credentials = given
+        resources = self._signed(user_agent=USER_AGENT, policy=calls_policy, clock=clock)
         self._api = NomadApi(
             base_url=url,
             auth=calls,
-            resources=self._signed(user_agent=USER_AGENT, policy=calls_policy, clock=clock),
+            resources=resources,
             sso_base_url=sso_base_url,
         )
+        self._calls = TypedCalls(
+            transport=resources,
+            base_url=url,
+            origins=self._auth.origins,
+            headers={"Accept": "application/json", "User-Agent": USER_AGENT},
+            converter=CONVERTER,
+            errors=LEAVES,
+            read=lambda answer, into, _: read_response(answer, Endpoint.RESOURCE, into, shape=None),
+            clock=clock,
+            max_body=max_response_bytes,
+        )
+        self._page_form = OFFSET_IN_BODY
 
     @property
     def api(self) -> NomadApi:
-        """Nomad's endpoints, typed. Those that deal in tokens bypass the client's own token."""
+        """Nomad's endpoints, typed. Calls that issue, refresh or end tokens are sent without the client's token."""
         return self._api
 
     async def check(self) -> NomadCheck:
         """Ask for a "Pong Auth": the simplest call that proves that the credentials work.
 
-        Hosts without that call are asked for the user instead.
+        If the host has no such endpoint, ask for the signed-in user instead.
 
         Raises:
             NomadTokenRefusedError: signed in, yet the token is refused; the text lists likely causes.
@@ -156,27 +182,28 @@ class NomadClient(VendorClient):
         return NomadCheck(endpoint="user", user=(await self._api.get_user()).data)
 
     async def ping(self) -> PingResponse:
-        """Keep the session alive and learn how it is; `SESSION_DEACTIVATED` means another login has replaced it.
+        """Keep the session alive and get its status; `SESSION_DEACTIVATED` means another login has replaced it.
 
         Raises:
             ConfigurationError: there is no session to ping: Nomad named none when signing in, or the credential is
                 static. Nothing was sent.
             NauthError: as for `token`, and `nomadauth.errors`.
         """
-        session_id = (await self.token()).extra.get(SESSION_ID)
+        token = await self.token()
+        session_id = token.extra.get(SESSION_ID)
         if session_id is None:
             raise ConfigurationError(
                 "there is no session to ping: only a sign-in with a user name and password whose answer names a "
                 "userSessionId has one. check() works with every credential"
             )
-        request = PingRequest(user_session_id=session_id, application_id=self._application_id)
+        request = PingRequest(user_session_id=session_id, application_id=self._application_id(token))
         return (await self._api.ping(request)).data
 
     async def logout(self) -> None:
-        """End the session at Nomad, for everybody who shares it, and forget the token.
+        """End the session at Nomad, for all clients that share it, and forget the token.
 
-        Never signs in to do so; the next call that needs a token does. After a single sign-on only a person can sign
-        in again. Closing a client does not log out.
+        It never signs in to do so; the next call that needs a token signs in. After a single sign-on only a person can
+        sign in again. Closing a client does not log out.
 
         Raises:
             ConfigurationError: a static token or API key has no session. Nothing was sent.
@@ -189,14 +216,33 @@ class NomadClient(VendorClient):
             )
         await self._manager.revoke()
 
-    @property
-    def _application_id(self) -> str | None:
-        return self._credentials.application_id if isinstance(self._credentials, NomadPassword) else None
+    def _application_id(self, token: Token) -> str | None:
+        if isinstance(self._credentials, NomadPassword):
+            return self._credentials.application_id
+        return token.extra.get(_APPLICATION_ID)
+
+
+_APPLICATION_ID = "applicationId"
+"""Where a token keeps the application id of a credential that a source holds."""
+
+
+def _extra(credentials: NomadCredentials) -> Mapping[str, str]:
+    application_id = getattr(credentials, "application_id", None)
+    return {} if application_id is None else {_APPLICATION_ID: application_id}
 
 
 def _authenticator(
-    credentials: NomadCredentials, api: NomadApi, clock: Clock, on_interaction: OnInteraction | None
+    credentials: NomadCredentials | Sourced[NomadCredentials],
+    api: NomadApi,
+    clock: Clock,
+    on_interaction: OnInteraction | None,
 ) -> Authenticator:
+    if isinstance(credentials, Sourced):
+        return SourcedAuthenticator(
+            credentials.question(clock),
+            lambda given: _authenticator(given, api, clock, on_interaction),
+            extra=_extra,
+        )
     if isinstance(credentials, NomadPassword):
         return NomadPasswordAuthenticator(credentials, api, on_interaction=on_interaction)
     if isinstance(credentials, NomadSSO):
@@ -222,16 +268,17 @@ def _settings(
     portal_url: object = None,
     sso_base_url: object = None,
     environ: Mapping[str, str] | None = None,
-) -> tuple[NomadCredentials, URL, URL | None]:
-    """Fill in from the environment what was not given; complain once, about everything."""
+) -> tuple[NomadCredentials | Sourced[NomadCredentials], URL, URL | None]:
+    """Read from the environment what was not given; raise one error that lists every fault."""
     kinds = get_args(NomadCredentials)
-    if credentials is not None and not isinstance(credentials, kinds):
+    reader = EnvironmentReader(environ)
+    sourced = None if isinstance(credentials, kinds) else FIELDS.sourced(credentials, reader, environ)
+    if credentials is not None and sourced is None and not isinstance(credentials, kinds):
         raise ConfigurationError(
             f"credentials must be {', '.join(kind.__name__ for kind in kinds)}, not {type(credentials).__name__}: "
             "NomadClient(NomadPassword(username=..., password=...), base_url=...)"
         )
-    reader = EnvironmentReader(environ)
-    read = None if credentials is not None else read_credentials(reader)
+    read = None if credentials is not None or sourced is not None else FIELDS.read(reader)
     if environment is not None:
         reader.fault(
             "Nomad Media has no environments to choose from: each customer has hosts of its own, so leave environment "
@@ -246,7 +293,7 @@ def _settings(
     reader.finish("NomadClient")
     if read is not None:
         credentials = read()
-    return cast("NomadCredentials", credentials), cast("URL", url), portal
+    return sourced or cast("NomadCredentials", credentials), cast("URL", url), portal
 
 
 def _address(setting: str) -> Callable[[object], URL]:

@@ -1,4 +1,4 @@
-"""Nomad Media's lifetimes and margins, each with the page that says so, and how settings become addresses."""
+"""Nomad Media's lifetimes and margins, each with the page that says so, and how settings become URLs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nauth.token import RenewalPolicy
 __all__ = [
     "DEFAULT_LIFETIME",
     "INTERACTIVE_POLICY",
-    "MAX_LIFETIME",
+    "MAX_TOKEN_LIFETIME",
     "POLICY",
     "USER_AGENT",
     "VENDOR",
@@ -25,11 +25,11 @@ VENDOR = "nomad-media"
 USER_AGENT = "nauth (nomadauth)"
 
 DEFAULT_LIFETIME = timedelta(minutes=45)
-"""Documented life of a token, used where neither the answer nor the token states one.
+"""Documented lifetime of a token, used if neither the response nor the token states one.
 https://docs.nomad.media/docs/authentication-guide"""
 
-MAX_LIFETIME = timedelta(hours=24)
-"""Longest life believed: the tokens come from Amazon Cognito, which lets none live longer than a day."""
+MAX_TOKEN_LIFETIME = timedelta(hours=24)
+"""Longest lifetime accepted: the tokens come from Amazon Cognito, which issues none for longer than a day."""
 
 POLICY = RenewalPolicy(
     # three quarters of the default hour: the 45 minutes of https://docs.nomad.media/docs/authentication-guide
@@ -38,19 +38,19 @@ POLICY = RenewalPolicy(
 )
 
 INTERACTIVE_POLICY = attrs.evolve(POLICY, deadline=timedelta(minutes=5))
-"""Where a person may be asked for a code: half a minute is too short to find the phone."""
+"""Used if a person may be asked for a code: half a minute is too short to find the phone."""
 
 _API = "api"
 
 
 def choose_base_url(base_url: object) -> URL:
-    """Return the address of the API: the root as given, with ``/api`` behind it unless its path already ends so.
+    """Return the address of the API: the root as given, with ``/api`` appended unless its path already ends with it.
 
     Both forms occur in Nomad's own documents: https://docs.nomad.media/docs/quickstart and
     https://docs.nomad.media/docs/javascript-sdk-authentication
 
     Raises:
-        ConfigurationError: no URL was given (each customer has hosts of its own), or an unsafe one.
+        ConfigurationError: no URL was given (each customer has other hosts), or an unsafe one.
     """
     if base_url is None:
         raise ConfigurationError(

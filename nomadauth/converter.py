@@ -8,8 +8,7 @@ from typing import Any, cast, get_args
 import attrs
 import cattrs
 
-from nauth.wire.converter import camel, make_converter, rename_with
-from nauth.wire.scalars import MismatchError
+from nauth.wire.converter import MismatchError, camel, make_converter, rename_with
 from nomadauth.models import (
     LOGIN_STATUS,
     LOOSE,
@@ -49,7 +48,7 @@ _BY_LOWER = _wire_names()
 
 
 def canonical(document: object) -> object:
-    """Spell the keys of `document` as the models do, and leave blank text out: it stands for nothing.
+    """Spell the keys of `document` as the models do, and leave out blank text, which means "none".
 
     .NET binds names without regard to case, and Nomad's prose writes them in PascalCase:
     https://docs.nomad.media/docs/authentication
@@ -71,7 +70,7 @@ def _marked(mark: object) -> Callable[[Any], bool]:
 
 
 def _loose(value: object, kind: Any) -> object:
-    """Read a field that nothing depends on: of its type, or None."""
+    """Read a field that nothing depends on; None if it is not of its type."""
     (wanted,) = (part for part in get_args(get_args(kind)[0]) if part is not type(None))
     try:
         return CONVERTER.structure(value, wanted)

@@ -1,4 +1,4 @@
-"""What signs a service in to Nomad Media: frozen data, no I/O, one class for each way."""
+"""Credentials for Nomad Media, one class for each way to sign in: frozen data, no I/O."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from nauth.environment import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.identity import identity_digest, slow_digest
 from nauth.secret import Secret
+from nauth.sources.sourced import CredentialFields
 from nomadauth.sso import check_provider, hidden, parse_callback
 
 __all__ = [
+    "FIELDS",
     "NomadApiKey",
     "NomadCredentials",
     "NomadPassword",
@@ -82,7 +84,7 @@ class NomadPassword:
     Attributes:
         username: the login id, usually an e-mail address.
         password: kept as given, white space included.
-        application_id: a UUID, where your environment wants one.
+        application_id: a UUID, if your environment requires one.
 
     Raises:
         ConfigurationError: a value is empty or of the wrong type.
@@ -114,7 +116,7 @@ class NomadPassword:
 
 @attrs.frozen
 class NomadSSO:
-    """What a single sign-on brought: a token, and what renews it. Only a person can bring another.
+    """The tokens of a single sign-on. Only a person can get others, by signing in again.
 
     Source: https://docs.nomad.media/docs/authentication-guide
 
@@ -122,7 +124,7 @@ class NomadSSO:
         provider: the word your environment was set up with, such as ``"azure"``.
         token: the bearer token.
         refresh_token: renews it; None if there was none.
-        expires_at: end of the token's life, if the return said so; else the token itself is asked.
+        expires_at: expiry of the token, if the browser's address stated it; else the token's own claims count.
 
     Raises:
         ConfigurationError: a value is empty, of the wrong type or cannot be sent.
@@ -142,14 +144,14 @@ class NomadSSO:
         Args:
             returned: the whole address or its query. A secret: it is never logged and in no error.
             provider: the word in the login URL; None takes the prefix of the keys for it.
-            clock: where the time comes from, for an end of life given in seconds.
+            clock: source of time, for an expiry given in seconds; the machine's clock if None.
 
         Raises:
-            NomadMalformedResponseError: no token in it, or several.
-            ConfigurationError: what is in it cannot be sent.
+            NomadMalformedResponseError: the address holds no token, or several.
+            ConfigurationError: a token in it cannot be sent in a header.
         """
         now = datetime.fromtimestamp((clock or SystemClock()).wall(), UTC)
-        returned = hidden(returned)  # from here on no frame holds it open
+        returned = hidden(returned)  # from here on no frame holds it unwrapped
         found = parse_callback(returned, provider=provider, now=now)
         return cls(
             found.prefix if provider is None else provider,
@@ -169,6 +171,12 @@ class NomadStaticToken:
 
     Nomad does not recommend it for production: it is hard to rotate.
     https://docs.nomad.media/docs/authentication-guide
+
+    Attributes:
+        token: the token, without the word ``Bearer``.
+
+    Raises:
+        ConfigurationError: the token is empty or cannot stand in a header.
     """
 
     token: Secret = attrs.field(converter=_token, validator=_usable)
@@ -194,8 +202,14 @@ class NomadStaticToken:
 class NomadApiKey:
     """A fixed key, sent as `Authorization: ApiKey`. Never expires; a 401 is final.
 
-    Source: Nomad's Python SDK and the readme of https://github.com/Nomad-Media/nomad-sdk; on no page of the
-    documentation.
+    Source: Nomad's Python SDK and the readme of https://github.com/Nomad-Media/nomad-sdk; the documentation does not
+    mention it.
+
+    Attributes:
+        key: the key, without the word ``ApiKey``.
+
+    Raises:
+        ConfigurationError: the key is empty or cannot stand in a header.
     """
 
     key: Secret = attrs.field(converter=_token, validator=_usable)
@@ -225,10 +239,10 @@ _STATIC, _KEY = "NOMAD_MEDIA_STATIC_TOKEN", "NOMAD_MEDIA_API_KEY"
 
 
 def read_credentials(reader: EnvironmentReader) -> Callable[[], NomadCredentials] | None:
-    """Choose the way to sign in that the environment has settings for, leaving faults for `reader` to report.
+    """Choose the way to sign in that the environment has variables for; faults are left to `reader` to report.
 
     Returns:
-        Makes the credential; to be called once `reader` has not complained. None if there was a fault.
+        A function that makes the credential, to be called after `reader.finish`; None if none can be chosen.
     """
     kinds = {
         " and ".join(_PASSWORD[:2]): any(reader.optional(name) for name in _PASSWORD),
@@ -253,3 +267,22 @@ def read_credentials(reader: EnvironmentReader) -> Callable[[], NomadCredentials
 def _read_password(reader: EnvironmentReader) -> tuple[str, Secret, str | None]:
     name, password, application = _PASSWORD
     return reader.required(name), reader.required_secret(password), reader.optional(application)
+
+
+def _who(given: NomadCredentials) -> tuple[str, ...]:
+    # a token or key names no account but by itself
+    return (
+        (given.username, given.application_id or "")
+        if isinstance(given, NomadPassword)
+        else (given.identity(),)
+    )
+
+
+FIELDS: CredentialFields[NomadCredentials] = CredentialFields(
+    prefix="NOMAD_MEDIA_",
+    names=(*_PASSWORD, _STATIC, _KEY),
+    read=read_credentials,
+    kinds=(NomadPassword, NomadStaticToken, NomadApiKey),
+    who=_who,
+)
+"""How a credential stands in the environment and in a source. A single sign-on stands in neither."""

@@ -1,4 +1,4 @@
-"""`NomadStory`: Nomad Media's part of the demonstration."""
+"""`NomadStory`: Nomad Media's scenario in the demonstration."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ __all__ = ["NomadStory"]
 
 
 class NomadStory(DoubleStory):
-    """Two clients, one account, and a Nomad Media of the strictest kind.
+    """Two clients, one account, and the strictest behaviour that a Nomad Media may have.
 
-    A single session per account, whose tokens die with it; refresh tokens that work once; and a refresh that kills the
+    A single session per account, whose tokens end with it; refresh tokens that work once; and a refresh that ends the
     old token at once.
 
     Args:
@@ -45,14 +45,14 @@ class NomadStory(DoubleStory):
 
     @property
     def incidents(self) -> tuple[Incident, ...]:
-        """Somebody else signs in to the account; one client logs out the session that both share."""
+        """Another process signs in to the account; one client logs out the session that both share."""
         return (
             Incident("takeover", "one renewal after a takeover", self._take_over, refused_refreshes=1),
             Incident("logout", "one issue after a logout", self._log_out, revokes=1),
         )
 
     def connect(self, store: TokenStore, observer: Observer) -> NomadClient:
-        """Make one client of the double."""
+        """Make one client of the sandbox."""
         client = NomadClient(
             self._sandbox.credentials,
             base_url=self._sandbox.base_url,
@@ -64,7 +64,7 @@ class NomadStory(DoubleStory):
         return client
 
     def counters(self) -> Counters:
-        """Return what the sandbox has counted; a logout is its revocation."""
+        """Return what the sandbox has counted; a logout counts as a revocation."""
         requests, log = self._sandbox.requests, self._sandbox.log
         return Counters(
             issue=requests["login"],

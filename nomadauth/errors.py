@@ -9,9 +9,11 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Unpack
 
 from nauth.errors import (
     CredentialsRejectedError,
+    ErrorData,
     InteractionRequiredError,
     MalformedResponseError,
     NauthError,
@@ -22,6 +24,7 @@ from nauth.errors import (
     TokenRefusedError,
     VendorUnavailableError,
 )
+from nauth.responses.error_table import ErrorTable
 from nauth.transport.calls import ErrorClasses
 from nomadauth.interaction import NomadInteraction
 from nomadauth.statuses import AnyLoginStatus, LoginStatus, UnknownStatus
@@ -69,20 +72,20 @@ class NomadAccountBlockedError(NomadCredentialsRejectedError):
         message: str = "",
         *,
         login_status: AnyLoginStatus | None = None,
-        status: int | None = None,
-        code: str | None = None,
-        request_id: str | None = None,
-        retry_after: timedelta | None = None,
-        detail: str | None = None,
+        **data: Unpack[ErrorData],
     ) -> None:
-        super().__init__(
-            message, status=status, code=code, request_id=request_id, retry_after=retry_after, detail=detail
-        )
+        super().__init__(message, **data)
         self.login_status = login_status
 
 
 class NomadRefreshRefusedError(NomadError, CredentialsRejectedError):
-    """Nomad refused the refresh token for good. The client signs in again by itself, if it can."""
+    """Nomad refused the refresh token for good. The client signs in again by itself, if it can.
+
+    Attributes:
+        by_nomad: whether the refusal is Nomad's own, which is JSON. Another may be a gateway's, and pass.
+    """
+
+    by_nomad: bool = False
 
 
 class NomadInteractionRequiredError(NomadError, InteractionRequiredError):
@@ -97,15 +100,9 @@ class NomadInteractionRequiredError(NomadError, InteractionRequiredError):
         message: str = "",
         *,
         interaction: NomadInteraction | None = None,
-        status: int | None = None,
-        code: str | None = None,
-        request_id: str | None = None,
-        retry_after: timedelta | None = None,
-        detail: str | None = None,
+        **data: Unpack[ErrorData],
     ) -> None:
-        super().__init__(
-            message, status=status, code=code, request_id=request_id, retry_after=retry_after, detail=detail
-        )
+        super().__init__(message, **data)
         self.interaction = interaction
 
 
@@ -188,7 +185,7 @@ _OF_STATUS: Mapping[Endpoint, Mapping[int, _Leaf]] = {
     Endpoint.RESOURCE: _OF_RESOURCE,
 }
 
-_MEANS: Mapping[_Leaf, str] = {
+_MEANINGS: Mapping[_Leaf, str] = {
     NomadCredentialsRejectedError: (
         "Nomad refused the sign-in. Check NOMAD_MEDIA_USERNAME and NOMAD_MEDIA_PASSWORD, and that the account belongs to "
         "this customer's host; Nomad answers 404 to a wrong password"
@@ -200,8 +197,8 @@ _MEANS: Mapping[_Leaf, str] = {
     NomadRefreshRefusedError: "Nomad refused the refresh token; a new sign-in is needed",
     NomadTokenRefusedError: (
         "Nomad refused a token that should be valid. Likely causes: another login with this account may have replaced "
-        "this session (some tenants keep a single one, so share the token or use an account for each service); the "
-        "session was ended by an administrator; a static token or API key was withdrawn, sent with the wrong scheme, or "
+        "this session (some tenants keep a single one: use an account for each service, or share the token, with store= "
+        "or NAUTH_STORE and allow_persistence=True); the session was ended by an administrator; a static token or API key was withdrawn, sent with the wrong scheme, or "
         "belongs to another host"
     ),
     NomadPermissionDeniedError: (
@@ -218,6 +215,15 @@ _MEANS: Mapping[_Leaf, str] = {
     NomadUnavailableError: "Nomad had a fault of its own; wait for retry_after, if it is set, and try again",
     NomadMalformedResponseError: "the answer is a redirect, which is not followed. Check the base URL",
 }
+
+_ERRORS: ErrorTable[NomadError, Endpoint] = ErrorTable(
+    throttled=NomadThrottledError,
+    unavailable=NomadUnavailableError,
+    redirected=NomadMalformedResponseError,
+    of_status=_OF_STATUS,
+    otherwise=dict.fromkeys(Endpoint, NomadApiError),
+    meanings=_MEANINGS,
+)
 
 _WRONG_HOST = (
     ". The answer is not JSON, so this is most likely not Nomad's API: check the base URL (NOMAD_MEDIA_BASE_URL); a GET "
@@ -253,16 +259,19 @@ def refusal(
         request_id: Nomad's name for the exchange.
         retry_after: how long Nomad asks to wait.
     """
-    leaf = _leaf(endpoint, status)
     hint = _WRONG_HOST if endpoint is Endpoint.LOGIN and status in {404, 405} and not is_json else ""
-    said = f"HTTP {status}" + (f": {detail}" if detail else "")
-    return leaf(
-        f"{endpoint.value} failed: {_MEANS[leaf]}{hint} ({said})",
-        status=status,
+    error = _ERRORS.error(
+        _ERRORS.choose(endpoint, status),
+        endpoint,
+        status,
+        hint=hint,
         detail=detail,
         request_id=request_id,
-        retry_after=retry_after if issubclass(leaf, VendorUnavailableError) else None,
+        retry_after=retry_after,
     )
+    if isinstance(error, NomadRefreshRefusedError):
+        error.by_nomad = is_json
+    return error
 
 
 def blocked(
@@ -281,16 +290,6 @@ def blocked(
         detail=detail,
         request_id=request_id,
     )
-
-
-def _leaf(endpoint: Endpoint, status: int) -> _Leaf:
-    if status == 429:  # noqa: PLR2004
-        return NomadThrottledError
-    if status >= 500:  # noqa: PLR2004
-        return NomadUnavailableError
-    if 300 <= status < 400:  # noqa: PLR2004
-        return NomadMalformedResponseError
-    return _OF_STATUS[endpoint].get(status, NomadApiError)
 
 
 LEAVES: ErrorClasses = {

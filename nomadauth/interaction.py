@@ -1,4 +1,4 @@
-"""What Nomad wants from a person before it lets an account in."""
+"""The steps that Nomad requires of a person before it lets an account sign in."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["NomadInteraction", "OnInteraction"]
 
 @attrs.frozen(kw_only=True)
 class NomadInteraction:
-    """One step only a person can take. Its repr shows no secret.
+    """One step that only a person can take. Its repr shows no secret.
 
     Attributes:
-        login_status: what is wanted.
-        username: who signs in.
-        qr_code: what an authenticator app reads while a second factor is set up.
+        login_status: the step.
+        username: the account that signs in.
+        qr_code: text of the QR code that sets up a second factor in an authenticator app.
         qr_code_image: the same as a base64 picture.
-        attempt: 1 the first time this sign-in asks for this step; more if the answer before did not do.
+        attempt: 1 the first time this sign-in asks for this step; higher if Nomad did not accept the input before.
     """
 
     login_status: AnyLoginStatus
@@ -33,9 +33,9 @@ class NomadInteraction:
 
     @property
     def wants_password(self) -> bool:
-        """Whether a new password is wanted; else it is the code of a second factor."""
+        """Whether a new password is required; otherwise it is the code of a second factor."""
         return self.login_status is LoginStatus.IS_PENDING_NEW_PASSWORD
 
 
 OnInteraction: TypeAlias = Callable[[NomadInteraction], Awaitable[str | None]]
-"""Asks the person: returns the code or new password, or None if nobody is there to ask."""
+"""Asks the person: returns the code or new password, or None if no person can be asked."""

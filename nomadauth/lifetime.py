@@ -1,4 +1,4 @@
-"""How long a token lives: what the answer says, what the token says of itself, and the smaller of both."""
+"""How long a token lives: the smaller of what the response states and what the token's claims state."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from nauth.secret import Secret
 from nauth.times import bounded_seconds, parse_instant
 from nauth.wire import jwt
-from nomadauth.config import DEFAULT_LIFETIME, MAX_LIFETIME
+from nomadauth.config import DEFAULT_LIFETIME, MAX_TOKEN_LIFETIME
 from nomadauth.models import AccountLoginResponse
 
 __all__ = ["expiry_of", "sso_expiry", "token_lifetime"]
@@ -20,33 +20,33 @@ _NUMBER = re.compile(r"\d{1,20}(?:\.\d*)?", re.ASCII)
 
 
 def token_lifetime(answer: AccountLoginResponse, token: Secret, *, sent_wall_s: float) -> timedelta:
-    """Return how long `token` lives from the moment it was asked for; at most `MAX_LIFETIME`.
+    """Return how long `token` is valid, counted from when it was requested; at most `MAX_TOKEN_LIFETIME`.
 
-    The answer's own figure or the token's ``exp - iat``, whichever is smaller; else an ``expires`` or a lone ``exp``
-    against this machine's clock; else the documented 45 minutes. A figure that is not positive says nothing.
+    The response's lifetime or the token's ``exp - iat``, whichever is smaller. Else ``expires``, or ``exp`` alone, by
+    this machine's clock. Else the documented 45 minutes. Zero and negative values are ignored.
 
     Args:
-        answer: to a login, refresh or renewal.
-        token: what it brought.
-        sent_wall_s: when it was asked for, in epoch seconds.
+        answer: the response to a login, refresh or renewal.
+        token: the token in it.
+        sent_wall_s: when it was requested, in epoch seconds.
     """
     stated = bounded_seconds(answer.expiration_seconds) or bounded_seconds(answer.expires_in)
     known = [span for span in (stated, jwt.lifetime(token)) if span is not None]
     if known:
-        return min(*known, MAX_LIFETIME)
+        return min(*known, MAX_TOKEN_LIFETIME)
     asked = datetime.fromtimestamp(sent_wall_s, UTC)
     end = expiry_of(token, sso_expiry(answer.expires, now=asked))
     left = DEFAULT_LIFETIME if end is None or end <= asked else end - asked
-    return min(left, MAX_LIFETIME)
+    return min(left, MAX_TOKEN_LIFETIME)
 
 
 def expiry_of(token: Secret, stated: datetime | None) -> datetime | None:
-    """Return when `token` ends: as `stated`, else by its own ``exp``; None if nobody says."""
+    """Return when `token` expires: as `stated`, else by its own ``exp``; None if neither is known."""
     return jwt.expiry(token) if stated is None else stated
 
 
 def sso_expiry(value: object, *, now: datetime) -> datetime | None:
-    """Read the `expires` of an SSO return, whose unit no page names.
+    """Read the `expires` of a single sign-on, whose unit is not documented.
 
     Args:
         value: seconds from now, epoch seconds or milliseconds, as a number or text; or ISO 8601.

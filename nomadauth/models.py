@@ -1,15 +1,15 @@
-"""What travels between a client and Nomad Media, named as the components of an OpenAPI description would be.
+"""Requests and responses of Nomad Media, named as the components of an OpenAPI description would be.
 
 Source: https://docs.nomad.media/reference/post_account-login and its neighbours
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Generic, Literal, TypeVar
+from typing import Annotated, Final, Literal
 
 import attrs
-from cattrs import override
 
+from nauth.responses.reply import AnswerMeta, Reply
 from nauth.secret import Secret
 from nomadauth.statuses import AnyLoginStatus, AnyPingStatus
 
@@ -29,8 +29,6 @@ __all__ = [
     "User",
 ]
 
-T_co = TypeVar("T_co", covariant=True)
-
 
 class _Mark:
     """Tell the converter which lenient hook reads a field."""
@@ -43,7 +41,7 @@ class _Mark:
 
 
 LOOSE: Final = _Mark("LOOSE")
-"""On a field that nothing depends on: what is not of its type means "none", not a malformed answer."""
+"""On a field that nothing depends on: a value of another type means "none", not a malformed response."""
 LOGIN_STATUS: Final = _Mark("LOGIN_STATUS")
 PING_STATUS: Final = _Mark("PING_STATUS")
 
@@ -57,11 +55,11 @@ class LoginRequest:
     """Body of `POST /account/login`.
 
     Attributes:
-        user_name: the login id; not ``email`` and not ``username``, whatever some pages say.
+        user_name: the login id; some pages call it ``email`` or ``username``, wrongly.
         password: the password.
-        token: the code of a second factor. The wire really calls it so.
-        new_password: where the login asked for one.
-        application_id: a UUID, where the environment wants one.
+        token: the code of a second factor. That really is its name in the JSON.
+        new_password: if the login asked for one.
+        application_id: a UUID, if the environment requires one.
     """
 
     user_name: str
@@ -73,14 +71,23 @@ class LoginRequest:
 
 @attrs.frozen(kw_only=True)
 class RefreshTokenRequest:
-    """Body of `POST /account/refresh-token` and of `POST /auth/{provider}/renew`."""
+    """Body of `POST /account/refresh-token` and of `POST /auth/{provider}/renew`.
+
+    Attributes:
+        refresh_token: from the last login or refresh.
+    """
 
     refresh_token: Secret
 
 
 @attrs.frozen(kw_only=True)
 class LogoutRequest:
-    """Body of `POST /account/logout`."""
+    """Body of `POST /account/logout`.
+
+    Attributes:
+        user_session_id: from the login's response, if it named one.
+        application_id: as for the login.
+    """
 
     user_session_id: str | None = None
     application_id: str | None = None
@@ -88,7 +95,12 @@ class LogoutRequest:
 
 @attrs.frozen(kw_only=True)
 class PingRequest:
-    """Body of `POST /account/ping`."""
+    """Body of `POST /account/ping`.
+
+    Attributes:
+        user_session_id: from the login's response.
+        application_id: as for the login.
+    """
 
     user_session_id: str
     application_id: str | None = None
@@ -96,18 +108,18 @@ class PingRequest:
 
 @attrs.frozen(kw_only=True)
 class AccountLoginResponse:
-    """Answer to a login, a refresh or an SSO renewal. A success is a 2xx **and** a token.
+    """Response to a login, a refresh or an SSO renewal. It is a success if the status is 2xx **and** it has a token.
 
     Attributes:
-        token: goes on requests; ``authorizationToken`` on some of Nomad's pages, which is read too.
-        refresh_token: may be absent: the old one stays valid then.
-        expiration_seconds: a duration, not a date; as it came.
-        expires_in: what Nomad's SDK calls the same; as it came.
-        expires: what an SSO answer may call it; seconds or an instant, as it came.
-        id: the user's.
-        login_status: why there is no token; None is a success.
-        user_session_id: what logout and ping want back.
-        two_factor_qr_code: what an authenticator app reads during enrolment.
+        token: sent on requests. Some of Nomad's pages call it ``authorizationToken``, which is read too.
+        refresh_token: may be absent; then the old one stays valid.
+        expiration_seconds: a duration, not a date; as received.
+        expires_in: the same under the name in Nomad's SDK; as received.
+        expires: the same in an SSO response: seconds or an instant, as received.
+        id: the user's id.
+        login_status: why there is no token; None if there is one.
+        user_session_id: sent with logout and ping.
+        two_factor_qr_code: text of the QR code that sets up a second factor.
         two_factor_qr_code_image: the same as a base64 picture.
     """
 
@@ -132,7 +144,12 @@ class AccountLoginResponse:
 
 @attrs.frozen(kw_only=True)
 class PingResponse:
-    """Answer to `POST /account/ping`: where to send the user, if anywhere, and how the session is."""
+    """Response to `POST /account/ping`.
+
+    Attributes:
+        redirect_url: where to redirect the user, if anywhere.
+        ping_status: the session's status.
+    """
 
     redirect_url: _Text = attrs.field(default=None, repr=False)
     ping_status: Annotated[AnyPingStatus | None, PING_STATUS] = None
@@ -140,7 +157,15 @@ class PingResponse:
 
 @attrs.frozen(kw_only=True)
 class User:
-    """Answer to `GET /account/user`. What a tenant has added to it is dropped here."""
+    """Response to `GET /account/user`. Members that a tenant has added are dropped.
+
+    Attributes:
+        id: the user's id.
+        email: the user's e-mail address, not in the repr.
+        first_name: not in the repr.
+        last_name: not in the repr.
+        is_admin: whether the user is an administrator.
+    """
 
     id: _Text = None
     email: _Text = attrs.field(default=None, repr=False)
@@ -150,36 +175,13 @@ class User:
 
 
 @attrs.frozen(kw_only=True)
-class AnswerMeta:
-    """What came with an answer beside its body.
-
-    Attributes:
-        status: HTTP status.
-        sent_wall_s: when the request went out, in epoch seconds of this machine's clock.
-        request_id: Nomad's name for the exchange, if it gave one.
-    """
-
-    status: int
-    sent_wall_s: float
-    request_id: str | None = None
-
-
-@attrs.frozen(kw_only=True)
-class Reply(Generic[T_co]):
-    """A success: what the body says, and what came with it."""
-
-    data: T_co
-    meta: Annotated[AnswerMeta, override(omit=True)]
-
-
-@attrs.frozen(kw_only=True)
 class NomadCheck:
-    """What proved that the credentials work.
+    """The call that showed that the credentials work, and its result.
 
     Attributes:
-        endpoint: ``"ping_auth"`` (`GET /ping/auth`), or ``"user"`` (`GET /account/user`) where the first is missing.
-        message: what the ping said.
-        user: who is signed in, if that was asked.
+        endpoint: ``"ping_auth"`` (`GET /ping/auth`), or ``"user"`` (`GET /account/user`) if the host lacks the first.
+        message: text of the ping's response.
+        user: the signed-in user, if that was requested.
     """
 
     endpoint: Literal["ping_auth", "user"]

@@ -6,31 +6,41 @@ always wins. https://docs.nomad.media/reference/post_account-login
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import TypeVar, cast
 
-from nauth.errors import MalformedResponseError
-from nauth.redact import clean
+from aiohttp.hdrs import AUTHORIZATION
+
+from nauth.bearer.unauthorized import Answered
+from nauth.clock import Clock
+from nauth.manager.token_manager import TokenManager
+from nauth.responses.body import read_body
+from nauth.responses.error_body import ErrorDocument, find_words, plain_words
+from nauth.responses.reply import AnswerMeta, Reply
 from nauth.secret import Secret
 from nauth.transport.base import Answer
 from nauth.transport.retry import wait_of
-from nauth.wire.converter import decode, parse_json
 from nomadauth.converter import CONVERTER, canonical
 from nomadauth.errors import Endpoint, NomadAccountBlockedError, NomadMalformedResponseError, blocked, refusal
-from nomadauth.models import AnswerMeta, Reply
 from nomadauth.statuses import STEPS, AnyLoginStatus, login_status
 
-__all__ = ["check_ok", "open_answer"]
+__all__ = ["Hidden401", "check_ok", "read_response"]
 
 _T = TypeVar("_T")
 
+_FORBIDDEN = 403
+
 _WORDS = ("detail", "title", "message", "error", "errors")
 """Where a refusal's words may stand, the most telling first."""
-_DEEPEST = 3
 
 
-def open_answer(
-    answer: Answer, endpoint: Endpoint, data: type[_T], *, hide: tuple[Secret | None, ...] = ()
+def read_response(
+    answer: Answer,
+    endpoint: Endpoint,
+    data: type[_T],
+    *,
+    hide: tuple[Secret | None, ...] = (),
+    shape: Callable[[object], object] | None = canonical,
 ) -> Reply[_T]:
     """Return the typed body of a success, or raise what the failure means.
 
@@ -39,23 +49,20 @@ def open_answer(
         endpoint: where from.
         data: type of the body.
         hide: what was sent and must not come back in the vendor's words.
+        shape: brings the parsed body into the form of our own models; None for a user's type.
 
     Raises:
         NomadError: the leaf for (endpoint, status).
         NomadMalformedResponseError: a 2xx that cannot be read.
     """
     meta = check_ok(answer, endpoint, hide=hide)
-    what = f"Nomad's answer to {endpoint.value}"
-    status, request_id, error = answer.status, answer.request_id, NomadMalformedResponseError
-    # no local holds the parsed body: an error tracker would print it
-    opened = decode(
-        CONVERTER,
-        canonical(parse_json(answer.body, error=error, status=status, request_id=request_id, what=what)),
+    opened = read_body(
+        answer,
         data,
-        error=error,
-        status=status,
-        request_id=request_id,
-        what=what,
+        converter=CONVERTER,
+        what=f"Nomad's answer to {endpoint.value}",
+        error=NomadMalformedResponseError,
+        shape=shape,
     )
     return Reply(data=opened, meta=meta)
 
@@ -67,7 +74,7 @@ def check_ok(answer: Answer, endpoint: Endpoint, *, hide: tuple[Secret | None, .
         NomadError: the leaf for (endpoint, status).
     """
     if answer.ok:
-        return AnswerMeta(status=answer.status, sent_wall_s=answer.sent_wall, request_id=answer.request_id)
+        return AnswerMeta.of(answer)
     is_json, detail, reason = _peek(answer.body, hide)
     error = refusal(
         endpoint,
@@ -84,13 +91,11 @@ def check_ok(answer: Answer, endpoint: Endpoint, *, hide: tuple[Secret | None, .
 
 def _peek(body: bytes, hide: tuple[Secret | None, ...]) -> tuple[bool, str | None, AnyLoginStatus | None]:
     """Return whether `body` is JSON, its cleaned words, and the `loginStatus` it names."""
-    document: object
-    try:
-        document = canonical(parse_json(body))
-    except MalformedResponseError:
-        return False, _plain_text(body, hide), None
-    words = (clean(text) for text in _texts(document) if not _shows(text, hide))
-    return True, next((text for text in words if text), None), _reason(document)
+    document = ErrorDocument(body)
+    if not document.is_json:
+        return False, plain_words(body, hide=hide), None
+    content = canonical(document.content)
+    return True, find_words(content, _WORDS, inner=_WORDS, maps="texts", hide=hide), _reason(content)
 
 
 def _reason(document: object) -> AnyLoginStatus | None:
@@ -99,25 +104,25 @@ def _reason(document: object) -> AnyLoginStatus | None:
     return login_status(cast("dict[str, object]", document).get("loginStatus"))
 
 
-def _plain_text(body: bytes, hide: tuple[Secret | None, ...]) -> str | None:
-    text = body[:1000].decode("utf-8", "replace").strip()
-    return None if text.startswith("<") or _shows(text, hide) else clean(text)
+class Hidden401:
+    """Tell a 403 that refuses a token for its age from one that refuses the account's right.
 
+    Documents say 401 for an expired token, and Nomad's Python and JavaScript SDKs wait for a 403. So a 403 counts as
+    a 401 where this machine's clock says that the token was over by the time of the answer, and only there.
 
-def _texts(node: object, depth: int = 0) -> Iterable[str]:
-    """Find the words in any of the shapes: text, a list of texts or of objects, field -> text, problem details."""
-    if isinstance(node, str):
-        yield node
-    elif isinstance(node, list) and depth < _DEEPEST:
-        for entry in cast("list[object]", node):
-            yield from _texts(entry, depth + 1)
-    elif isinstance(node, dict) and depth < _DEEPEST:
-        fields = {key.lower(): value for key, value in cast("dict[str, object]", node).items()}
-        named = [fields[word] for word in _WORDS if word in fields]
-        # below the top, an object without such a word maps fields to what is wrong with them
-        for value in named or (fields.values() if depth else ()):
-            yield from _texts(value, depth + 1)
+    Attributes:
+        manager: whose token; set once it exists.
+    """
 
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.manager: TokenManager | None = None
 
-def _shows(text: str, hide: tuple[Secret | None, ...]) -> bool:
-    return any(secret.reveal() in text for secret in hide if secret)
+    async def __call__(self, response: Answered) -> bool:
+        """Tell whether `response` refuses a token that is over."""
+        token = self.manager.current if self.manager is not None else None
+        if response.status != _FORBIDDEN or token is None:
+            return False
+        if response.request_info.headers.get(AUTHORIZATION) != token.authorization:
+            return True  # replaced meanwhile: the newer one is tried, and nothing is renewed for it
+        return token.expires_at is not None and token.expires_at.timestamp() <= self._clock.wall()

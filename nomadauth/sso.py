@@ -1,4 +1,4 @@
-"""Single sign-on: the address to open in a browser, and reading what the browser comes back with.
+"""Single sign-on: the address to open in a browser, and the tokens in the address it comes back to.
 
 Source: https://docs.nomad.media/docs/authentication-guide
 """
@@ -28,19 +28,19 @@ _log = logging.getLogger("nomadauth")
 _PROVIDER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?", re.ASCII)
 _TOKEN, _REFRESH = "_token", "_refresh_token"
 _LONGEST = 65_536
-"""Characters of a return that are looked at; no server accepts a longer address."""
+"""Longest address that is parsed, in characters; no server accepts a longer one."""
 
 
 @attrs.frozen(kw_only=True)
 class SSOReturn:
-    """What the browser came back with. Its repr shows neither token.
+    """The tokens in the address the browser came back to. The repr shows neither.
 
     Attributes:
-        prefix: what stands before ``_token``; usually the provider.
+        prefix: the text before ``_token``; usually the provider.
         token: the bearer token.
         refresh_token: renews it, if there was one.
-        expires_at: end of its life, if the return says so.
-        confirmed: whether ``authCallback`` was there.
+        expires_at: expiry of `token`, if the address states it.
+        confirmed: whether the address has ``authCallback``.
     """
 
     prefix: str
@@ -65,7 +65,7 @@ def check_provider(provider: object) -> str:
 
 
 def sso_root(base_url: URL, sso_base_url: object) -> URL:
-    """Return what ``/{provider}/...`` hangs below: ``/auth`` behind the API's address, or behind `sso_base_url`.
+    """Return the URL that ``/{provider}/...`` is below: ``/auth`` below the API's address or `sso_base_url`.
 
     Raises:
         ConfigurationError: an unsafe `sso_base_url`.
@@ -75,15 +75,15 @@ def sso_root(base_url: URL, sso_base_url: object) -> URL:
 
 
 def sso_login_url(provider: str, base_url: str | URL, *, sso_base_url: str | URL | None = None) -> str:
-    """Return the address to open in a browser. Hand what it comes back with to `NomadSSO.from_callback`.
+    """Return the address to open in a browser. Pass the address it comes back to, to `NomadSSO.from_callback`.
 
     Args:
         provider: the word your environment was set up with, such as ``"azure"``.
         base_url: as for `NomadClient`.
-        sso_base_url: where ``/auth`` lies, if not behind the API's address.
+        sso_base_url: the URL that ``/auth`` is below, if not the API's address.
 
     Raises:
-        ConfigurationError: `provider` is no word, or an address is unsafe.
+        ConfigurationError: `provider` cannot be part of a path, or an address is unsafe.
     """
     return str(sso_root(choose_base_url(base_url), sso_base_url) / check_provider(provider) / "login")
 
@@ -94,18 +94,18 @@ def parse_callback(
     """Read tokens out of the address a browser came back to.
 
     The tokens stand in ``{provider}_token`` and ``{provider}_refresh_token``; Nomad's own code uses another prefix
-    than its documents, so without that key a single other one ending in ``_token`` is taken. What is percent-encoded
-    is decoded once; a plus sign stays one.
+    than its documents, so if that key is missing, a single other key that ends in ``_token`` counts. Percent-encoding
+    is decoded once; a plus sign stays a plus sign.
 
     Args:
         returned: the whole address, or its query with or without the question mark. A secret: never logged, never
             quoted in an error.
-        provider: whose keys to look for; None takes the only ones there are.
+        provider: the prefix to look for; if None, there must be exactly one.
         now: aware wall time, for an `expires` in seconds.
-        request_id: of the answer it came in, for the error.
+        request_id: of the response that held the address, for the error.
 
     Raises:
-        NomadMalformedResponseError: no token in it, or several.
+        NomadMalformedResponseError: the address holds no token, or several.
         ConfigurationError: `returned` is no text.
     """
     found = _query(hidden(returned))
@@ -125,7 +125,7 @@ def parse_callback(
 
 
 def hidden(returned: object) -> Secret:
-    """Wrap what a browser came back with.
+    """Wrap the address a browser came back to as a `Secret`.
 
     Raises:
         ConfigurationError: it is no text.
@@ -136,12 +136,12 @@ def hidden(returned: object) -> Secret:
 
 
 def _query(returned: Secret) -> Mapping[str, Secret]:
-    """Return name and decoded value of the keys that matter, blank tokens left out; no local holds an opened value."""
+    """Return the keys that matter with decoded values, without blank ones. No local holds a value unwrapped."""
     found: dict[str, Secret] = {}
     for pair in map(Secret, _query_text(returned).reveal().split("&")):
         name = Secret(unquote(pair.reveal().partition("=")[0]))
         value = Secret(unquote(pair.reveal().partition("=")[2]).strip())
-        # other names may be anything, a token pasted in the wrong place included
+        # other names are dropped: they may be anything, even a token pasted in the wrong place
         if name.reveal() == "authCallback" or (value and name.reveal().endswith((_TOKEN, "expires"))):
             found.setdefault(name.reveal(), value)
     return found
@@ -150,7 +150,7 @@ def _query(returned: Secret) -> Mapping[str, Secret]:
 def _query_text(returned: Secret) -> Secret:
     if len(returned.reveal()) > _LONGEST:
         return Secret("")
-    # a bare query has no question mark but perhaps its first
+    # the query is what follows the last question mark; a bare query has none
     return Secret(returned.reveal().strip().partition("#")[0].rpartition("?")[2])
 
 

@@ -1,4 +1,4 @@
-"""What Nomad says of an account or a session: known values as enums, unknown ones kept.
+"""Statuses of an account or a session: known values as enums, unknown ones kept as text.
 
 On the wire a status is a name or a number: https://docs.nomad.media/reference/post_account-login describes names, and
 numbers occur in the prose of https://docs.nomad.media/docs/authentication.
@@ -29,12 +29,12 @@ __all__ = [
 
 
 class LoginStatus(enum.Enum):
-    """Why a login brought no token; the value is the name on the wire, the order that of the wire's numbers."""
+    """Why a login returned no token. Values are the names in the JSON; members are in the order of its numbers."""
 
     TWO_FACTOR_SETUP_REQUIRED = "TwoFactorSetupRequired"
-    """A second factor must be set up: the answer carries what to scan."""
+    """A second factor must be set up: the response holds the QR code to scan."""
     TWO_FACTOR_CODE_REQUIRED = "TwoFactorCodeRequired"
-    """A code of the second factor is wanted."""
+    """A code of the second factor is required."""
     IS_DISABLED = "IsDisabled"
     """Disabled, or awaiting approval."""
     IS_PENDING_EMAIL_CONFIRMATION = "IsPendingEmailConfirmation"
@@ -52,7 +52,7 @@ class LoginStatus(enum.Enum):
 
 
 class PingStatus(enum.Enum):
-    """What a keep-alive says of the session; the value is the name on the wire, the order that of its numbers."""
+    """The session's status in a ping response. Values are names in the JSON; members are in order of its numbers."""
 
     NORMAL = "Normal"
     CHAT_DISABLED = "ChatDisabled"
@@ -63,7 +63,7 @@ class PingStatus(enum.Enum):
 
 @attrs.frozen
 class UnknownStatus:
-    """A status this version has no name for; `value` is what came, as cleaned text."""
+    """A status that this version does not know; `value` is the received text, cleaned."""
 
     value: str
 
@@ -78,13 +78,13 @@ STEPS: frozenset[AnyLoginStatus] = frozenset(
         LoginStatus.IS_PENDING_NEW_PASSWORD,
     }
 )
-"""What a person can answer at once, by a code or a new password."""
+"""Statuses that a person can resolve at once, by a code or a new password."""
 
 _S = TypeVar("_S", bound=enum.Enum)
 
 
 def _table(known: type[_S], prose: Mapping[str, _S]) -> Mapping[str, _S]:
-    """Name without regard to case and to a leading "is", or number -> member."""
+    """Return a table from name (lower case, without a leading "is") or number to member."""
     names = {_plain(member.value): member for member in known}
     numbers = {str(number): member for number, member in zip(itertools.count(1), known, strict=False)}
     return names | numbers | {_plain(name): member for name, member in prose.items()}
@@ -94,7 +94,7 @@ def _plain(name: str) -> str:
     return name.strip().lower().removeprefix("is")
 
 
-# names in the prose of the login's description that its enum does not have
+# names that occur in the text of the login's description but not in its enum
 _LOGIN = _table(
     LoginStatus,
     {
@@ -106,12 +106,12 @@ _PING = _table(PingStatus, {"SessionReplaced": PingStatus.SESSION_DEACTIVATED})
 
 
 def login_status(value: object) -> AnyLoginStatus | None:
-    """Read a `loginStatus`, whatever it is; None for null and empty text. Never raises."""
+    """Read a `loginStatus` of any type; None for null and empty text. Never raises."""
     return _read(value, _LOGIN)
 
 
 def ping_status(value: object) -> AnyPingStatus | None:
-    """Read a `pingStatus`, whatever it is; None for null and empty text. Never raises."""
+    """Read a `pingStatus` of any type; None for null and empty text. Never raises."""
     return _read(value, _PING)
 
 

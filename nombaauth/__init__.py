@@ -1,4 +1,4 @@
-"""Sign in to Nomba (payments, Nigeria) from asyncio: one token, however many coroutines."""
+"""Sign in to Nomba (payments, Nigeria) from asyncio: one token for any number of coroutines."""
 
 from nauth.errors import (
     ConfigurationError,

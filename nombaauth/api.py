@@ -12,7 +12,7 @@ from yarl import URL
 from nauth.errors import MalformedResponseError
 from nauth.token import Token
 from nauth.transport.base import Request, Transport
-from nauth.transport.calls import read_response, send
+from nauth.transport.calls import reading, send
 from nauth.wire.converter import encode
 from nauth.wire.json_text import NOT_JSON
 from nombaauth.config import USER_AGENT
@@ -26,7 +26,7 @@ from nombaauth.models import (
     RevokeTokenRequest,
     TokenData,
 )
-from nombaauth.responses import open_envelope
+from nombaauth.responses import read_response
 
 __all__ = ["NombaApi"]
 
@@ -38,13 +38,13 @@ class NombaApi:
 
     Args:
         base_url: Nomba's address.
-        account_id: the parent account's id, sent with every call.
-        auth: carries the three calls that deal in tokens.
-        resources: carries calls that need a token, and puts it on; the same as `auth` if None.
+        account_id: the parent account's id, sent with every call; None if the middleware of `resources` sends it.
+        auth: sends the three calls that issue, refresh and revoke tokens.
+        resources: sends calls that need a token, and adds it; the same as `auth` if None.
     """
 
     def __init__(
-        self, *, base_url: URL, account_id: str, auth: Transport, resources: Transport | None = None
+        self, *, base_url: URL, account_id: str | None, auth: Transport, resources: Transport | None = None
     ) -> None:
         self._base_url = base_url
         self._account_id = account_id
@@ -58,7 +58,7 @@ class NombaApi:
             NombaCredentialsRejectedError: client id, secret or account id refused, or of the other environment.
             NombaError: see `nombaauth.errors`.
         """
-        # repeatable: if the answer was lost, a second sign-in replaces the session nobody knows about
+        # repeatable: if the response was lost, a second sign-in replaces the session whose token was lost
         return await self._post(Endpoint.ISSUE, "issue", request, TokenData)
 
     async def refresh_token(self, request: RefreshTokenRequest, *, bearer: Token) -> Envelope[TokenData]:
@@ -66,26 +66,26 @@ class NombaApi:
 
         Args:
             request: the refresh token.
-            bearer: the token being replaced; Nomba wants it in `Authorization`, even where it has expired.
+            bearer: the token being replaced; Nomba requires it in `Authorization`, even if it has expired.
 
         Raises:
-            NombaRefreshRefusedError: refused for good; sign in again.
+            NombaRefreshRefusedError: definitively refused; sign in again.
             NombaError: see `nombaauth.errors`.
         """
         try:
             return await self._post(Endpoint.REFRESH, "refresh", request, TokenData, bearer=bearer)
         except MalformedResponseError as error:
-            # a success without a token is a refusal; what is not even JSON is a doubt
+            # a success without a token is a refusal; a body that is not JSON is not: the refresh token may still work
             if any(problem.startswith(NOT_JSON) for problem in error.problems) or not error.problems:
                 raise
         raise NombaRefreshRefusedError("Nomba's answer to refreshing the token holds no new token")
 
     async def revoke_token(self, request: RevokeTokenRequest) -> Envelope[object]:
-        """End an access token's life: `POST /v1/auth/token/revoke`. Refresh tokens cannot be revoked.
+        """Revoke an access token: `POST /v1/auth/token/revoke`. Refresh tokens cannot be revoked.
 
         Raises:
             NombaError: see `nombaauth.errors`. A token that is already invalid is refused in several ways;
-                `NombaAuthenticator.revoke` takes them all for success.
+                `NombaAuthenticator.revoke` counts them all as success.
         """
         return await self._post(Endpoint.REVOKE, "revoke", request, object)
 
@@ -103,8 +103,8 @@ class NombaApi:
         url = self._base_url.joinpath("v1/accounts/balance")
         request = Request(method="GET", url=url, headers=headers, repeatable=True)
         answer = await send(self._resources, request, LEAVES)
-        with read_response(answer):
-            return open_envelope(answer, Endpoint.RESOURCE, Balance)
+        with reading(answer):
+            return read_response(answer, Endpoint.RESOURCE, Balance)
 
     async def _post(
         self,
@@ -121,10 +121,11 @@ class NombaApi:
             url=self._base_url.joinpath(f"v1/auth/token/{action}"),
             headers=headers if bearer is None else headers | {"Authorization": bearer.authorization},
             body=encode(CONVERTER, body),
-            # a refresh too: if its token was spent by the answer that was lost, the refusal leads to a new sign-in
+            # a refresh too: if the lost response has spent its token, the refusal leads to a new sign-in
             repeatable=True,
         )
-        return open_envelope(await send(self._auth, request, LEAVES), endpoint, data)
+        return read_response(await send(self._auth, request, LEAVES), endpoint, data)
 
     def _headers(self) -> dict[str, str]:
-        return {"Accept": "application/json", "User-Agent": USER_AGENT, "accountId": self._account_id}
+        account = {} if self._account_id is None else {"accountId": self._account_id}
+        return {"Accept": "application/json", "User-Agent": USER_AGENT, **account}

@@ -1,4 +1,4 @@
-"""`NombaAuthenticator`: credentials in, tokens out. Holds none."""
+"""`NombaAuthenticator`: turn credentials into tokens. Keeps none."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ _log = logging.getLogger("nombaauth")
 class NombaAuthenticator:
     """Issue, refresh and revoke as https://developer.nomba.com/docs/api-basics/authentication describes.
 
-    Where an answer is lost, the same request is sent again (by the transport underneath): a second issue replaces the
-    session nobody knows, and a refresh token already spent is refused, after which the manager issues.
+    If a response is lost, the transport sends the same request again. A second issue replaces the session whose token
+    was lost. A refresh token that was spent is refused, and the manager then issues.
 
     Args:
         credentials: the API key.
@@ -61,15 +61,16 @@ class NombaAuthenticator:
         return _token(await self._api.issue_token(request), Endpoint.ISSUE)
 
     async def refresh(self, token: Token) -> Token:
-        """Exchange the refresh token, with the old access token as bearer even where it has expired.
+        """Exchange the refresh token, with the old access token as bearer even if it has expired.
 
         Raises:
-            NombaRefreshRefusedError: refused for good. A pair that was refused before is not sent again.
+            NombaRefreshRefusedError: definitively refused. A pair that was refused before is not sent again.
             NombaError: see `nombaauth.errors`.
         """
         pair = identity_digest(token.access_token, token.refresh_token)
         if pair == self._refused:
-            # else a low-traffic account, with one POST a minute, spends each on the refresh and never gets to issue
+            # an account with little traffic may send one POST a minute: it would spend each on the refresh and never
+            # issue
             raise NombaRefreshRefusedError("Nomba has refused this refresh token before; nothing was sent")
         request = RefreshTokenRequest(refresh_token=token.refresh_token or Secret(""))
         try:
@@ -79,10 +80,10 @@ class NombaAuthenticator:
             raise
 
     async def revoke(self, token: Token) -> None:
-        """End `token`'s life. One that Nomba calls invalid already is as good as revoked.
+        """Revoke `token`. One that Nomba calls invalid counts as revoked.
 
         Raises:
-            NombaError: the token may still be alive.
+            NombaError: the token may still be valid.
         """
         request = RevokeTokenRequest(client_id=self._credentials.client_id, access_token=token.access_token)
         try:
@@ -102,7 +103,6 @@ class NombaAuthenticator:
 
 def _token(envelope: Envelope[TokenData], endpoint: Endpoint) -> Token:
     data, meta = envelope.data, envelope.meta
-    assert meta is not None  # noqa: S101 - the api sets it on every envelope it returns
     if not data.access_token and endpoint is Endpoint.REFRESH:
         raise NombaRefreshRefusedError("Nomba's answer to refreshing the token holds an empty token")
     if not data.access_token.sendable:

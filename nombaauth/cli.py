@@ -18,7 +18,7 @@ __all__ = ["VENDOR"]
 
 @asynccontextmanager
 async def _sandbox(port: int) -> AsyncGenerator[Mapping[str, str]]:
-    """Run the double; give the variables that `NombaClient()` reads. The secret is invented, so it may be shown."""
+    """Run the sandbox; yield the variables that `NombaClient()` reads. The secret is invented, so it may be shown."""
     async with NombaSandbox(port=port) as sandbox:
         yield {
             "NOMBA_BASE_URL": sandbox.base_url,

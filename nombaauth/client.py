@@ -4,27 +4,48 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from typing import Any, TypeVar, Unpack, cast, overload
 
-from aiohttp import ClientSession
+from aiohttp import ClientResponse, ClientSession
+from multidict import CIMultiDict
 from yarl import URL
 
-from nauth.client import VendorClient
+from nauth.client import MAX_RESPONSE_BYTES, VendorClient
 from nauth.clock import Clock, SystemClock
 from nauth.environment import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.events import Observer
+from nauth.sources import AnySource
+from nauth.sources.authenticator import SourcedAuthenticator
+from nauth.sources.sourced import Sourced
 from nauth.stores.base import StoreKey, TokenStore
-from nauth.token import RenewalPolicy
+from nauth.token import RenewalPolicy, Token
 from nauth.transport.calls import token_calls
 from nauth.transport.network import Network
+from nauth.typed_calls import CallOptions, TypedCalls
 from nombaauth.api import NombaApi
 from nombaauth.authenticator import NombaAuthenticator
 from nombaauth.config import ENVIRONMENTS, POLICY, USER_AGENT, VENDOR, NombaEnvironment, choose_base_url
-from nombaauth.credentials import NombaCredentials
-from nombaauth.models import Balance
-from nombaauth.responses import hidden_401, window_hint
+from nombaauth.converter import CONVERTER
+from nombaauth.credentials import FIELDS, NombaCredentials
+from nombaauth.errors import LEAVES, Endpoint
+from nombaauth.models import Balance, Envelope
+from nombaauth.pages import CURSOR
+from nombaauth.responses import hidden_401, read_response, status_of, window_hint
 
-__all__ = ["NombaClient"]
+__all__ = ["NombaCallOptions", "NombaClient"]
+
+_T = TypeVar("_T")
+
+
+class NombaCallOptions(CallOptions, total=False):
+    """Keyword options of `NombaClient.call`.
+
+    Attributes:
+        account_id: the `accountId` header of this call, where it is not the parent account's id.
+    """
+
+    account_id: str
 
 
 class NombaClient(VendorClient):
@@ -36,24 +57,26 @@ class NombaClient(VendorClient):
             async with nomba.get("/v1/transfers/banks") as response:
                 banks = await response.json()
 
-    Nomba keeps a single session for each key: sign in from one place, or share the token through a store. For a
-    sub-account keep the parent's id in the header and name the sub-account in the path; where a call really needs
-    another header, give ``headers={"accountId": ...}``.
+    Nomba keeps a single session for each key: sign in from one process, or share the token through a store. For a
+    sub-account keep the parent's id in the header and name the sub-account in the path; if a call really needs another
+    header, give ``headers={"accountId": ...}``.
 
     Source: https://developer.nomba.com/docs/guides/authentication-best-practises
 
     Args:
-        credentials: the API key; from `NOMBA_CLIENT_ID`, `NOMBA_CLIENT_SECRET` (or `NOMBA_PRIVATE_KEY`) and
-            `NOMBA_ACCOUNT_ID` if None.
+        credentials: the API key, a source of it (see `nauth.sources`), or an async function that returns it. If None, from
+            the source that `NOMBA_CREDENTIALS` names, or from `NOMBA_CLIENT_ID`, `NOMBA_CLIENT_SECRET` (or
+            `NOMBA_PRIVATE_KEY`) and `NOMBA_ACCOUNT_ID`, each of which may be given as a file by ``..._FILE``.
         environment: ``"production"`` or ``"sandbox"``; from `NOMBA_ENVIRONMENT` if None. Never guessed.
-        base_url: an address instead of the environment's own; from `NOMBA_BASE_URL` if None.
+        base_url: a URL instead of the environment's host; from `NOMBA_BASE_URL` if None.
         session: your own session; never closed here. Its connector, proxy and trust carry token calls too.
-        store: where the token is shared; by default with every client of this process.
-        policy: when to renew; by default five minutes before the end, as Nomba advises.
-        clock: where time comes from.
-        observer: told of renewals and replays.
+        store: where the token is shared; by default in the store that `NAUTH_STORE` names, else in this process.
+        policy: when to renew; by default five minutes before expiry, as Nomba recommends.
+        clock: source of time; the machine's clock if None.
+        observer: called with each event, such as a renewal or a replay.
         proxy: the address of a proxy, with user name and password if it wants any; by default those of the environment.
         ssl_context: whom to trust and which certificate to show; checks cannot be switched off.
+        max_response_bytes: the largest response that `call`, `open` and `pages` read, in bytes after decompression.
 
     Raises:
         ConfigurationError: lists every setting that is missing or wrong. Nothing was sent.
@@ -61,7 +84,7 @@ class NombaClient(VendorClient):
 
     def __init__(
         self,
-        credentials: NombaCredentials | None = None,
+        credentials: NombaCredentials | AnySource[NombaCredentials] | None = None,
         *,
         environment: NombaEnvironment | None = None,
         base_url: str | URL | None = None,
@@ -72,42 +95,130 @@ class NombaClient(VendorClient):
         observer: Observer | None = None,
         proxy: str | URL | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
     ) -> None:
-        credentials, url = _settings(credentials, environment, base_url, None)
+        given, url = _settings(credentials, environment, base_url, None)
         clock, policy = clock or SystemClock(), policy or POLICY
         network = Network(session=session, proxy=proxy, ssl_context=ssl_context)
         calls = token_calls(
             user_agent=USER_AGENT, policy=policy, clock=clock, wait_hint=window_hint, network=network
         )
-        auth_api = NombaApi(base_url=url, account_id=credentials.account_id, auth=calls)
+
+        def authenticator(credentials: NombaCredentials) -> NombaAuthenticator:
+            return NombaAuthenticator(
+                credentials, NombaApi(base_url=url, account_id=credentials.account_id, auth=calls)
+            )
+
+        sourced = isinstance(given, Sourced)
+        account_id = None if isinstance(given, Sourced) else given.account_id
         super().__init__(
-            authenticator=NombaAuthenticator(credentials, auth_api),
-            key=StoreKey(vendor=VENDOR, base_url=str(url), identity=credentials.identity()),
+            authenticator=SourcedAuthenticator(given.question(clock), authenticator, extra=_account)
+            if isinstance(given, Sourced)
+            else authenticator(given),
+            key=StoreKey(vendor=VENDOR, base_url=str(url), identity=given.identity()),
             base_url=url,
             transport=calls,
             network=network,
             headers={
-                "accountId": credentials.account_id,
+                **({} if account_id is None else {"accountId": account_id}),
                 "Accept": "application/json",
                 "User-Agent": USER_AGENT,
             },
+            token_headers=_account_header if sourced else None,
             hidden_401=hidden_401,
             store=store,
             policy=policy,
             clock=clock,
             observer=observer,
+            max_response_bytes=max_response_bytes,
         )
+        resources = self._signed(user_agent=USER_AGENT, policy=policy, clock=clock, wait_hint=window_hint)
         self._api = NombaApi(
             base_url=url,
-            account_id=credentials.account_id,
+            account_id=account_id,
             auth=calls,
-            resources=self._signed(user_agent=USER_AGENT, policy=policy, clock=clock, wait_hint=window_hint),
+            resources=resources,
         )
+        self._calls = TypedCalls(
+            transport=resources,
+            base_url=url,
+            origins=self._auth.origins,
+            headers={"Accept": "application/json", "User-Agent": USER_AGENT},
+            converter=CONVERTER,
+            errors=LEAVES,
+            read=lambda answer, into, _: read_response(answer, Endpoint.RESOURCE, into),
+            clock=clock,
+            max_body=max_response_bytes,
+            status_of=status_of,
+            data_root="$.data",
+        )
+        self._page_form = CURSOR
 
     @property
     def api(self) -> NombaApi:
-        """Nomba's endpoints, typed. The three that deal in tokens bypass the client's own token."""
+        """Nomba's endpoints, typed. The three token calls are sent without the client's token."""
         return self._api
+
+    @overload
+    async def call(
+        self, method: str, path: str | URL, into: None = None, **options: Unpack[NombaCallOptions]
+    ) -> Envelope[None]: ...
+
+    @overload
+    async def call(
+        self, method: str, path: str | URL, into: type[_T], **options: Unpack[NombaCallOptions]
+    ) -> Envelope[_T]: ...
+
+    async def call(
+        self, method: str, path: str | URL, into: type[_T] | None = None, **options: Unpack[NombaCallOptions]
+    ) -> Envelope[_T] | Envelope[None]:
+        """Call an endpoint and read its response into `into`: the vendor's success, or the vendor's error.
+
+        Unlike `get` and `post`, which hand the response over unread, this also finds the failure in a response whose HTTP
+        status is 200::
+
+            banks = await nomba.call("GET", "/v1/transfers/banks", list[Bank])
+            print(banks.data[0].name, banks.code)
+
+        Args:
+            method: the HTTP method.
+            path: a path below the client's base URL, with or without a query; or an absolute URL inside its origins.
+            into: the type of the data: an attrs class, dataclass, TypedDict or pydantic model, ``list[...]``,
+                ``dict[str, ...]``, a scalar; ``object`` for the parsed JSON as it came; None for a response without data.
+            options: `json`, `data`, `params`, `headers`, `timeout`, `repeatable`, and `account_id` for another `accountId` header; see `nauth.typed_calls.CallOptions`.
+
+        Raises:
+            ConfigurationError: `into` cannot be read from JSON, or the body cannot be sent. Nothing was sent.
+            OriginError: `path` leaves the configured origins. Nothing was sent.
+            OutcomeUnknownError: the request is not repeatable, and its response was lost or is a 5xx other than 503. Look
+                whether it was acted on before you send it again.
+            MalformedResponseError: the response does not fit `into`; `problems` name the places.
+            NauthError: the vendor's own error, with its words, `status`, `code`, `request_id` and `retry_after`.
+        """
+        account_id = options.pop("account_id", None)
+        if account_id is not None:
+            headers = CIMultiDict(options.get("headers") or {})
+            headers["accountId"] = account_id
+            options["headers"] = headers
+        reply: Envelope[Any] = cast("Envelope[Any]", await self._calls.call(method, path, into, options))
+        return reply
+
+    @overload
+    async def open(self, response: ClientResponse, into: None = None) -> Envelope[None]: ...
+
+    @overload
+    async def open(self, response: ClientResponse, into: type[_T]) -> Envelope[_T]: ...
+
+    async def open(
+        self, response: ClientResponse, into: type[_T] | None = None
+    ) -> Envelope[_T] | Envelope[None]:
+        """Read an aiohttp response that you have in hand as `call` does, and release it.
+
+        Raises:
+            NauthError: as for `call`.
+        """
+        reply: Envelope[Any] = cast("Envelope[Any]", await self._calls.open(response, into))
+        return reply
 
     async def check(self) -> Balance:
         """Ask for the account's balance: the simplest call that proves that the token works.
@@ -119,28 +230,44 @@ class NombaClient(VendorClient):
         return (await self._api.get_balance()).data
 
     async def revoke(self) -> None:
-        """End the token's life at Nomba, for everybody who shares the session, and forget it.
+        """Revoke the token at Nomba, for all clients that share the session, and forget it.
 
-        For a token that may have leaked. Closing a client does not revoke. Never signs in to do so; the next call
-        that needs a token does.
+        Use it if a token may have leaked. Closing a client does not revoke. It never signs in to revoke; the next call
+        that needs a token signs in.
 
         Raises:
-            NauthError: the token may still be alive; revoke again.
+            NauthError: the token may still be valid; revoke again.
         """
         await self._manager.revoke()
 
 
+_ACCOUNT = "accountId"
+"""Header of each call. Where a source holds the credential, the token carries the id along, for the processes that find
+the token in a store and never ask the source."""
+
+
+def _account(credentials: NombaCredentials) -> Mapping[str, str]:
+    return {_ACCOUNT: credentials.account_id}
+
+
+def _account_header(token: Token) -> Mapping[str, str]:
+    return {_ACCOUNT: token.extra[_ACCOUNT]} if _ACCOUNT in token.extra else {}
+
+
 def _settings(
     credentials: object, environment: object, base_url: object, environ: Mapping[str, str] | None
-) -> tuple[NombaCredentials, URL]:
-    """Fill in from the environment what was not given; complain once, about everything."""
-    if credentials is not None and not isinstance(credentials, NombaCredentials):
+) -> tuple[NombaCredentials | Sourced[NombaCredentials], URL]:
+    """Read from the environment what was not given; raise one error that lists every fault."""
+    reader = EnvironmentReader(environ)
+    sourced = (
+        None if isinstance(credentials, NombaCredentials) else FIELDS.sourced(credentials, reader, environ)
+    )
+    if credentials is not None and sourced is None and not isinstance(credentials, NombaCredentials):
         raise ConfigurationError(
             f"credentials must be NombaCredentials, not {type(credentials).__name__}: "
             "NombaClient(NombaCredentials(client_id=..., client_secret=..., account_id=...))"
         )
-    reader = EnvironmentReader(environ)
-    read = None if credentials is not None else NombaCredentials.read(reader)
+    read = None if credentials is not None or sourced is not None else FIELDS.read(reader)
     if environment is None and base_url is None:
         environment = reader.choice("NOMBA_ENVIRONMENT", ENVIRONMENTS)
         base_url = reader.optional("NOMBA_BASE_URL")
@@ -150,8 +277,5 @@ def _settings(
     except ConfigurationError as error:
         reader.fault(str(error))
     reader.finish("NombaClient")
-    if read is not None:
-        credentials = NombaCredentials(client_id=read[0], client_secret=read[1], account_id=read[2])
-    assert credentials is not None  # noqa: S101 - given, or read above
     assert url is not None  # noqa: S101 - else `finish` has raised
-    return credentials, url
+    return sourced or cast("NombaCredentials", credentials if read is None else read()), url

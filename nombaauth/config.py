@@ -1,4 +1,4 @@
-"""Nomba's hosts, lifetimes and margins, each with the page that says so, and how settings become one address."""
+"""Nomba's hosts, lifetimes and margins, each with the page that says so, and how settings become one URL."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = [
     "DEFAULT_LIFETIME",
     "ENVIRONMENTS",
     "HOSTS",
-    "MAX_LIFETIME",
+    "MAX_TOKEN_LIFETIME",
     "POLICY",
     "USER_AGENT",
     "VENDOR",
@@ -42,11 +42,11 @@ _NOT_A_HOST = "sandbox.api.nomba.com"
 """Named in Nomba's training material; it does not resolve."""
 
 DEFAULT_LIFETIME = timedelta(minutes=30)
-"""Documented life of an access token, used where an answer states none that can be read.
+"""Documented lifetime of an access token, used if a response states none that can be read.
 https://developer.nomba.com/docs/api-basics/authentication"""
 
-MAX_LIFETIME = timedelta(hours=24)
-"""Longest life believed. Tokens of up to three hours have been seen; more than a day is a broken stamp."""
+MAX_TOKEN_LIFETIME = timedelta(hours=24)
+"""Longest lifetime accepted. Tokens of up to three hours have been seen; more than a day is a wrong timestamp."""
 
 POLICY = RenewalPolicy(
     # "at least 5 minutes before it expires": https://developer.nomba.com/docs/api-basics/authentication
@@ -56,7 +56,7 @@ POLICY = RenewalPolicy(
 
 
 def choose_base_url(environment: object, base_url: object) -> URL:
-    """Return the address to talk to: `base_url` if given, else the environment's own host.
+    """Return the base URL: `base_url` if given, else the environment's host.
 
     Raises:
         ConfigurationError: neither was given (no environment is ever guessed), one is unknown, or they contradict.

@@ -11,7 +11,7 @@ from nombaauth.models import Balance, IssueTokenRequest, RefreshTokenRequest, Re
 
 __all__ = ["CONVERTER", "code_text"]
 
-# https://developer.nomba.com/nomba-api-reference/openapi.json: camelCase, but for what OAuth 2.0 names itself
+# https://developer.nomba.com/nomba-api-reference/openapi.json: camelCase, except for the names that OAuth 2.0 defines
 _NAMES: Mapping[type, Mapping[str, str]] = {
     IssueTokenRequest: {name: name for name in ("grant_type", "client_id", "client_secret")},
     RefreshTokenRequest: {name: name for name in ("grant_type", "refresh_token")},
@@ -19,7 +19,7 @@ _NAMES: Mapping[type, Mapping[str, str]] = {
     TokenData: {name: name for name in ("access_token", "refresh_token", "expires_in")},
 }
 
-# seen in public clients, without proof that the service ever spells them so; tolerated when reading
+# seen in public clients; the service may never use them, but they are accepted when reading
 _ALIASES: Mapping[type, Mapping[str, tuple[str, ...]]] = {
     TokenData: {
         "access_token": ("accessToken",),

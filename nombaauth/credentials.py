@@ -1,8 +1,8 @@
-"""What signs a service in to Nomba: frozen data, no I/O."""
+"""Credentials for Nomba: frozen data, no I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -11,8 +11,9 @@ from nauth.environment import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.identity import identity_digest
 from nauth.secret import Secret
+from nauth.sources.sourced import CredentialFields
 
-__all__ = ["NombaCredentials"]
+__all__ = ["FIELDS", "NombaCredentials"]
 
 
 def _plain(value: object) -> str:
@@ -72,7 +73,7 @@ class NombaCredentials:
 
     @staticmethod
     def read(reader: EnvironmentReader) -> tuple[str, Secret, str]:
-        """Return client id, secret and account id, leaving what is missing for `reader` to report."""
+        """Return client id, secret and account id, leaving missing variables for `reader` to report."""
         return (
             reader.required("NOMBA_CLIENT_ID"),
             reader.required_secret("NOMBA_CLIENT_SECRET", "NOMBA_PRIVATE_KEY"),
@@ -82,3 +83,18 @@ class NombaCredentials:
     def identity(self) -> str:
         """Return the digest that keys the shared token: equal credentials share one session."""
         return identity_digest(self.client_id, self.account_id, self.client_secret)
+
+
+def _read(reader: EnvironmentReader) -> Callable[[], NombaCredentials]:
+    client_id, secret, account_id = NombaCredentials.read(reader)
+    return lambda: NombaCredentials(client_id=client_id, client_secret=secret, account_id=account_id)
+
+
+FIELDS: CredentialFields[NombaCredentials] = CredentialFields(
+    prefix="NOMBA_",
+    names=("NOMBA_CLIENT_ID", "NOMBA_CLIENT_SECRET", "NOMBA_PRIVATE_KEY", "NOMBA_ACCOUNT_ID"),
+    read=_read,
+    kinds=(NombaCredentials,),
+    who=lambda given: (given.client_id, given.account_id),
+)
+"""How a key stands in the environment and in a source."""

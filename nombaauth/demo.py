@@ -1,4 +1,4 @@
-"""`NombaStory`: Nomba's part of the demonstration."""
+"""`NombaStory`: Nomba's scenario in the demonstration."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["NombaStory"]
 
 
 class NombaStory(DoubleStory):
-    """Two clients, one key, and a Nomba of the strictest kind that its documents allow.
+    """Two clients, one key, and the strictest behaviour that Nomba's documents allow.
 
-    A single session per key, refresh tokens that work once, and a refresh that kills the old access token at once,
-    while requests that carry it are still on their way.
+    A single session per key, refresh tokens that work once, and a refresh that ends the old access token at once,
+    while requests that carry it are in flight.
 
     Args:
         watch: gives each client its observer.
@@ -35,7 +35,7 @@ class NombaStory(DoubleStory):
     def __init__(self, watch: Watch, lifetime: timedelta) -> None:
         self._sandbox = NombaSandbox(
             access_ttl=lifetime,
-            # a Date in whole seconds is too coarse to tell the life of a token that lives for three of them
+            # a Date in whole seconds is too coarse for a token that lives for three seconds
             date_header="absent",
             session_scope="client_id",
             second_issue="kills_first",
@@ -48,14 +48,14 @@ class NombaStory(DoubleStory):
 
     @property
     def incidents(self) -> tuple[Incident, ...]:
-        """Somebody else signs in with the key; the shared token is revoked."""
+        """Another process signs in with the key; the shared token is revoked."""
         return (
             Incident("takeover", "one renewal after a takeover", self._take_over, refused_refreshes=1),
             Incident("revoke", "one issue after a revocation", self._revoke, revokes=1),
         )
 
     def connect(self, store: TokenStore, observer: Observer) -> NombaClient:
-        """Make one client of the double."""
+        """Make one client of the sandbox."""
         client = NombaClient(
             self._sandbox.credentials,
             base_url=self._sandbox.base_url,

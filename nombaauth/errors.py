@@ -23,6 +23,7 @@ from nauth.errors import (
     VendorUnavailableError,
 )
 from nauth.redact import clean
+from nauth.responses.error_table import ErrorTable
 from nauth.transport.calls import ErrorClasses
 
 __all__ = [
@@ -135,9 +136,6 @@ _OF_STATUS: Mapping[Endpoint, Mapping[int, _Leaf]] = {
 _OF_CODE: Mapping[Endpoint, Mapping[str, _Leaf]] = {
     # "01" and "02" mean bad credentials and an expired token on the auth endpoints only; elsewhere 01 is any error
     Endpoint.ISSUE: {"01": NombaCredentialsRejectedError, "02": NombaCredentialsRejectedError},
-    Endpoint.REFRESH: {},
-    Endpoint.REVOKE: {},
-    Endpoint.RESOURCE: {},
 }
 
 _OTHERWISE: Mapping[Endpoint, _Leaf] = {
@@ -147,7 +145,7 @@ _OTHERWISE: Mapping[Endpoint, _Leaf] = {
     Endpoint.RESOURCE: NombaApiError,
 }
 
-_MEANS: Mapping[_Leaf, str] = {
+_MEANINGS: Mapping[_Leaf, str] = {
     NombaCredentialsRejectedError: (
         "Nomba refused the credentials. Check NOMBA_CLIENT_ID, NOMBA_CLIENT_SECRET (the dashboard's 'private key') and "
         "NOMBA_ACCOUNT_ID (the parent account's id), and that the key belongs to this environment: test and live keys "
@@ -157,8 +155,9 @@ _MEANS: Mapping[_Leaf, str] = {
     NombaTokenRefusedError: (
         "Nomba refused a valid token. Likely causes, in Nomba's own words and practice: the accountId header is absent "
         "or not the parent account's id; the token was revoked; the keys belong to the other environment (sandbox or "
-        "production); another process signs in with the same keys, and Nomba keeps a single session; the address "
-        "is not on the account's IP allow-list"
+        "production); another process signs in with the same keys, and Nomba keeps a single session (let the processes share "
+        "one token: set NAUTH_STORE, or pass each client the same store=); the address is not on the account's IP "
+        "allow-list"
     ),
     NombaPermissionDeniedError: (
         "Nomba does not permit this. The key's role may not allow it, the accountId header may name a sub-account "
@@ -178,6 +177,16 @@ _MEANS: Mapping[_Leaf, str] = {
     NombaUnavailableError: "Nomba had a fault of its own; wait for retry_after, if it is set, and try again",
     NombaMalformedResponseError: "the answer is a redirect, which is not followed. Check the base URL",
 }
+
+_ERRORS: ErrorTable[NombaError, Endpoint] = ErrorTable(
+    throttled=NombaThrottledError,
+    unavailable=NombaUnavailableError,
+    redirected=NombaMalformedResponseError,
+    of_status=_OF_STATUS,
+    of_code=_OF_CODE,
+    otherwise=_OTHERWISE,
+    meanings=_MEANINGS,
+)
 
 
 def refusal(
@@ -199,15 +208,14 @@ def refusal(
         request_id: Nomba's name for the exchange.
         retry_after: how long Nomba asks to wait.
     """
-    leaf, code = _leaf(endpoint, effective_status(status, code), code), clean(code)
-    said = f"HTTP {status}" + (f", code {code}" if code else "") + (f": {detail}" if detail else "")
-    return leaf(
-        f"{endpoint.value} failed: {_MEANS[leaf]} ({said})",
-        status=status,
-        code=code,
+    return _ERRORS.error(
+        _ERRORS.choose(endpoint, effective_status(status, code), code),
+        endpoint,
+        status,
+        code=clean(code),
         detail=detail,
         request_id=request_id,
-        retry_after=retry_after if issubclass(leaf, VendorUnavailableError) else None,
+        retry_after=retry_after,
     )
 
 
@@ -216,18 +224,6 @@ def effective_status(status: int, code: str | None) -> int:
     if 200 <= status < 300 and code is not None and len(code) == 3 and code.isdecimal():  # noqa: PLR2004
         return int(code)
     return status
-
-
-def _leaf(endpoint: Endpoint, status: int, code: str | None) -> _Leaf:
-    if status == 429:  # noqa: PLR2004
-        return NombaThrottledError
-    if status >= 500:  # noqa: PLR2004
-        return NombaUnavailableError
-    if 300 <= status < 400:  # noqa: PLR2004
-        return NombaMalformedResponseError
-    if 200 <= status < 300:  # noqa: PLR2004
-        return _OF_CODE[endpoint].get(code or "", _OTHERWISE[endpoint])
-    return _OF_STATUS[endpoint].get(status, _OTHERWISE[endpoint])
 
 
 LEAVES: ErrorClasses = {

@@ -1,4 +1,4 @@
-"""What travels between a client and Nomba, named as the components of an OpenAPI description would be.
+"""Requests and responses of Nomba, named as the components of an OpenAPI description would be.
 
 Source: https://developer.nomba.com/nomba-api-reference/openapi.json
 """
@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Literal
 
 import attrs
 from cattrs import override
 
+from nauth.responses import reply
+from nauth.responses.reply import T_co
 from nauth.secret import Secret
 from nauth.times import LooseInstant
 
@@ -26,12 +28,16 @@ __all__ = [
     "TokenData",
 ]
 
-T_co = TypeVar("T_co", covariant=True)
-
 
 @attrs.frozen(kw_only=True)
 class IssueTokenRequest:
-    """Body of `POST /v1/auth/token/issue`."""
+    """Body of `POST /v1/auth/token/issue`.
+
+    Attributes:
+        client_id: the API key's id.
+        client_secret: the API key's secret.
+        grant_type: always ``client_credentials``.
+    """
 
     client_id: str
     client_secret: Secret
@@ -40,7 +46,12 @@ class IssueTokenRequest:
 
 @attrs.frozen(kw_only=True)
 class RefreshTokenRequest:
-    """Body of `POST /v1/auth/token/refresh`."""
+    """Body of `POST /v1/auth/token/refresh`.
+
+    Attributes:
+        refresh_token: from the last issue or refresh.
+        grant_type: always ``refresh_token``.
+    """
 
     refresh_token: Secret
     grant_type: Literal["refresh_token"] = "refresh_token"
@@ -48,7 +59,12 @@ class RefreshTokenRequest:
 
 @attrs.frozen(kw_only=True)
 class RevokeTokenRequest:
-    """Body of `POST /v1/auth/token/revoke`. The wire really has `clientId` beside `access_token`."""
+    """Body of `POST /v1/auth/token/revoke`. The JSON really has `clientId` beside `access_token`.
+
+    Attributes:
+        client_id: the API key's id.
+        access_token: the token to revoke.
+    """
 
     client_id: str
     access_token: Secret
@@ -56,15 +72,14 @@ class RevokeTokenRequest:
 
 @attrs.frozen(kw_only=True)
 class TokenData:
-    """The `data` of an issue or refresh answer.
+    """The `data` of an issue or refresh response.
 
     Attributes:
-        access_token: goes on requests.
-        refresh_token: may be absent or empty on refresh: the old one stays valid then.
-        expires_at: end of life; None where the answer's form cannot be read. (Nomba's description calls it the
-            time of creation, which it is not.)
+        access_token: sent on requests.
+        refresh_token: may be absent or empty on refresh; then the old one stays valid.
+        expires_at: expiry; None if it cannot be read. (Nomba's description wrongly calls it the time of creation.)
         expires_in: seconds, seen in one third-party description only; a fallback.
-        business_id: the account the token is for; missing from some sandbox answers.
+        business_id: the account the token is for; missing from some responses of Nomba's sandbox.
     """
 
     access_token: Secret
@@ -76,7 +91,13 @@ class TokenData:
 
 @attrs.frozen(kw_only=True)
 class Balance:
-    """The `data` of `GET /v1/accounts/balance`. `amount` is exact: the wire carries it as text."""
+    """The `data` of `GET /v1/accounts/balance`.
+
+    Attributes:
+        amount: exact, because the JSON holds it as text.
+        currency: such as ``NGN``.
+        time_created: Nomba's `timeCreated`.
+    """
 
     amount: Decimal
     currency: str
@@ -85,9 +106,14 @@ class Balance:
 
 @attrs.frozen(kw_only=True)
 class RateLimit:
-    """The `X-Rate-Limit-*` headers of an answer.
+    """The `X-Rate-Limit-*` headers of a response.
 
     Source: https://developer.nomba.com/docs/api-basics/rate_limit.md
+
+    Attributes:
+        limit: requests allowed in one window.
+        remaining: requests left in this window.
+        window: length of the window.
     """
 
     limit: int | None = None
@@ -96,27 +122,19 @@ class RateLimit:
 
 
 @attrs.frozen(kw_only=True)
-class AnswerMeta:
-    """What came with an answer beside its body.
+class AnswerMeta(reply.AnswerMeta):
+    """What came with a response beside its body.
 
     Attributes:
-        status: HTTP status.
-        date: the `Date` header as sent, if there was one.
-        sent_wall_s: when the request went out, in epoch seconds of this machine's clock.
-        request_id: Nomba's name for the exchange, if it gave one.
-        rate_limit: what is left of the quota, if the answer said so.
+        rate_limit: what is left of the quota, if the response said so.
     """
 
-    status: int
-    date: str | None = None
-    sent_wall_s: float
-    request_id: str | None = None
     rate_limit: RateLimit | None = None
 
 
 @attrs.frozen(kw_only=True)
-class Envelope(Generic[T_co]):
-    """What every answer is wrapped in. An answer is a success only if its status is 2xx **and** its code is ``00``.
+class Envelope(reply.Reply[T_co]):
+    """The envelope of every response. It is a success only if the status is 2xx **and** the code is ``00``.
 
     Source: https://developer.nomba.com/docs/api-basics/error-codes
 
@@ -124,10 +142,10 @@ class Envelope(Generic[T_co]):
         code: two digits or more, as text.
         description: Nomba's words.
         data: the answer itself.
-        meta: status and headers; not part of the body.
+        meta: status and headers; not part of the body. An envelope made by hand has those of a 200 sent in 1970.
     """
 
     code: str
     description: str | None = None
     data: T_co
-    meta: Annotated[AnswerMeta | None, override(omit=True)] = None
+    meta: Annotated[AnswerMeta, override(omit=True)] = AnswerMeta(status=200, sent_wall_s=0.0)

@@ -5,48 +5,54 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from types import NoneType
 from typing import Any, TypeVar, cast
 
+import attrs
 from aiohttp import ClientError
 
 from nauth.bearer.unauthorized import Answered
-from nauth.errors import MalformedResponseError
-from nauth.redact import clean
+from nauth.responses.body import read_body
+from nauth.responses.error_body import ErrorDocument, find_words
 from nauth.times import RETRY_AFTER_CAP
 from nauth.transport.base import Answer
 from nauth.transport.retry import wait_of
-from nauth.wire.converter import decode, parse_json
 from nombaauth.converter import CONVERTER, code_text
 from nombaauth.errors import Endpoint, NombaMalformedResponseError, effective_status, refusal
 from nombaauth.models import AnswerMeta, Envelope, RateLimit
 
-__all__ = ["hidden_401", "open_envelope", "rate_limit", "window_hint"]
+__all__ = ["hidden_401", "rate_limit", "read_response", "status_of", "window_hint"]
 
 _T = TypeVar("_T")
 
 _WINDOW = re.compile(r"\s*(\d{1,9})\s*(ms|s|m)?\s*", re.ASCII)
+_WORDS = ("description", "message", "responseMessage")
+"""Where a refusal's words may stand, the documented first."""
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000}
 
 _REFUSAL_SIZE = 1024
 """Bytes a refusal may have that comes with a status of success; a real answer that small is read early, no more."""
 
 
-def open_envelope(answer: Answer, endpoint: Endpoint, data: type[_T]) -> Envelope[_T]:
+def read_response(answer: Answer, endpoint: Endpoint, data: type[_T]) -> Envelope[_T]:
     """Return the typed envelope of a success, or raise what the failure means.
 
     Args:
         answer: as received.
         endpoint: where from.
-        data: type of the envelope's `data`.
+        data: type of the envelope's `data`; `NoneType` also takes an empty body, whose code is then empty.
 
     Raises:
         NombaError: the leaf for (endpoint, status, code).
         NombaMalformedResponseError: a 2xx that cannot be read.
     """
+    meta = attrs.evolve(AnswerMeta.of(answer), rate_limit=rate_limit(answer.headers))
+    if data is NoneType and answer.ok and not answer.body.strip():
+        return Envelope(code="", description="", data=cast("_T", None), meta=meta)
     code, detail = _peek(answer.body)
     unreadable = answer.ok and code is None
     if not unreadable and not _succeeded(answer.status, code):
-        raise refusal(
+        refused = refusal(
             endpoint,
             answer.status,
             code=code,
@@ -54,27 +60,23 @@ def open_envelope(answer: Answer, endpoint: Endpoint, data: type[_T]) -> Envelop
             request_id=answer.request_id,
             retry_after=wait_of(answer, window_hint),
         )
-    what = f"Nomba's answer to {endpoint.value}"
-    status, request_id, error = answer.status, answer.request_id, NombaMalformedResponseError
-    shape: type[Envelope[_T]] = cast("Any", Envelope)[data]
-    # no local holds the parsed body: an error tracker would print it
-    opened = decode(
-        CONVERTER,
-        _normal(parse_json(answer.body, error=error, status=status, request_id=request_id, what=what)),
-        shape,
-        error=error,
-        status=status,
-        request_id=request_id,
-        what=what,
+        # a code in no known form may be anything, and an error tracker would print this frame's locals
+        del code, detail
+        raise refused
+    opened: Envelope[_T] = read_body(
+        answer,
+        cast("Any", Envelope)[data],
+        converter=CONVERTER,
+        what=f"Nomba's answer to {endpoint.value}",
+        error=NombaMalformedResponseError,
+        shape=_normal,
     )
-    meta = AnswerMeta(
-        status=answer.status,
-        date=answer.headers.get("Date"),
-        sent_wall_s=answer.sent_wall,
-        request_id=answer.request_id,
-        rate_limit=rate_limit(answer.headers),
-    )
-    return Envelope(code=opened.code, description=opened.description, data=opened.data, meta=meta)
+    return attrs.evolve(opened, meta=meta)
+
+
+def status_of(answer: Answer) -> int:
+    """Return the status that a response stands for: a 200 whose code is ``"503"`` is a 503."""
+    return effective_status(answer.status, _peek(answer.body)[0])
 
 
 def rate_limit(headers: Mapping[str, str]) -> RateLimit | None:
@@ -129,15 +131,8 @@ def _normal(document: object) -> object:
 
 def _peek(body: bytes) -> tuple[str | None, str | None]:
     """Return code and cleaned description of whatever this is; each None if it is not there."""
-    try:
-        document = parse_json(body)
-    except MalformedResponseError:
-        return None, None
-    if not isinstance(document, dict):
-        return None, None
-    envelope = cast("dict[str, object]", document)
-    words = (envelope.get(name) for name in ("description", "message", "responseMessage"))
-    return _code(envelope), next((text for word in words if (text := clean(word))), None)
+    envelope = ErrorDocument(body).members
+    return _code(envelope), find_words(envelope, _WORDS)
 
 
 def _code(envelope: Mapping[str, object]) -> str | None:

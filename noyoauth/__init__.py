@@ -1,4 +1,4 @@
-"""Sign in to Noyo (benefits data, United States) from asyncio: one token, however many coroutines."""
+"""Sign in to Noyo (benefits data, United States) from asyncio: one token for any number of coroutines."""
 
 from nauth.errors import (
     ConfigurationError,

@@ -10,14 +10,14 @@ import attrs
 from yarl import URL
 
 from nauth.transport.base import Request, Transport
-from nauth.transport.calls import read_response, send
+from nauth.transport.calls import reading, send
 from nauth.wire.converter import encode
 from noyoauth.config import USER_AGENT, NoyoEnvironment
 from noyoauth.converter import CONVERTER
 from noyoauth.credentials import NoyoCredentials
 from noyoauth.errors import LEAVES, Endpoint
 from noyoauth.models import GroupsPage, IssueTokenRequest, ListGroupsRequest, Reply, TokenAnswer
-from noyoauth.responses import open_answer
+from noyoauth.responses import read_response
 
 __all__ = ["NoyoApi"]
 
@@ -29,10 +29,10 @@ class NoyoApi:
 
     Args:
         base_url: the API's address.
-        token_url: where tokens come from.
-        environment: which Noyo this is, for the text of errors; None if it was never said.
-        auth: carries the call that deals in tokens.
-        resources: carries calls that need a token, and puts it on; the same as `auth` if None.
+        token_url: the token endpoint.
+        environment: the environment, for the text of errors; None if it is not known.
+        auth: sends the token call.
+        resources: sends calls that need a token, and adds it; the same as `auth` if None.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class NoyoApi:
 
         Raises:
             NoyoCredentialsRejectedError: the key was refused.
-            NoyoMalformedResponseError: whatever answered is not the token endpoint; the text names the address.
+            NoyoMalformedResponseError: the response did not come from the token endpoint; the text names the URL.
             NoyoError: see `noyoauth.errors`.
         """
         call = Request(
@@ -66,14 +66,19 @@ class NoyoApi:
             headers=_COMMON
             | {"Content-Type": "application/json", "Authorization": credentials.authorization},
             body=encode(CONVERTER, request),
-            # if the answer was lost, the token nobody knows dies by itself within minutes
+            # if the response was lost, the token in it expires within minutes
             repeatable=True,
         )
         where = f"{self._token_url} ({self._said})"
-        return open_answer(await send(self._auth, call, LEAVES), Endpoint.ISSUE, TokenAnswer, where=where)
+        return read_response(await send(self._auth, call, LEAVES), Endpoint.ISSUE, TokenAnswer, where=where)
+
+    @property
+    def where(self) -> str:
+        """The API's host and environment, as errors show them."""
+        return f"{self._base_url.authority} ({self._said})"
 
     async def list_groups(self, request: ListGroupsRequest | None = None) -> Reply[GroupsPage]:
-        """Return one page of the organization's groups: `GET /api/v1/groups`, Noyo's own check of a token.
+        """Return one page of the organization's groups: `GET /api/v1/groups`. Noyo recommends it to test a token.
 
         Raises:
             NoyoTokenRefusedError: a valid token was refused; the text lists likely causes.
@@ -83,7 +88,6 @@ class NoyoApi:
         query = {name: str(value) for name, value in attrs.asdict(request or ListGroupsRequest()).items()}
         url = self._base_url.joinpath("api/v1/groups").with_query(query)
         call = Request(method="GET", url=url, headers=_COMMON, repeatable=True)
-        where = f"{self._base_url.authority} ({self._said})"
         answer = await send(self._resources, call, LEAVES)
-        with read_response(answer):
-            return open_answer(answer, Endpoint.RESOURCE, GroupsPage, where=where)
+        with reading(answer):
+            return read_response(answer, Endpoint.RESOURCE, GroupsPage, where=self.where)

@@ -1,4 +1,4 @@
-"""`NoyoAuthenticator`: credentials in, tokens out. Holds none."""
+"""`NoyoAuthenticator`: turn credentials into tokens. Keeps none."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["NoyoAuthenticator"]
 class NoyoAuthenticator:
     """Issue as https://docs.noyo.com/docs/introduction/getting-started/authentication describes.
 
-    Noyo has no refresh token: a new token is asked for with the key. It documents no way to revoke one either.
+    Noyo has no refresh tokens: a new token is requested with the key. It documents no way to revoke a token.
 
     Args:
-        credentials: the API key, or a function that returns the one of the day; asked at each fetch.
+        credentials: the API key, or a function that returns the current one; called for each token.
         api: Noyo's endpoints.
-        rules: what is known of lifetimes beside the documents.
+        rules: what the user knows of lifetimes beyond the documents.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class NoyoAuthenticator:
         return _token(reply, self._rules)
 
     async def refresh(self, token: Token) -> Token:  # noqa: ARG002 - the protocol's shape
-        """Sign in anew: there is nothing to refresh with. Never called, as no token of Noyo's has a refresh token."""
+        """Sign in again. Never called, because no token of Noyo's has a refresh token."""
         return await self.issue()
 
     async def revoke(self, token: Token) -> None:  # noqa: ARG002 - the protocol's shape
@@ -66,8 +66,7 @@ class NoyoAuthenticator:
 
 def _token(reply: Reply[TokenAnswer], rules: LifetimeRules) -> Token:
     data, meta = reply.data, reply.meta
-    # a space or line break would become part of the header, or end it
-    if not data.access_token or not all("!" <= char <= "~" for char in data.access_token.reveal()):
+    if not data.access_token.sendable:
         raise NoyoMalformedResponseError(
             "Noyo's answer to issuing a token holds a token that is empty or cannot be sent in a header",
             problems=("$.access_token: expected visible ASCII characters, got another str",),

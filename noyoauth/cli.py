@@ -16,7 +16,7 @@ __all__ = ["VENDOR"]
 
 @asynccontextmanager
 async def _sandbox(port: int) -> AsyncGenerator[Mapping[str, str]]:
-    """Run the double; give the variables that `NoyoClient()` reads. The secret is invented, so it may be shown."""
+    """Run the sandbox; yield the variables that `NoyoClient()` reads. The secret is invented, so it may be shown."""
     async with NoyoSandbox(port=port) as sandbox:
         yield {
             "NOYO_BASE_URL": sandbox.base_url,

@@ -11,16 +11,21 @@ import attrs
 from aiohttp import ClientSession
 from yarl import URL
 
-from nauth.client import VendorClient
+from nauth.authenticator import Authenticator
+from nauth.client import MAX_RESPONSE_BYTES, VendorClient
 from nauth.clock import Clock, SystemClock
 from nauth.environment import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.events import Observer
+from nauth.sources import AnySource
+from nauth.sources.authenticator import SourcedAuthenticator
+from nauth.sources.sourced import Sourced
 from nauth.stores.base import StoreKey, TokenStore
 from nauth.token import RenewalPolicy
 from nauth.transport.base import Transport
 from nauth.transport.calls import token_calls
 from nauth.transport.network import Network
+from nauth.typed_calls import TypedCalls
 from noyoauth.api import NoyoApi
 from noyoauth.authenticator import NoyoAuthenticator
 from noyoauth.config import (
@@ -34,17 +39,20 @@ from noyoauth.config import (
     choose_origins,
     choose_token_url,
 )
-from noyoauth.credentials import NoyoCredentials, NoyoCredentialSource, current
-from noyoauth.errors import NoyoMalformedResponseError
+from noyoauth.converter import CONVERTER
+from noyoauth.credentials import FIELDS, NoyoCredentials, NoyoCredentialSource, current, is_plain
+from noyoauth.errors import LEAVES, Endpoint, NoyoMalformedResponseError
 from noyoauth.lifetime import ExpiresInUnit, LifetimeRules
 from noyoauth.models import GroupsPage, ListGroupsRequest
+from noyoauth.pages import OFFSET
+from noyoauth.responses import read_response
 
 __all__ = ["NoyoClient"]
 
 _T = TypeVar("_T")
 
 _CHECK = ListGroupsRequest(page_size=5)
-"""The smallest page there is; the one of Noyo's own example."""
+"""The smallest page size, as in Noyo's example."""
 
 
 class NoyoClient(VendorClient):
@@ -64,23 +72,25 @@ class NoyoClient(VendorClient):
     Source: https://docs.noyo.com/docs/introduction/getting-started/authentication
 
     Args:
-        credentials: the API key, or a function (that does not block) which returns the one of the day and is asked
-            at each fetch; from `NOYO_CLIENT_ID` and `NOYO_CLIENT_SECRET` if None.
+        credentials: the API key, a source of it (see `nauth.sources`), or an async function that returns it. A plain
+            function (that does not block) is asked at each fetch. If None, from the source that `NOYO_CREDENTIALS`
+            names, or from `NOYO_CLIENT_ID` and `NOYO_CLIENT_SECRET`, each of which may be given as a file by ``..._FILE``.
         environment: ``"live"`` or ``"sandbox"``; from `NOYO_ENVIRONMENT` if None. Never guessed.
-        base_url: an address instead of the environment's own; from `NOYO_BASE_URL` if None. Only its origin may then
-            see the token.
-        token_url: where tokens come from, if not from Noyo's one address for both environments; from
-            `NOYO_TOKEN_URL` if None. For a base URL on loopback it is the documented path there.
-        origins: further origins that may see the token.
+        base_url: a URL instead of the environment's host; from `NOYO_BASE_URL` if None. The token then goes to its
+            origin only.
+        token_url: the token endpoint, if not Noyo's, which is the same for both environments; from `NOYO_TOKEN_URL` if
+            None. For a base URL on loopback it is the documented path there.
+        origins: further origins that may get the token.
         session: your own session; never closed here. Its connector, proxy and trust carry token calls too.
-        store: where the token is shared; by default with every client of this process.
-        policy: when to renew; by default a minute before the end.
-        clock: where time comes from.
-        observer: told of renewals and replays.
+        store: where the token is shared; by default in the store that `NAUTH_STORE` names, else in this process.
+        policy: when to renew; by default a minute before expiry.
+        clock: source of time; the machine's clock if None.
+        observer: called with each event, such as a renewal or a replay.
         proxy: the address of a proxy, with user name and password if it wants any; by default those of the environment.
         ssl_context: whom to trust and which certificate to show; checks cannot be switched off.
-        max_lifetime: the most believed of a token that does not state its own lifetime.
-        expires_in_unit: what `expires_in` counts; "auto" takes numbers from 10,000 on for milliseconds.
+        max_response_bytes: the largest response that `call`, `open` and `pages` read, in bytes after decompression.
+        max_lifetime: the longest lifetime accepted for a token whose claims do not state one.
+        expires_in_unit: what `expires_in` counts; "auto" takes numbers of 10,000 and more as milliseconds.
 
     Raises:
         ConfigurationError: lists every setting that is missing or wrong. Nothing was sent.
@@ -88,7 +98,7 @@ class NoyoClient(VendorClient):
 
     def __init__(
         self,
-        credentials: NoyoCredentialSource | None = None,
+        credentials: NoyoCredentialSource | AnySource[NoyoCredentials] | None = None,
         *,
         environment: NoyoEnvironment | None = None,
         base_url: str | URL | None = None,
@@ -101,6 +111,7 @@ class NoyoClient(VendorClient):
         observer: Observer | None = None,
         proxy: str | URL | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
         max_lifetime: timedelta = DEFAULT_LIFETIME,
         expires_in_unit: ExpiresInUnit = "auto",
     ) -> None:
@@ -116,7 +127,7 @@ class NoyoClient(VendorClient):
         network = Network(session=session, proxy=proxy, ssl_context=ssl_context)
         calls = token_calls(user_agent=USER_AGENT, policy=policy, clock=clock, network=network)
         super().__init__(
-            authenticator=NoyoAuthenticator(settings.source, settings.api(calls), rules=settings.rules),
+            authenticator=settings.authenticator(calls, clock),
             key=settings.key(),
             base_url=settings.base_url,
             origins=settings.origins,
@@ -127,22 +138,38 @@ class NoyoClient(VendorClient):
             policy=policy,
             clock=clock,
             observer=observer,
+            max_response_bytes=max_response_bytes,
         )
+        resources = self._signed(user_agent=USER_AGENT, policy=policy, clock=clock)
         self._api = NoyoApi(
             base_url=settings.base_url,
             token_url=settings.token_url,
             environment=settings.environment,
             auth=calls,
-            resources=self._signed(user_agent=USER_AGENT, policy=policy, clock=clock),
+            resources=resources,
         )
+        self._calls = TypedCalls(
+            transport=resources,
+            base_url=settings.base_url,
+            origins=self._auth.origins,
+            headers={"Accept": "application/json", "User-Agent": USER_AGENT},
+            converter=CONVERTER,
+            errors=LEAVES,
+            read=lambda answer, into, _: read_response(
+                answer, Endpoint.RESOURCE, into, where=self._api.where
+            ),
+            clock=clock,
+            max_body=max_response_bytes,
+        )
+        self._page_form = OFFSET
 
     @property
     def api(self) -> NoyoApi:
-        """Noyo's endpoints, typed. The one that deals in tokens bypasses the client's own token."""
+        """Noyo's endpoints, typed. The token call is sent without the client's token."""
         return self._api
 
     async def check(self) -> GroupsPage:
-        """List up to five groups: the call by which Noyo says to test a token.
+        """List up to five groups: the call that Noyo recommends to test a token.
 
         Raises:
             NoyoTokenRefusedError: signed in, yet the token is refused; the text names host and environment.
@@ -153,8 +180,8 @@ class NoyoClient(VendorClient):
     def groups(self, *, page_size: int = 100) -> AsyncIterator[GroupsPage]:
         """Return the pages of the organization's groups, each fetched when it is asked for.
 
-        Pages by `offset` until `total_records` are read, or, where Noyo does not say how many there are, until a
-        page is not full. A list that changes meanwhile may repeat or miss a group.
+        Pages by `offset` until `total_records` are read, or, if Noyo does not say how many there are, until a page is
+        not full. A list that changes meanwhile may repeat or miss a group.
 
         Args:
             page_size: groups on a page, from 5 to 100.
@@ -171,7 +198,7 @@ class NoyoClient(VendorClient):
             reply = await self._api.list_groups(request)
             page, count = reply.data, len(reply.data.response)
             first = page.response[0].id if count else None
-            if first is not None and first == before:  # else a server that ignores `offset` would never end
+            if first is not None and first == before:  # a server may ignore `offset`
                 raise NoyoMalformedResponseError(
                     "Noyo sent the same page of groups again for the next offset; the list is not complete",
                     problems=("$.response: expected the next page, got the same",),
@@ -187,17 +214,17 @@ class NoyoClient(VendorClient):
 def _complete(page: GroupsPage, following: ListGroupsRequest, count: int) -> bool:
     if page.meta.total_records is not None:
         return following.offset >= page.meta.total_records
-    # a server may give out smaller pages than were asked for, and says so
+    # a server may return smaller pages than requested, and states their size
     full = min(following.page_size, page.meta.page_size if page.meta.page_size > 0 else following.page_size)
     return count < full
 
 
 @attrs.frozen(kw_only=True)
 class _Settings:
-    """Everything a client needs to know, complete and free of contradictions."""
+    """All settings of a client, complete and consistent."""
 
-    source: NoyoCredentialSource
-    credentials: NoyoCredentials
+    source: NoyoCredentialSource | Sourced[NoyoCredentials]
+    credentials: NoyoCredentials | Sourced[NoyoCredentials]
     environment: NoyoEnvironment | None
     base_url: URL
     token_url: URL
@@ -210,8 +237,18 @@ class _Settings:
             base_url=self.base_url, token_url=self.token_url, environment=self.environment, auth=auth
         )
 
+    def authenticator(self, auth: Transport, clock: Clock) -> Authenticator:
+        """Return what signs in."""
+        api = self.api(auth)
+        sourced = self.credentials
+        if isinstance(sourced, Sourced):
+            return SourcedAuthenticator(
+                sourced.question(clock), lambda given: NoyoAuthenticator(given, api, rules=self.rules)
+            )
+        return NoyoAuthenticator(cast("NoyoCredentialSource", self.source), api, rules=self.rules)
+
     def key(self) -> StoreKey:
-        """Return whose token: the environment is part of it, for one token host serves both."""
+        """Return the store key. The environment is part of it, because one token host serves both."""
         realm = self.environment or self.base_url.origin()
         return StoreKey(
             vendor=VENDOR, base_url=f"{self.token_url}#{realm}", identity=self.credentials.identity()
@@ -228,7 +265,7 @@ def _settings(
     rules: Callable[[], LifetimeRules] = LifetimeRules,
     environ: Mapping[str, str] | None = None,
 ) -> _Settings:
-    """Fill in from the environment what was not given; complain once, about everything."""
+    """Read from the environment what was not given; raise one error that lists every fault."""
     reader = EnvironmentReader(environ)
 
     def tried(make: Callable[[], _T]) -> _T | None:
@@ -239,11 +276,11 @@ def _settings(
             return None
 
     source: object = credentials
-    if credentials is None:
-        client_id, client_secret = NoyoCredentials.read(reader)
-        if client_id and client_secret:
-            source = tried(lambda: NoyoCredentials(client_id=client_id, client_secret=client_secret))
-    found = None if source is None else tried(lambda: current(source))
+    sourced = None if is_plain(credentials) else FIELDS.sourced(credentials, reader, environ)
+    if credentials is None and sourced is None:
+        make = FIELDS.read(reader)
+        source = None if make is None else tried(make)
+    found = sourced if sourced is not None or source is None else tried(lambda: current(source))
     if environment is None and base_url is None:
         environment = reader.choice("NOYO_ENVIRONMENT", ENVIRONMENTS)
         base_url = reader.optional("NOYO_BASE_URL")
@@ -260,7 +297,7 @@ def _settings(
     assert others is not None  # noqa: S101
     assert known is not None  # noqa: S101
     return _Settings(
-        source=cast("NoyoCredentialSource", source),
+        source=sourced or cast("NoyoCredentialSource", source),
         credentials=found,
         environment=chosen,
         base_url=url,

@@ -1,4 +1,4 @@
-"""Noyo's hosts, lifetimes and margins, each with the page that says so, and how settings become addresses."""
+"""Noyo's hosts, lifetimes and margins, each with the page that says so, and how settings become URLs."""
 
 from __future__ import annotations
 
@@ -40,13 +40,19 @@ ENVIRONMENTS: tuple[NoyoEnvironment, ...] = get_args(NoyoEnvironment)
 
 TOKEN_PATH = "auth/public/token"  # noqa: S105 - a path, not a secret
 TOKEN_URL = URL("https://accounts.noyo.com").joinpath(TOKEN_PATH)
-"""One for both environments: the key decides which one a token is for.
+"""The same for both environments: the key decides which one a token is for.
 https://docs.noyo.com/docs/introduction/getting-started/authentication"""
 
 
 @attrs.frozen(kw_only=True)
 class NoyoHosts:
-    """One environment's API hosts. Source: https://docs.noyo.com/docs/introduction/getting-started/environments."""
+    """One environment's API hosts. Source: https://docs.noyo.com/docs/introduction/getting-started/environments.
+
+    Attributes:
+        fulfillment: the Fulfillment API, to which relative paths go.
+        tracking: the Tracking API.
+        group_installation: the Group Installation API.
+    """
 
     fulfillment: URL
     tracking: URL
@@ -68,26 +74,26 @@ HOSTS: Mapping[NoyoEnvironment, NoyoHosts] = {
 }
 
 DEFAULT_LIFETIME = timedelta(seconds=600)
-"""Documented life of an access token, "about 10 minutes": what holds where an answer states nothing usable, and the
-most that is believed of `expires_in`, whose documented sample (864000 "milliseconds") says 864 s.
+"""Documented lifetime of an access token, "about 10 minutes". It counts if a response states no usable lifetime, and
+it is the longest one accepted from `expires_in`, whose documented sample (864000 "milliseconds") is 864 s.
 https://docs.noyo.com/docs/introduction/getting-started/authentication"""
 
 MS_FROM = 10_000
-"""An `expires_in` from here on counts milliseconds, below it seconds: a server that is corrected to send 600 or 864
-must not make tokens of half a second."""
+"""An `expires_in` from here on counts milliseconds, below it seconds: if Noyo corrects its server to send 600 or 864,
+the tokens must not seem to live for half a second."""
 
 EXP_LEEWAY = timedelta(seconds=10)
-"""Taken off a lifetime that compares a token's `exp` with a clock, a tenth of it at most: clocks differ."""
+"""Subtracted from a lifetime computed from `exp` and a clock, because clocks differ; at most a tenth of it."""
 
 POLICY = RenewalPolicy(
-    # a minute of the documented ten; Noyo recommends renewing ahead, without a figure
+    # a minute of the documented ten; Noyo recommends renewing ahead of expiry, without a figure
     margin=timedelta(seconds=60),
     jitter=timedelta(seconds=15),
 )
 
 
 def choose_base_url(environment: object, base_url: object) -> tuple[NoyoEnvironment | None, URL]:
-    """Return the environment and the address to talk to: `base_url` if given, else the Fulfillment host.
+    """Return the environment and the base URL: `base_url` if given, else the Fulfillment host.
 
     A `base_url` that is one of Noyo's own hosts states its environment; any other leaves it None unless given.
 
@@ -109,10 +115,10 @@ def choose_base_url(environment: object, base_url: object) -> tuple[NoyoEnvironm
 
 
 def choose_token_url(token_url: object, base_url: URL | None) -> URL:
-    """Return where tokens come from: `token_url` if given, else Noyo's one address.
+    """Return the token endpoint: `token_url` if given, else Noyo's.
 
-    A base URL on loopback is a double, which has its tokens at the documented path: the secret of a test must not go
-    out to Noyo.
+    A base URL on loopback is a local test server, which has its token endpoint at the documented path: the secret of a
+    test must not be sent to Noyo.
 
     Raises:
         ConfigurationError: `token_url` is no https URL, or has no path.
@@ -129,12 +135,12 @@ def choose_token_url(token_url: object, base_url: URL | None) -> URL:
 def choose_origins(
     environment: NoyoEnvironment | None, origins: object, *, overridden: bool
 ) -> tuple[URL, ...]:
-    """Return who may see the token beside the base URL: `origins`, and the environment's other API hosts.
+    """Return the origins that may get the token beside the base URL: `origins` and the environment's other API hosts.
 
     Args:
-        environment: whose hosts.
-        origins: further ones that the user names.
-        overridden: the base URL was given, so that Noyo's own hosts are not meant.
+        environment: the environment whose hosts are meant; None if it is not known.
+        origins: further origins, named by the user.
+        overridden: the user gave a base URL, so Noyo's other hosts do not get the token.
 
     Raises:
         ConfigurationError: an origin is no https URL, or is a host of the other environment.
@@ -152,7 +158,7 @@ def choose_origins(
 
 
 def _agreed(environment: NoyoEnvironment | None, url: URL, setting: str) -> NoyoEnvironment | None:
-    """Return the environment that `url` belongs to, `environment` where it is no host of Noyo's."""
+    """Return the environment that `url` belongs to, or `environment` if it is no host of Noyo's."""
     for name, hosts in HOSTS.items():
         if url.host in {host.host for host in attrs.astuple(hosts)}:
             if environment not in {None, name}:

@@ -1,4 +1,4 @@
-"""Noyo's wire rules on top of the core's: instants as numbers, and numbers that are none."""
+"""Noyo's wire rules on top of the core's: instants as numbers, and numbers that JSON does not allow."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ __all__ = ["CONVERTER", "tame"]
 def tame(body: bytes) -> bytes:
     """Return a JSON document with numbers such as ``1e400`` or ``NaN`` as the text they were written with.
 
-    The core refuses a document for such a number. Here it may stand in `expires_in`, where it only means that the
-    lifetime is unknown. Anything else comes back as it is, for the core to judge.
+    The core refuses a document for such a number. In `expires_in` it only means that the lifetime is unknown. A body
+    that is not JSON is returned unchanged, and the core refuses it.
     """
     try:
         return json.dumps(

@@ -1,8 +1,9 @@
-"""What signs a service in to Noyo: frozen data, no I/O."""
+"""Credentials for Noyo: frozen data, no I/O."""
 
 from __future__ import annotations
 
 import base64
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -12,8 +13,10 @@ from nauth.environment import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.identity import identity_digest
 from nauth.secret import Secret
+from nauth.sources import Function, Source
+from nauth.sources.sourced import CredentialFields
 
-__all__ = ["NoyoCredentialSource", "NoyoCredentials", "current"]
+__all__ = ["FIELDS", "NoyoCredentialSource", "NoyoCredentials", "current", "is_plain"]
 
 
 def _plain(value: object) -> str:
@@ -83,12 +86,12 @@ class NoyoCredentials:
 
     @staticmethod
     def read(reader: EnvironmentReader) -> tuple[str, Secret]:
-        """Return client id and secret, leaving what is missing for `reader` to report."""
+        """Return client id and secret, leaving missing variables for `reader` to report."""
         return reader.required("NOYO_CLIENT_ID"), reader.required_secret("NOYO_CLIENT_SECRET")
 
     @property
     def authorization(self) -> str:
-        """The token call's `Authorization`: plain base64 of ``id:secret`` in UTF-8, not percent-encoded before.
+        """The token call's `Authorization`: base64 of ``id:secret`` in UTF-8, not percent-encoded first.
 
         RFC 6749 section 2.3.1 would encode; Noyo does not. A secret: use it in the expression that sends it.
         """
@@ -102,11 +105,20 @@ class NoyoCredentials:
 
 
 NoyoCredentialSource: TypeAlias = NoyoCredentials | Callable[[], NoyoCredentials]
-"""Credentials, or something that returns those of the day: it is asked at each fetch, so a rotated key is found."""
+"""Credentials, or a function that returns the current ones. It is called for each token, so a rotated key is found."""
+
+
+def is_plain(given: object) -> bool:
+    """Tell whether `given` is a credential, or a function that returns one at once."""
+    if isinstance(given, NoyoCredentials):
+        return True
+    if not callable(given) or isinstance(given, Function | Source | type):
+        return False
+    return not any(map(inspect.iscoroutinefunction, (given, type(given).__call__)))
 
 
 def current(source: object) -> NoyoCredentials:
-    """Return the credentials that `source` stands for now.
+    """Return the current credentials of `source`.
 
     Raises:
         ConfigurationError: it is, or returned, something else. The text names the type only.
@@ -118,3 +130,21 @@ def current(source: object) -> NoyoCredentials:
         f"credentials must be NoyoCredentials, or a function that returns them, not {type(found).__name__}: "
         "NoyoClient(NoyoCredentials(client_id=..., client_secret=...))"
     )
+
+
+def _read(reader: EnvironmentReader) -> Callable[[], NoyoCredentials] | None:
+    client_id, secret = NoyoCredentials.read(reader)
+    # what is missing is reported by the reader, and not once more by the class
+    return (
+        (lambda: NoyoCredentials(client_id=client_id, client_secret=secret)) if client_id and secret else None
+    )
+
+
+FIELDS: CredentialFields[NoyoCredentials] = CredentialFields(
+    prefix="NOYO_",
+    names=("NOYO_CLIENT_ID", "NOYO_CLIENT_SECRET"),
+    read=_read,
+    kinds=(NoyoCredentials,),
+    who=lambda given: (given.client_id,),
+)
+"""How a key stands in the environment and in a source."""

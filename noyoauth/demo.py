@@ -1,4 +1,4 @@
-"""`NoyoStory`: Noyo's part of the demonstration."""
+"""`NoyoStory`: Noyo's scenario in the demonstration."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["NoyoStory"]
 
 
 class NoyoStory(DoubleStory):
-    """Two clients, one key, and a Noyo that lets one token of a key live.
+    """Two clients, one key, and a Noyo that accepts only the newest token of a key.
 
-    There are no refresh tokens and nothing revokes a token: each renewal fetches anew, which kills the old token.
+    There are no refresh tokens, and a token cannot be revoked. Each renewal signs in, which ends the old token.
 
     Args:
         watch: gives each client its observer.
@@ -38,14 +38,14 @@ class NoyoStory(DoubleStory):
 
     @property
     def incidents(self) -> tuple[Incident, ...]:
-        """Somebody else fetches a token with the key; the key is replaced, and its tokens die with it."""
+        """Another process fetches a token with the key; the key is replaced, and its tokens end with it."""
         return (
             Incident("takeover", "one renewal after a takeover", self._take_over),
             Incident("new key", "one issue after a change of key", self._change_key),
         )
 
     def connect(self, store: TokenStore, observer: Observer) -> NoyoClient:
-        """Make one client of the double, which asks for the key of the day."""
+        """Make one client of the sandbox, which asks for the current key."""
         return NoyoClient(
             lambda: self._sandbox.credentials,
             base_url=self._sandbox.base_url,

@@ -22,6 +22,7 @@ from nauth.errors import (
     TokenRefusedError,
     VendorUnavailableError,
 )
+from nauth.responses.error_table import ErrorTable
 from nauth.transport.calls import ErrorClasses
 from noyoauth.models import ErrorBody
 
@@ -135,14 +136,15 @@ _MIXED_UP = (
     "hosts its tokens open"
 )
 
-_MEANS: Mapping[_Leaf, str] = {
+_MEANINGS: Mapping[_Leaf, str] = {
     NoyoCredentialsRejectedError: (
         "Noyo refused the key. Check NOYO_CLIENT_ID and NOYO_CLIENT_SECRET, and in the Noyo app that the key has not "
         "been revoked"
     ),
     NoyoTokenRefusedError: (
         f"Noyo refused a token that it has only just issued. Likely causes: {_MIXED_UP}; something on the way drops or "
-        "changes the Authorization header; the key was revoked. If none fits, ask support@noyo.com"
+        "changes the Authorization header; the key was revoked; another process fetches tokens with the same key (let them "
+        "share one: set NAUTH_STORE, or pass each client the same store=). If none fits, ask support@noyo.com"
     ),
     NoyoPermissionDeniedError: (
         f"Noyo does not permit this; a new token would change nothing. The key may lack the permission, or {_MIXED_UP}"
@@ -170,6 +172,15 @@ _CHALLENGES: Mapping[str, str] = {
     "insufficient_scope": "Noyo says that the token's scope is too small",
 }
 
+_ERRORS: ErrorTable[NoyoError, Endpoint] = ErrorTable(
+    throttled=NoyoThrottledError,
+    unavailable=NoyoUnavailableError,
+    redirected=NoyoMalformedResponseError,
+    of_status=_OF_STATUS,
+    otherwise=_OTHERWISE,
+    meanings=_MEANINGS,
+)
+
 
 def refusal(
     endpoint: Endpoint,
@@ -192,30 +203,19 @@ def refusal(
         request_id: Noyo's name for the exchange.
         retry_after: how long Noyo asks to wait.
     """
-    leaf = _leaf(endpoint, status)
-    detail = None if body is None else body.message
-    hint = f". {_CHALLENGES[code]}" if code and code in _CHALLENGES else ""
-    said = f"HTTP {status}" + (f", code {code}" if code else "") + (f": {detail}" if detail else "")
-    error = leaf(
-        f"{endpoint.value} failed at {where}: {_MEANS[leaf]}{hint} ({said})",
-        status=status,
+    error = _ERRORS.error(
+        _ERRORS.choose(endpoint, status),
+        endpoint,
+        status,
+        at=where,
+        hint=f". {_CHALLENGES[code]}" if code and code in _CHALLENGES else "",
         code=code,
-        detail=detail,
+        detail=None if body is None else body.message,
         request_id=request_id,
-        retry_after=retry_after if issubclass(leaf, VendorUnavailableError) else None,
+        retry_after=retry_after,
     )
     error.body = body
     return error
-
-
-def _leaf(endpoint: Endpoint, status: int) -> _Leaf:
-    if status == 429:  # noqa: PLR2004
-        return NoyoThrottledError
-    if status >= 500:  # noqa: PLR2004
-        return NoyoUnavailableError
-    if status < 400:  # noqa: PLR2004
-        return NoyoMalformedResponseError
-    return _OF_STATUS[endpoint].get(status, _OTHERWISE[endpoint])
 
 
 LEAVES: ErrorClasses = {

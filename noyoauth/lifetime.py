@@ -1,8 +1,9 @@
-"""How long a token lives, from an answer whose documentation contradicts itself.
+"""How long a token lives, from a response whose documentation contradicts itself.
 
 The documents say "about 10 minutes", and give `expires_in` as 864000 "milliseconds", which is 864 s, and as seconds
-would be exactly ten days. So the token's own words come first, and `expires_in` is believed for ten minutes at most.
-Too long a life costs one 401 and a replay; too short a one costs a token call.
+would be exactly ten days. So the token's claims count first, and `expires_in` counts for ten minutes at most. If the
+lifetime is guessed too long, one request gets a 401 and is repeated. If it is guessed too short, there is one token
+call more.
 
 Source: https://docs.noyo.com/docs/introduction/getting-started/authentication
 """
@@ -28,7 +29,7 @@ ExpiresInUnit: TypeAlias = Literal["auto", "ms", "s"]
 _UNITS: tuple[ExpiresInUnit, ...] = get_args(ExpiresInUnit)
 
 _LONGEST_NUMBER = MAX_LIFETIME * 1000
-"""What `expires_in` is cut to before its unit is known: the longest lifetime believed, in milliseconds."""
+"""The limit of `expires_in` before its unit is known: the longest lifetime accepted, in milliseconds."""
 
 
 def _positive(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
@@ -45,11 +46,11 @@ def _known(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
 
 @attrs.frozen(kw_only=True)
 class LifetimeRules:
-    """What a user may know better than the documents.
+    """Settings for what a user knows better than the documents.
 
     Attributes:
-        max_lifetime: the most believed of a token that does not state its own lifetime.
-        expires_in_unit: "ms" or "s"; "auto" takes numbers from 10,000 on for milliseconds.
+        max_lifetime: the longest lifetime accepted for a token whose claims do not state one.
+        expires_in_unit: "ms" or "s"; "auto" takes numbers of 10,000 and more as milliseconds.
 
     Raises:
         ConfigurationError: `max_lifetime` is no positive timedelta, or the unit is unknown.
@@ -60,10 +61,10 @@ class LifetimeRules:
 
 
 def token_lifetime(answer: TokenAnswer, meta: AnswerMeta, rules: LifetimeRules) -> timedelta:
-    """Return the lifetime of the token in `answer`, counted from the moment the request was sent.
+    """Return the lifetime of the token in `answer`, counted from when the request was sent.
 
-    1. A JWT's ``exp - iat``, which needs no clock to be right; with `exp` alone, `exp` less the time of day, by the
-       answer's own `Date` where there is one. A result that is not positive counts as none.
+    1. A JWT's ``exp - iat``, which needs no clock to be right; with `exp` alone, `exp` minus the `Date` of the
+       response, or minus the time the request was sent. A result that is not positive is ignored.
     2. Else `expires_in`, see `stated_lifetime`, or the documented ten minutes; `max_lifetime` at most.
     """
     own = _own_lifetime(answer.access_token, meta)
@@ -84,7 +85,7 @@ def stated_lifetime(expires_in: object, unit: ExpiresInUnit) -> timedelta | None
 
 
 def _own_lifetime(token: Secret, meta: AnswerMeta) -> timedelta | None:
-    """Return what a JWT says of its own life, unverified, for scheduling only; None if it says nothing usable."""
+    """Return the lifetime in a JWT's claims, unverified, only to know when to renew; None if there is none."""
     whole = jwt.lifetime(token)
     if whole is not None or type(jwt.claims(token).get("iat")) in {int, float}:
         return whole

@@ -1,4 +1,4 @@
-"""What travels between a client and Noyo, named as the components of an OpenAPI description would be.
+"""Requests and responses of Noyo, named as the components of an OpenAPI description would be.
 
 Sources: https://docs.noyo.com/docs/introduction/getting-started/authentication and
 https://docs.noyo.com/api-reference/ (fulfillment.json)
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Final, Generic, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import attrs
 
 from nauth.errors import ConfigurationError
+from nauth.responses.reply import AnswerMeta, Reply
 from nauth.secret import Secret
 
 __all__ = [
@@ -28,10 +29,8 @@ __all__ = [
     "TokenAnswer",
 ]
 
-T_co = TypeVar("T_co", covariant=True)
-
 EPOCH_S: Final = "seconds since 1970"
-"""Marks an instant that the wire carries as a number."""
+"""Marks an instant that the JSON holds as a number."""
 
 EpochInstant: TypeAlias = Annotated[datetime, EPOCH_S]
 
@@ -56,19 +55,23 @@ def _within(low: int, high: int | None) -> Any:
 
 @attrs.frozen(kw_only=True)
 class IssueTokenRequest:
-    """Body of `POST /auth/public/token`: this one member and no other. The key goes into the Basic header."""
+    """Body of `POST /auth/public/token`: this one member and no other. The key goes into the Basic header.
+
+    Attributes:
+        grant_type: always ``client_credentials``.
+    """
 
     grant_type: Literal["client_credentials"] = "client_credentials"
 
 
 @attrs.frozen(kw_only=True)
 class TokenAnswer:
-    """Answer to `POST /auth/public/token`.
+    """Response to `POST /auth/public/token`.
 
     Attributes:
         access_token: a JWT, says the documentation.
-        expires_in: the documents say milliseconds; whatever came, uninterpreted. A number that no float can hold is
-            its own text. See `noyoauth.lifetime`.
+        expires_in: the documents say milliseconds; here as received. A number that no float can hold is kept as text.
+            See `noyoauth.lifetime`.
         token_type: documented as ``Bearer``; nothing depends on it.
     """
 
@@ -83,6 +86,10 @@ class ListGroupsRequest:
 
     Source: https://docs.noyo.com/docs/using-the-api
 
+    Attributes:
+        page_size: groups on a page, from 5 to 100.
+        offset: groups to skip.
+
     Raises:
         ConfigurationError: `page_size` is not within 5 and 100, or `offset` is negative.
     """
@@ -93,13 +100,13 @@ class ListGroupsRequest:
 
 @attrs.frozen(kw_only=True)
 class PageMeta:
-    """Where a page stands in its list.
+    """Position of a page in its list.
 
     Attributes:
         offset: how many items come before this page.
         page_size: how many items a full page has.
         page_num: from 1; the documents' own samples contradict `offset`, so nothing here relies on it.
-        total_records: how many items there are; not promised.
+        total_records: how many items there are; Noyo does not promise it.
     """
 
     offset: int
@@ -110,7 +117,19 @@ class PageMeta:
 
 @attrs.frozen(kw_only=True)
 class Group:
-    """An employer group. `federal_ein` stays out of the repr: it identifies a tax payer."""
+    """An employer group.
+
+    Attributes:
+        id: Noyo's id of the group.
+        version: changes with each update of the record; updates name it in their path.
+        created: when the record was created.
+        modified: when it was last changed.
+        name: the group's name.
+        organization_id: the organization it belongs to.
+        dba_name: the name it does business under.
+        federal_ein: tax number; not in the repr, because it identifies a tax payer.
+        sic_code: code of its industry.
+    """
 
     id: str
     version: str
@@ -125,7 +144,12 @@ class Group:
 
 @attrs.frozen(kw_only=True)
 class GroupsPage:
-    """One page of the organization's groups; a fresh sandbox has one group."""
+    """One page of the organization's groups; a fresh sandbox of Noyo has one group.
+
+    Attributes:
+        meta: position of the page in the list.
+        response: the groups.
+    """
 
     meta: PageMeta
     response: tuple[Group, ...]
@@ -133,12 +157,12 @@ class GroupsPage:
 
 @attrs.frozen(kw_only=True)
 class ErrorBody:
-    """What an API's refusal said. Bodies are documented in four shapes, so everything may be missing.
+    """The body of an error response. It is documented in four forms, so every member may be missing.
 
     Attributes:
         status: repeats the HTTP status in most bodies, is the word ``error`` in some.
-        message: Noyo's words, cleaned for people; never to branch on.
-        fields: the whole JSON object, unknown keys included; empty if it was none.
+        message: Noyo's message, cleaned; for people to read, not for code to compare.
+        fields: the whole JSON object, unknown keys included; empty if the body was none.
         raw: the body as received.
     """
 
@@ -146,28 +170,3 @@ class ErrorBody:
     message: str | None = None
     fields: Mapping[str, object] = attrs.field(factory=dict[str, object], repr=_names_only, hash=False)
     raw: bytes = attrs.field(default=b"", repr=_size_only)
-
-
-@attrs.frozen(kw_only=True)
-class AnswerMeta:
-    """What came with an answer beside its body.
-
-    Attributes:
-        status: HTTP status.
-        date: the `Date` header as sent, if there was one.
-        sent_wall_s: when the request went out, in epoch seconds of this machine's clock.
-        request_id: Noyo's name for the exchange, if it gave one.
-    """
-
-    status: int
-    date: str | None = None
-    sent_wall_s: float
-    request_id: str | None = None
-
-
-@attrs.frozen(kw_only=True)
-class Reply(Generic[T_co]):
-    """A success: its body, typed, and what came beside it. Noyo has no envelope that all answers share."""
-
-    data: T_co
-    meta: AnswerMeta

@@ -7,25 +7,29 @@ Noyo has no envelope that all answers share: the token call and single records a
 from __future__ import annotations
 
 import re
-from typing import TypeVar, cast
+from typing import TypeVar
 
+import attrs
 from multidict import CIMultiDictProxy
 
-from nauth.errors import MalformedResponseError
 from nauth.redact import clean
+from nauth.responses.body import read_body
+from nauth.responses.error_body import ErrorDocument, find_words, mend, plain_words
+from nauth.responses.reply import AnswerMeta, Reply
 from nauth.transport.base import Answer
 from nauth.transport.retry import wait_of
-from nauth.wire.converter import decode, parse_json
 from noyoauth.converter import CONVERTER, tame
 from noyoauth.errors import Endpoint, NoyoMalformedResponseError, refusal
-from noyoauth.models import AnswerMeta, ErrorBody, Reply
+from noyoauth.models import ErrorBody
 
-__all__ = ["challenge_error", "error_body", "open_answer"]
+__all__ = ["challenge_error", "error_body", "read_response"]
 
 _T = TypeVar("_T")
 
 _WORDS = ("message", "msg", "error_description", "detail", "error", "errors")
 """Where a refusal's text may stand, the documented first."""
+_INNER_WORDS = ("message", "detail")
+"""The same in the entries of ``errors``."""
 
 # RFC 9110 section 11.2: the scheme, then name=token or name="text". Of a token or text only plain codes are of use.
 _CHALLENGE = re.compile(r"(?:^|,)\s*Bearer\s+(?P<rest>[^\r\n]{0,1000})", re.ASCII | re.IGNORECASE)
@@ -36,7 +40,7 @@ _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}", re.ASCII)
 _LONGEST_CHALLENGE = 2000
 
 
-def open_answer(answer: Answer, endpoint: Endpoint, data: type[_T], *, where: str) -> Reply[_T]:
+def read_response(answer: Answer, endpoint: Endpoint, data: type[_T], *, where: str) -> Reply[_T]:
     """Return the typed body of a success, or raise what the failure means.
 
     Args:
@@ -60,22 +64,14 @@ def open_answer(answer: Answer, endpoint: Endpoint, data: type[_T], *, where: st
             request_id=answer.request_id,
             retry_after=wait_of(answer),
         )
-    what = f"the answer to {endpoint.value} at {where}"
-    status, request_id, error = answer.status, answer.request_id, NoyoMalformedResponseError
-    # no local holds the parsed body: an error tracker would print it
-    opened = decode(
-        CONVERTER,
-        parse_json(tame(answer.body), error=error, status=status, request_id=request_id, what=what),
+    opened = read_body(
+        attrs.evolve(answer, body=tame(answer.body)),
         data,
-        error=error,
-        status=status,
-        request_id=request_id,
-        what=what,
+        converter=CONVERTER,
+        what=f"the answer to {endpoint.value} at {where}",
+        error=NoyoMalformedResponseError,
     )
-    meta = AnswerMeta(
-        status=status, date=answer.headers.get("Date"), sent_wall_s=answer.sent_wall, request_id=request_id
-    )
-    return Reply(data=opened, meta=meta)
+    return Reply(data=opened, meta=AnswerMeta.of(answer))
 
 
 def error_body(raw: bytes) -> ErrorBody:
@@ -83,19 +79,14 @@ def error_body(raw: bytes) -> ErrorBody:
 
     Plain text is its own message; markup and what cannot be read give none. Never raises.
     """
-    try:
-        document = parse_json(tame(raw))
-    except MalformedResponseError:
-        text = raw[:1000].decode("utf-8", "replace").strip()
-        return ErrorBody(message=None if text.startswith("<") else clean(text), raw=raw)
-    if not isinstance(document, dict):
-        return ErrorBody(message=_words(document), raw=raw)
-    fields = cast("dict[str, object]", document)
-    status = fields.get("status")
+    document = ErrorDocument(tame(mend(raw)))
+    if not document.is_json:
+        return ErrorBody(message=plain_words(raw), raw=raw)
+    status = document.members.get("status")
     return ErrorBody(
         status=status if type(status) is int else clean(status),
-        message=next((word for name in _WORDS if (word := _words(fields.get(name)))), None),
-        fields=fields,
+        message=find_words(document.content, _WORDS, inner=_INNER_WORDS),
+        fields=document.members,
         raw=raw,
     )
 
@@ -115,13 +106,3 @@ def challenge_error(headers: CIMultiDictProxy[str]) -> str | None:
             return clean(code) if _CODE.fullmatch(code) else None
         start = pair.end()
     return None
-
-
-def _words(value: object) -> str | None:
-    """Return text, or the first text of a list, or of an object in it."""
-    if isinstance(value, list):
-        value = next(iter(cast("list[object]", value)), None)
-    if isinstance(value, dict):
-        entry = cast("dict[str, object]", value)
-        value = next((entry[name] for name in ("message", "detail") if name in entry), None)
-    return clean(value)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import asyncio.constants
+import asyncio.format_helpers
 import contextlib
 import inspect
 import ipaddress
+import linecache
+import os
 import resource
 import socket
 import sys
-from collections.abc import Callable, Iterator
-from types import SimpleNamespace
+import traceback
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 import aioresponses.core
@@ -20,6 +25,7 @@ from aiohttp import ClientResponse
 from blockbuster import BlockBuster, blockbuster_ctx
 
 from tests.support.loops import LOOPS, Loops
+from tests.support.vendors.stages import STAGES, VendorStage
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,6 +47,12 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"loops: {_loops(config)}"
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Run single files in this process, which starts at once; for folders the answer is xdist's: a worker for each core."""
+    return 0 if all(Path(arg.partition("::")[0]).is_file() for arg in config.args) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Count no coverage where inputs and orders are drawn at random.
 
@@ -54,7 +66,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure() -> None:
-    """Take all the file descriptors the machine allows: the herds of callers need a socket each."""
+    """Forget the developer's own settings, and take all the file descriptors allowed: herds need a socket each."""
+    for name in ("NAUTH_STORE", "NAUTH_STORE_FILE", "NAUTH_LOG"):
+        os.environ.pop(name, None)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     # macOS reports "unlimited" and then refuses it; the soft limit stays
     with contextlib.suppress(ValueError, OSError):
@@ -81,13 +95,25 @@ _repair_aioresponses()
 
 
 def _shorten_stacks() -> None:
-    """Let asyncio's debug mode note one frame of whoever makes a future, a task or a handle.
+    """Let asyncio's debug mode note one frame for each future, task or handle, and read no source file for it.
 
-    Whole stacks are read from source files, and blockbuster looks at each of these reads: with them the suites that
-    open thousands of connections take three times as long. What pytest shows of a failure is not shortened.
+    Otherwise every note looks at source files, and blockbuster looks at each of these reads: the suites that open
+    thousands of connections then take three times as long. What pytest shows of a failure is not shortened.
     """
     sys.tracebacklimit = 1
-    asyncio.constants.DEBUG_STACK_DEPTH = 1  # type: ignore[misc]  # final for everybody but the tests
+    asyncio.constants.DEBUG_STACK_DEPTH = 1  # type: ignore[misc]  # final for all code but the tests
+    linecache.checkcache = _unchanged  # each check asks the disk, and no source changes while tests run
+    asyncio.format_helpers.extract_stack = _one_frame
+
+
+def _unchanged(filename: str | None = None) -> None:
+    pass
+
+
+def _one_frame(f: FrameType | None = None, limit: int | None = None) -> traceback.StackSummary:
+    frame = f or sys._getframe(1)
+    place = (frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+    return traceback.StackSummary([traceback.FrameSummary(*place, lookup_line=False)])
 
 
 _shorten_stacks()
@@ -116,7 +142,7 @@ def _only_here(original: Callable[..., Any]) -> Callable[..., Any]:
 def loops(request: pytest.FixtureRequest) -> Iterator[Loops]:
     """Make every loop as the command line says, those of `asyncio.run` in plain tests too.
 
-    `asyncio.Runner` asks this function of asyncio, for pytest-asyncio as for everybody; its hook for loop factories
+    `asyncio.Runner` asks this function of asyncio, for pytest-asyncio as for all other callers; its hook for loop factories
     reaches only the tests that are coroutines, and event loop policies are deprecated.
     """
     made = _loops(request.config)
@@ -147,11 +173,23 @@ def stay_on_loopback() -> Iterator[None]:
 def no_blocking(stay_on_loopback: None) -> Iterator[BlockBuster]:
     """Raise `BlockingError` where code inside a running loop would block it.
 
-    One thing is allowed beyond blockbuster's own list, which knows pytest, asyncio and most of coverage: coverage's
-    lock around its data, which several threads with loops of their own may meet at. What must block in a test
-    (certificates, files) is made in a plain fixture or in `asyncio.to_thread`. Whoever does need an exception adds it
+    Two things are allowed beyond blockbuster's own list, which knows pytest, asyncio and most of coverage: coverage's
+    lock around its data, which several threads with loops of their own may meet at; and the one read of a small local
+    file by a client's constructor, which is documented. What must block in a test
+    (certificates, files) is made in a plain fixture or in `asyncio.to_thread`. A test that does need an exception adds it
     here, with its reason: `watch.functions[call].can_block_in(file, names)`.
     """
     with blockbuster_ctx() as watch:
         watch.functions["threading.Lock.acquire"].can_block_in("coverage/collector.py", {"lock_data"})
+        for call in ("os.stat", "os.readlink", "os.scandir", "os.read", "os.path.abspath"):
+            watch.functions[call].can_block_in(
+                "nauth/secret_files.py", {"read_text", "read_folder", "is_folder"}
+            )
         yield watch
+
+
+@pytest.fixture
+async def stage(request: pytest.FixtureRequest) -> AsyncIterator[VendorStage[Any, Any]]:
+    """Give a test in a vendor's folder that vendor's stage, with the vendor as documented."""
+    async with STAGES[request.path.parent.name].opened() as made:
+        yield made

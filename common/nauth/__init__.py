@@ -1,7 +1,7 @@
-"""nauth: one token for any number of coroutines, renewed without anyone waiting.
+"""nauth: one access token for any number of coroutines, renewed before it expires so that no caller waits.
 
-What is listed in `__all__` here, in the vendor packages, `nauth.stores`, `nauth.oauth2` and `nauth.testing` is the promise of
-stability; everything else may move.
+Stable are the names in `__all__` of this package, of `nauth.stores`, `nauth.oauth2`, `nauth.testing` and of the vendor
+packages. Everything else may change in any release.
 """
 
 from nauth.authenticator import Authenticator
@@ -37,7 +37,9 @@ from nauth.events import (
     RenewalSucceeded,
     RequestReplayed,
     TokenAdopted,
+    TokenRefused,
 )
+from nauth.manager.health import Health, HealthState
 from nauth.manager.token_manager import TokenManager
 from nauth.secret import Secret
 from nauth.stores.base import StoreKey, TokenStore
@@ -54,6 +56,8 @@ __all__ = [
     "CredentialsRejectedError",
     "Event",
     "ExpiredOnArrivalError",
+    "Health",
+    "HealthState",
     "InteractionRequiredError",
     "LeaseLostError",
     "MalformedResponseError",
@@ -79,6 +83,7 @@ __all__ = [
     "Token",
     "TokenAdopted",
     "TokenManager",
+    "TokenRefused",
     "TokenRefusedError",
     "TokenState",
     "TokenStore",

@@ -1,4 +1,4 @@
-"""The `Authenticator` protocol: what a vendor must be able to do. No vendor, no HTTP."""
+"""The `Authenticator` protocol: issue, refresh and revoke one vendor's tokens. Knows no vendor and no HTTP."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ __all__ = ["Authenticator"]
 
 @runtime_checkable
 class Authenticator(Protocol):
-    """Turns one credential into tokens. Holds none, knows no lock, may be called again at any time.
+    """Turns one credential into tokens. It keeps no token and no lock; each call is independent of the others.
 
     `TokenManager` calls it from one task at a time and decides when; the authenticator decides how. Each method
-    raises `nauth.NauthError` kinds only; which kind it picks tells the manager what to do next:
+    raises `nauth.NauthError` kinds only; the kind tells the manager what to do next:
 
     * `CredentialsRejectedError` from `refresh`: the refresh token is dead; the manager calls `issue`.
-    * `VendorUnavailableError`, `OutcomeUnknownError`: a doubt, not a refusal; no issue is spent on it.
+    * `VendorUnavailableError`, `OutcomeUnknownError`: the refresh token may still work, so the manager does not call
+      `issue`.
 
-    For a credential that is sent as it is and never changes, set the class attribute ``renewable = False``: after a 401
-    nothing is renewed, and the token goes on being served.
+    For a credential that is sent as it is and never changes, set the class attribute ``renewable = False``: after a
+    401 the manager renews nothing and goes on serving the token.
+
+    An authenticator may have a method ``cause_gone(error)``. It is called, without awaiting, for each caller whom a
+    cool-down (or a 401 that is not renewed) turns away with `error`; if it returns true, the manager renews at once.
     """
 
     async def issue(self) -> Token:
@@ -30,15 +34,16 @@ class Authenticator(Protocol):
             CredentialsRejectedError: the vendor refused the credential.
             InteractionRequiredError: only a person can sign in.
             VendorUnavailableError: transport, timeout, 429 or 5xx.
-            MalformedResponseError: the answer could not be understood.
+            MalformedResponseError: the response could not be understood.
         """
         ...
 
     async def refresh(self, token: Token) -> Token:
         """Exchange `token.refresh_token` for a new token. Only called when there is one.
 
-        Where the answer was lost (*outcome unknown*), the authenticator itself repeats the same refresh token if
-        the vendor makes that safe. An answer without a refresh token may leave it out: the manager keeps the old.
+        If the response was lost (`OutcomeUnknownError`) and the vendor accepts the same refresh token twice, the
+        authenticator repeats the call itself. If the response has no refresh token, return a `Token` without one: the
+        manager keeps the old one.
 
         Raises:
             CredentialsRejectedError: the vendor definitively refused the refresh token.
@@ -47,10 +52,10 @@ class Authenticator(Protocol):
         ...
 
     async def revoke(self, token: Token) -> None:
-        """End `token`'s life at the vendor. "Already invalid" is success.
+        """Revoke `token` at the vendor. A token that is already invalid counts as success.
 
         Raises:
-            VendorUnavailableError, OutcomeUnknownError: the token may still be alive.
+            VendorUnavailableError, OutcomeUnknownError: the token may still be valid.
             ConfigurationError: this vendor offers no way to revoke.
         """
         ...

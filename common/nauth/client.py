@@ -5,23 +5,29 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from functools import partial
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Self, TypeVar, Unpack, overload
 
-from aiohttp import ClientSession
+from aiohttp import ClientResponse, ClientSession
 from yarl import URL
 
 from nauth.authenticator import Authenticator
 from nauth.bearer.aiohttp import BearerAuth
 from nauth.bearer.httpx import HttpxAuth, httpx_auth
-from nauth.bearer.unauthorized import Hidden401
-from nauth.clock import Clock
+from nauth.bearer.unauthorized import Hidden401, TokenHeaders
+from nauth.clock import Clock, SystemClock
 from nauth.errors import ClosedError, ConfigurationError
 from nauth.events import Observer
+from nauth.manager.health import Health
 from nauth.manager.token_manager import TokenManager
 from nauth.origins import resolve
+from nauth.pages import PageForm, Pages
 from nauth.request_options import PendingResponse, RequestOptions
+from nauth.responses.reply import Reply
+from nauth.sources.authenticator import SourcedAuthenticator
+from nauth.stores.address import store_for_client
 from nauth.stores.base import StoreKey, TokenStore
 from nauth.tasks import own_task
 from nauth.token import RenewalPolicy, Token
@@ -33,8 +39,14 @@ from nauth.transport.connectors import Use, lease_for
 from nauth.transport.network import Network
 from nauth.transport.retry import Retrying, WaitHint
 from nauth.transport.sessions import LoopSessions
+from nauth.typed_calls import CallOptions, TypedCalls
 
-__all__ = ["VendorClient"]
+__all__ = ["MAX_RESPONSE_BYTES", "VendorClient"]
+
+_T = TypeVar("_T")
+
+MAX_RESPONSE_BYTES = 16 << 20
+"""The largest response that typed calls read, unless the client is told otherwise."""
 
 
 _UNSAFE = frozenset({"ssl", "verify_ssl", "ssl_context", "fingerprint"})
@@ -54,12 +66,18 @@ class VendorClient:
         transport: carries the token calls; closed with the client.
         network: the user's own session, which is never closed here, or proxy and trust of the one that the client makes.
         headers: what the vendor wants on every call.
-        hidden_401: as for `BearerAuth`.
-        store, policy, clock, observer: as for `TokenManager`.
+        token_headers, hidden_401: as for `BearerAuth`.
+        store: where the token is shared; if None, the one that `NAUTH_STORE` names, else the process's own.
+        may_persist: whether a store out of `NAUTH_STORE` may outlive the process.
+        policy, clock, observer: as for `TokenManager`.
+        max_response_bytes: the largest response that typed calls read, after decompression.
     """
 
     # what the fast path of `token` reads is cheaper in slots
     __slots__ = ("__dict__", "__weakref__", "_cache", "_monotonic", "_wall")
+
+    _calls: TypedCalls
+    _page_form: PageForm
 
     def __init__(
         self,
@@ -71,28 +89,49 @@ class VendorClient:
         transport: Transport,
         network: Network | None = None,
         headers: Mapping[str, str] | None = None,
+        token_headers: TokenHeaders | None = None,
         hidden_401: Hidden401 | None = None,
         store: TokenStore | None = None,
+        may_persist: bool = True,
         policy: RenewalPolicy | None = None,
         clock: Clock | None = None,
         observer: Observer | None = None,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
     ) -> None:
+        self._max_response_bytes = max_response_bytes
         self._network = network or Network()
+        clock = clock or SystemClock()
+        if store is None:
+            store = store_for_client(key.vendor, clock=clock, may_persist=may_persist)
         self._manager = TokenManager(
             authenticator, key=key, store=store, policy=policy, clock=clock, observer=observer
         )
+        reporter = self._manager.reporter
         self._cache = self._manager.cache
         self._monotonic, self._wall = self._cache.monotonic, self._cache.wall
+        if isinstance(authenticator, SourcedAuthenticator):
+            authenticator.attach(self._manager)
         self._base_url = base_url
         self._transport = transport
         self._given_session = self._network.session
         self._closed = False
         origins = [base_url, *origins]
         self._auth = BearerAuth(
-            self._manager, origins, headers=headers, hidden_401=hidden_401, observer=observer
+            self._manager,
+            origins,
+            headers=headers,
+            token_headers=token_headers,
+            hidden_401=hidden_401,
+            observer=reporter,
         )
         self._make_httpx_auth = partial(
-            httpx_auth, self._manager, origins, headers=headers, hidden_401=hidden_401, observer=observer
+            httpx_auth,
+            self._manager,
+            origins,
+            headers=headers,
+            token_headers=token_headers,
+            hidden_401=hidden_401,
+            observer=reporter,
         )
         self._httpx_auth: HttpxAuth | None = None
         self._sessions = LoopSessions(
@@ -138,6 +177,16 @@ class VendorClient:
             self._httpx_auth = self._make_httpx_auth()
         return self._httpx_auth
 
+    @property
+    def current(self) -> Token | None:
+        """The token held now, whatever its state; None before the first and after a revocation. Costs no call."""
+        return self._manager.current
+
+    @property
+    def health(self) -> Health:
+        """How this client is doing: state, expiry, last error. From memory alone, so a probe may read it."""
+        return self._manager.health
+
     async def token(self) -> Token:
         """Return a token that is not expired, waiting only if there is none.
 
@@ -146,7 +195,7 @@ class VendorClient:
             NauthError: no token could be had; the kind says what to do, `retry_after` when.
         """
         # the manager's fast path once more: another coroutine around it would cost as much again
-        held, monotonic, wall = self._cache.held, self._monotonic, self._wall
+        held, monotonic, wall = self._cache.ready, self._monotonic, self._wall
         if held.renew_mono > monotonic() and held.renew_wall > wall():
             return held.token  # type: ignore[return-value]  # what holds no token is never fresh
         return await self._manager.token()
@@ -187,24 +236,154 @@ class VendorClient:
         return session.request(method, target, **options)
 
     def get(self, url: str | URL, **options: Unpack[RequestOptions]) -> PendingResponse:
-        """Send a GET request; see `request`."""
+        """Send a GET request and hand its response over unread; see `request` for arguments and errors.
+
+        A response with HTTP 200 may hold a failure: `call` reads it and raises the vendor's error.
+        """
         return self.request("GET", url, **options)
 
     def post(self, url: str | URL, **options: Unpack[RequestOptions]) -> PendingResponse:
-        """Send a POST request; see `request`."""
+        """Send a POST request and hand its response over unread; see `request` for arguments and errors.
+
+        A response with HTTP 200 may hold a failure: `call` reads it and raises the vendor's error.
+        """
         return self.request("POST", url, **options)
 
     def put(self, url: str | URL, **options: Unpack[RequestOptions]) -> PendingResponse:
-        """Send a PUT request; see `request`."""
+        """Send a PUT request and hand its response over unread; see `request` for arguments and errors.
+
+        A response with HTTP 200 may hold a failure: `call` reads it and raises the vendor's error.
+        """
         return self.request("PUT", url, **options)
 
     def patch(self, url: str | URL, **options: Unpack[RequestOptions]) -> PendingResponse:
-        """Send a PATCH request; see `request`."""
+        """Send a PATCH request and hand its response over unread; see `request` for arguments and errors.
+
+        A response with HTTP 200 may hold a failure: `call` reads it and raises the vendor's error.
+        """
         return self.request("PATCH", url, **options)
 
     def delete(self, url: str | URL, **options: Unpack[RequestOptions]) -> PendingResponse:
-        """Send a DELETE request; see `request`."""
+        """Send a DELETE request and hand its response over unread; see `request` for arguments and errors.
+
+        A response with HTTP 200 may hold a failure: `call` reads it and raises the vendor's error.
+        """
         return self.request("DELETE", url, **options)
+
+    @overload
+    async def call(
+        self, method: str, path: str | URL, into: None = None, **options: Unpack[CallOptions]
+    ) -> Reply[None]: ...
+
+    @overload
+    async def call(
+        self, method: str, path: str | URL, into: type[_T], **options: Unpack[CallOptions]
+    ) -> Reply[_T]: ...
+
+    async def call(
+        self, method: str, path: str | URL, into: type[_T] | None = None, **options: Unpack[CallOptions]
+    ) -> Reply[_T] | Reply[None]:
+        """Call an endpoint and read its response into `into`: the vendor's success, or the vendor's error.
+
+        Unlike `get` and `post`, which hand the response over unread, this also finds the failure in a response whose HTTP
+        status is 200::
+
+            reply = await client.call("GET", "/api/v1/groups/1", Group)
+            print(reply.data.name, reply.meta.request_id)
+
+        Args:
+            method: the HTTP method.
+            path: a path below the client's base URL, with or without a query; or an absolute URL inside its origins.
+            into: the type of the data: an attrs class, dataclass, TypedDict or pydantic model, ``list[...]``,
+                ``dict[str, ...]``, a scalar; ``object`` for the parsed JSON as it came; None for a response without data.
+            options: `json`, `data`, `params`, `headers`, `timeout`, `repeatable`; see `nauth.typed_calls.CallOptions`.
+
+        Raises:
+            ConfigurationError: `into` cannot be read from JSON, or the body cannot be sent. Nothing was sent.
+            OriginError: `path` leaves the configured origins. Nothing was sent.
+            OutcomeUnknownError: the request is not repeatable, and its response was lost or is a 5xx other than 503. Look
+                whether it was acted on before you send it again.
+            MalformedResponseError: the response does not fit `into`; `problems` name the places.
+            NauthError: the vendor's own error, with its words, `status`, `code`, `request_id` and `retry_after`.
+        """
+        return await self._calls.call(method, path, into, options)
+
+    @overload
+    async def open(self, response: ClientResponse, into: None = None) -> Reply[None]: ...
+
+    @overload
+    async def open(self, response: ClientResponse, into: type[_T]) -> Reply[_T]: ...
+
+    async def open(self, response: ClientResponse, into: type[_T] | None = None) -> Reply[_T] | Reply[None]:
+        """Read an aiohttp response that you have in hand as `call` does, and release it.
+
+        Raises:
+            NauthError: as for `call`.
+        """
+        return await self._calls.open(response, into)
+
+    def pages(
+        self,
+        path: str,
+        into: type[_T],
+        *,
+        method: str = "GET",
+        json: Mapping[str, object] | None = None,
+        params: Mapping[str, str | int | float] | None = None,
+        headers: Mapping[str, str] | None = None,
+        size: int | None = None,
+        start: object = None,
+        most: int = 10_000,
+        form: PageForm | None = None,
+        patience: timedelta | None = None,
+    ) -> Pages[_T]:
+        """Return the records of a list that the vendor hands out in pages, to be read by ``async for``.
+
+        ::
+
+            async for group in client.pages("/api/v1/groups", Group):
+                print(group.name)
+
+        Nothing is sent before the first record is asked for, and nothing is held open between two records. The object
+        also has `by_page()` and `cursor`, the place to go on from; see `nauth.pages.Pages`.
+
+        Args:
+            path: of the list, below the client's base URL.
+            into: the type of one record.
+            method: GET, or POST where the list is asked for so.
+            json: sent with every page.
+            params: sent with every page.
+            headers: sent with every page.
+            size: records on a page; the vendor's default if None.
+            start: where to begin: an earlier `cursor`.
+            most: the largest number of records before `PagesError` is raised: a list never ends in silence.
+            form: how this list is cut into pages, one of those in `the vendor's ``pages`` module`; the vendor's usual one if None.
+            patience: how long to wait, in all, for the windows of 429 responses between pages. None raises at once.
+
+        Raises:
+            ConfigurationError: the settings contradict each other. Nothing was sent.
+            PagesError: while iterating: the vendor sends a page again, or there are more than `most` records.
+            NauthError: while iterating, as for `call`.
+        """
+        options: CallOptions = {}
+        if json is not None:
+            options["json"] = json
+        if params is not None:
+            options["params"] = params
+        if headers is not None:
+            options["headers"] = headers
+        return Pages(
+            self._calls,
+            method=method,
+            path=path,
+            into=into,
+            form=form or self._page_form,
+            options=options,
+            size=size,
+            start=start,
+            most=most,
+            patience=patience,
+        )
 
     async def aclose(self) -> None:
         """Close what the client opened. Waits, at most five seconds, for a renewal in flight; does not revoke.
@@ -213,8 +392,8 @@ class VendorClient:
         Closing twice does nothing.
         """
         self._closed = True
-        task = own_task(self._shut(), name=f"close {type(self).__name__}")
-        await asyncio.shield(task)
+        closing = own_task(self._shut(), name=f"nauth closing of {type(self).__name__}", at_risk=True)
+        await asyncio.shield(closing.task)
 
     async def _shut(self) -> None:
         try:
@@ -230,7 +409,11 @@ class VendorClient:
     ) -> Transport:
         """Return the transport for typed calls that need the token: this client's session and middleware."""
         transport = AiohttpTransport(
-            clock=clock, user_agent=user_agent, session=self._http, middlewares=(self._auth,)
+            clock=clock,
+            user_agent=user_agent,
+            max_body=self._max_response_bytes,
+            session=self._http,
+            middlewares=(self._auth,),
         )
         return Retrying(transport, policy=policy, clock=clock, wait_hint=wait_hint)
 

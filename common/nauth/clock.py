@@ -1,4 +1,4 @@
-"""The only place that reads the time. Everything else is handed a `Clock`."""
+"""The only module that reads the time. All others are given a `Clock`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Clock", "SystemClock"]
 
 @runtime_checkable
 class Clock(Protocol):
-    """Where time comes from.
+    """Source of time: a monotonic clock, a wall clock and a sleep.
 
     Both readings are floats because the fast path compares them on every request; whatever the user sees is a
     `datetime` or a `timedelta`.

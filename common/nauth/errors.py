@@ -13,12 +13,13 @@
     ├── RequestRejectedError          understood and declined: bad request, not found, failed rule
     ├── VendorUnavailableError        transport, timeout, 429, 5xx: retry after `retry_after`
     │   └── NotSentError              ...the request never left this machine
-    ├── OutcomeUnknownError           sent, but the answer was lost
+    ├── OutcomeUnknownError           sent, but the response was lost
     ├── MalformedResponseError        answered, not understood
-    │   └── ExpiredOnArrivalError     a renewal brought a token that was already dead
+    │   └── ExpiredOnArrivalError     a renewal returned a token that had already expired
+    ├── PagesError                    a list could not be read to its end: go on at `cursor`
     ├── OriginError                   the request would carry the token to a foreign origin
     └── StoreError                    the shared store failed
-        └── LeaseLostError            ...or gave the renewal to somebody else
+        └── LeaseLostError            ...or another client took over the lease
 
 Each vendor package derives its own leaves from its base (``NombaError``) *and* the kind above, so both
 ``except NombaError`` and ``except VendorUnavailableError`` work.
@@ -33,12 +34,13 @@ from __future__ import annotations
 import copy
 import traceback
 from datetime import timedelta
-from typing import TypeVar
+from typing import TypedDict, TypeVar, Unpack
 
 __all__ = [
     "ClosedError",
     "ConfigurationError",
     "CredentialsRejectedError",
+    "ErrorData",
     "ExpiredOnArrivalError",
     "InteractionRequiredError",
     "LeaseLostError",
@@ -47,6 +49,7 @@ __all__ = [
     "NotSentError",
     "OriginError",
     "OutcomeUnknownError",
+    "PagesError",
     "PermissionDeniedError",
     "RequestRejectedError",
     "StoreError",
@@ -59,16 +62,26 @@ __all__ = [
 ]
 
 
+class ErrorData(TypedDict, total=False):
+    """What every error can carry beside its message; see `NauthError`."""
+
+    status: int | None
+    code: str | None
+    request_id: str | None
+    retry_after: timedelta | None
+    detail: str | None
+
+
 class NauthError(Exception):
     """Base of every error nauth raises.
 
     Attributes:
-        status: HTTP status of the answer, if there was one.
-        code: the vendor's own code from the answer's body, as text, if there was one.
-        request_id: what the vendor calls this exchange in its own logs, if it said so.
-        retry_after: how long to wait before the same call can make sense; None where waiting does not help or
-            nobody knows.
-        detail: what the vendor itself said, cleaned by `nauth.redact.clean`; for people, never to branch on.
+        status: HTTP status of the response, if there was one.
+        code: the vendor's own code from the response's body, as text, if there was one.
+        request_id: the vendor's id of this request in its logs, if the response named one.
+        retry_after: how long to wait before the same call may succeed; None if waiting does not help or the time is
+            unknown.
+        detail: the vendor's own message, cleaned by `nauth.redact.clean`; for people to read, not for code to compare.
     """
 
     def __init__(
@@ -106,7 +119,7 @@ class TokenRefusedError(CredentialsRejectedError):
 
 
 class TokenUnchangedError(TokenRefusedError):
-    """A renewal brought back the very token that had been refused."""
+    """A renewal returned the same token that the vendor had refused."""
 
 
 class InteractionRequiredError(NauthError):
@@ -130,7 +143,7 @@ class NotSentError(VendorUnavailableError):
 
 
 class OutcomeUnknownError(NauthError):
-    """The request went out and the answer was lost: the vendor may or may not have acted on it."""
+    """The request was sent and the response was lost: the vendor may or may not have acted on it."""
 
 
 class MalformedResponseError(NauthError):
@@ -146,20 +159,26 @@ class MalformedResponseError(NauthError):
         message: str = "",
         *,
         problems: tuple[str, ...] = (),
-        status: int | None = None,
-        code: str | None = None,
-        request_id: str | None = None,
-        retry_after: timedelta | None = None,
-        detail: str | None = None,
+        **data: Unpack[ErrorData],
     ) -> None:
-        super().__init__(
-            message, status=status, code=code, request_id=request_id, retry_after=retry_after, detail=detail
-        )
+        super().__init__(message, **data)
         self.problems = problems
 
 
 class ExpiredOnArrivalError(MalformedResponseError):
-    """A renewal brought a token whose life was already over."""
+    """A renewal returned a token that had already expired."""
+
+
+class PagesError(NauthError):
+    """A list in pages was not read to its end, and no record was lost.
+
+    Attributes:
+        cursor: where to go on; give it to ``start=``.
+    """
+
+    def __init__(self, message: str = "", *, cursor: object = None, **data: Unpack[ErrorData]) -> None:
+        super().__init__(message, **data)
+        self.cursor = cursor
 
 
 class OriginError(NauthError):
@@ -167,11 +186,11 @@ class OriginError(NauthError):
 
 
 class StoreError(NauthError):
-    """The shared token store could not be reached or understood."""
+    """The shared token store could not be reached, or its record could not be read."""
 
 
 class LeaseLostError(StoreError):
-    """The store gave the right to renew to somebody else before the result was committed."""
+    """The lease ended, or another client took it over, before the new token was committed."""
 
 
 _E = TypeVar("_E", bound=BaseException)
@@ -181,7 +200,7 @@ _N = TypeVar("_N", bound=NauthError)
 def fresh_copy(error: _E) -> _E:
     """Return a new exception with the same data and notes but no traceback, cause or context.
 
-    One object raised by a thousand waiters grows its traceback a thousand times; each waiter raises its own.
+    One object raised by a thousand waiters grows its traceback a thousand times; each waiter raises its own copy.
     """
     twin = copy.copy(error)
     notes: list[str] | None = getattr(error, "__notes__", None)
@@ -198,7 +217,7 @@ def recast(error: NauthError, leaf: type[_N]) -> _N:
 
 
 def unexpected(error: Exception) -> NauthError:
-    """Describe a bug in an authenticator or store: where it is, but never its text, which may quote the wire."""
+    """Describe a bug in an authenticator or store by its place; its text is left out, as it may quote a response."""
     # not `extract_tb`: it reads the source file, and the event loop would wait for the disk
     *_, (frame, line) = traceback.walk_tb(error.__traceback__)
     code = frame.f_code

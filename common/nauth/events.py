@@ -1,12 +1,13 @@
-"""What an observer is told: frozen events without a secret in them."""
+"""The events an observer gets. They are frozen and hold no secret."""
 
 from __future__ import annotations
 
+import abc
 import asyncio
 import enum
 import logging
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 import attrs
@@ -20,8 +21,11 @@ __all__ = [
     "RenewalJoined",
     "RenewalStarted",
     "RenewalSucceeded",
+    "Reporting",
     "RequestReplayed",
     "TokenAdopted",
+    "TokenRefused",
+    "deliver",
     "notify",
 ]
 
@@ -34,9 +38,9 @@ class Cause(enum.Enum):
     COLD = "cold"
     """No token was held."""
     STALE = "stale"
-    """The token nears its end."""
+    """The token was about to expire."""
     EXPIRED = "expired"
-    """The token's life was over."""
+    """The token had expired."""
     REJECTED = "rejected"
     """The vendor answered 401."""
     FORCED = "forced"
@@ -44,33 +48,76 @@ class Cause(enum.Enum):
 
 
 @attrs.frozen(kw_only=True)
-class RenewalStarted:
-    """A renewal began."""
+class _Reported:
+    """What every event tells beside its own; it counts for no comparison, so that tests can name an event's own data.
+
+    Attributes:
+        vendor: the vendor's name, such as ``nomba``.
+        identity: the first eight characters of the digest that names the credential in a store; no secret.
+        at: when it happened, by the client's clock.
+    """
+
+    vendor: str = attrs.field(default="", eq=False)
+    identity: str = attrs.field(default="", eq=False)
+    at: datetime | None = attrs.field(default=None, eq=False)
+
+
+@attrs.frozen(kw_only=True)
+class RenewalStarted(_Reported):
+    """A renewal began.
+
+    Attributes:
+        cause: why.
+    """
 
     cause: Cause
 
 
 @attrs.frozen(kw_only=True)
-class RenewalJoined:
-    """A caller began to wait for a renewal; `waiters` includes it."""
+class RenewalJoined(_Reported):
+    """A caller began to wait for a renewal.
+
+    Attributes:
+        cause: why the renewal was started.
+        waiters: callers that wait for it now, this one included.
+    """
 
     cause: Cause
     waiters: int
 
 
 @attrs.frozen(kw_only=True)
-class RenewalSucceeded:
-    """The vendor gave a token. `refreshed` tells a refresh from an issue; `took` is the renewal's duration."""
+class RenewalSucceeded(_Reported):
+    """The vendor issued a token.
+
+    Attributes:
+        cause: why the renewal was started.
+        waiters: callers that waited for it.
+        took: how long the renewal took.
+        refreshed: true for a refresh, false for an issue.
+        expires_at: when the new token expires; None if it does not, or it is not known.
+    """
 
     cause: Cause
     waiters: int
     took: timedelta
     refreshed: bool
+    expires_at: datetime | None = attrs.field(default=None, eq=False)
 
 
 @attrs.frozen(kw_only=True)
-class RenewalFailed:
-    """A renewal failed. `error` is the class's name; `quiet` says that the old token still serves."""
+class RenewalFailed(_Reported):
+    """A renewal failed.
+
+    Attributes:
+        cause: why the renewal was started.
+        waiters: callers that waited for it, and get the error.
+        took: how long the renewal took.
+        error: the name of the error's class.
+        quiet: whether the old token is still valid, so that callers get it and no error.
+        retry_after: the `retry_after` of the error, if it has one.
+        request_id: the vendor's id of the request, if the response named one.
+    """
 
     cause: Cause
     waiters: int
@@ -78,27 +125,55 @@ class RenewalFailed:
     error: str
     quiet: bool
     retry_after: timedelta | None
+    request_id: str | None = attrs.field(default=None, eq=False)
 
 
 @attrs.frozen(kw_only=True)
-class TokenAdopted:
-    """A sibling's token, `age` old, was taken from the store: no call to the vendor was made."""
+class TokenAdopted(_Reported):
+    """Another client's token was taken from the store; the vendor was not called.
+
+    Attributes:
+        age: how long ago the token was requested.
+        pushed: whether the store announced it; otherwise this client loaded it.
+        expires_at: when it expires; None if it does not, or it is not known.
+    """
 
     age: timedelta
     pushed: bool
+    expires_at: datetime | None = attrs.field(default=None, eq=False)
 
 
 @attrs.frozen(kw_only=True)
-class RequestReplayed:
-    """A request was sent again with a new token after a 401. `status` is what the second attempt brought."""
+class TokenRefused(_Reported):
+    """The vendor answered 401 to a token that it had only just issued, so 401s renew nothing for a while.
+
+    Attributes:
+        cooldown: for how long.
+    """
+
+    cooldown: timedelta
+
+
+@attrs.frozen(kw_only=True)
+class RequestReplayed(_Reported):
+    """A request was sent again with a new token after a 401.
+
+    Attributes:
+        method: HTTP method.
+        status: HTTP status of the second response.
+    """
 
     method: str
     status: int
 
 
 @attrs.frozen(kw_only=True)
-class OriginRefused:
-    """A request went to an origin that was not configured, so no token was put on it."""
+class OriginRefused(_Reported):
+    """A request went to an origin that was not configured, so no token was put on it.
+
+    Attributes:
+        origin: that origin, such as ``https://example.com:443``.
+    """
 
     origin: str
 
@@ -109,28 +184,50 @@ Event: TypeAlias = (
     | RenewalSucceeded
     | RenewalFailed
     | TokenAdopted
+    | TokenRefused
     | RequestReplayed
     | OriginRefused
 )
+"""What an observer may be called with."""
+
 Observer: TypeAlias = Callable[[Event], None]
+"""Called with each event, in a later turn of the event loop or in a store's thread. Must not block. An exception it
+raises is logged as a warning and goes no further."""
+
+
+class Reporting(abc.ABC):
+    """An observer that says whose event it is, and when it happened."""
+
+    __slots__ = ()
+
+    @abc.abstractmethod
+    def stamped(self, event: Event) -> Event:
+        """Return `event` with vendor, identity and time filled in."""
+
+    @abc.abstractmethod
+    def __call__(self, event: Event) -> None:
+        """Take `event`."""
 
 
 def notify(observer: Observer | None, event: Event) -> None:
-    """Tell `observer` of `event` from a later turn of the running loop, so that it cannot hurt the request.
+    """Call `observer` with `event` in a later turn of the running loop, so that it cannot delay or break the request.
 
-    Where a store's own thread pushes a token there is no loop; the observer is called at once.
+    A store's own thread, which pushes a token, has no running loop; there the observer is called at once.
     """
     if observer is None:
         return
+    if isinstance(observer, Reporting):  # now, and not in a later turn: the event says when it happened
+        event = observer.stamped(event)
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
-        _deliver(observer, event)
+        deliver(observer, event)
     else:
-        loop.call_soon(_deliver, observer, event)
+        loop.call_soon(deliver, observer, event)
 
 
-def _deliver(observer: Observer, event: Event) -> None:
+def deliver(observer: Observer, event: Event) -> None:
+    """Call `observer` now; what it raises is logged by the names of the classes alone."""
     try:
         observer(event)
     except Exception as error:  # noqa: BLE001 - a broken observer must not break sign-in

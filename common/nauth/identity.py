@@ -12,10 +12,11 @@ __all__ = ["identity_digest", "slow_digest"]
 
 
 def identity_digest(*parts: str | Secret | None) -> str:
-    """Return a digest of everything that makes a credential what it is, secrets included.
+    """Return a SHA-256 hex digest of all parts of a credential, secrets included.
 
-    A wrong secret must not find the token that the right one earned, so the secret is part of the identity; the
-    digest keeps it out of every store key. Use it for high-entropy secrets; a password needs a slow hash first.
+    The secret is part of the digest, so that a client with a wrong secret does not find the token of the right one.
+    The digest keeps the secret itself out of every store key. Use it for secrets that cannot be guessed; pass a
+    password through `slow_digest` first.
     """
     opened = [part.reveal() if isinstance(part, Secret) else part for part in parts]
     return hashlib.sha256(json.dumps(opened).encode()).hexdigest()
@@ -23,9 +24,10 @@ def identity_digest(*parts: str | Secret | None) -> str:
 
 @functools.lru_cache(maxsize=256)
 def slow_digest(secret: Secret, salt: str) -> str:
-    """Return a digest of a secret that a person chose, slow enough (scrypt, some 10 ms) to make guessing dear.
+    """Return a scrypt hex digest of a password: about 10 ms a call, so that guessing is expensive.
 
-    Cached, so that a client opened for each request pays once. `salt` is who the password belongs to.
+    The result is cached, so a program that opens a client for each request pays once. `salt` names the owner of the
+    password.
     """
     digest = hashlib.scrypt(
         secret.reveal().encode("utf-8", "surrogatepass"),

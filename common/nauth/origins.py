@@ -28,13 +28,13 @@ OriginKey: TypeAlias = tuple[str, str | None, int | None]
 
 _LONGEST_HOST = 253
 _LONGEST_URL = 65_536
-"""Longest address looked into, in characters. No server accepts a longer one, and IDNA takes its time with each label."""
+"""Longest URL that is parsed, in characters. No server accepts a longer one, and IDNA is slow on many labels."""
 
 AS_HTTP = {"ws": "http", "wss": "https"}
 """Websockets begin as requests to the http origin of the same host."""
 _HOST = re.compile(rf"[\w.:-]{{1,{_LONGEST_HOST}}}(%\w{{1,32}})?", re.ASCII)
-"""What a host is written with, a zone of IPv6 included, and no longer than DNS allows (RFC 1035 section 2.3.4); yarl lets
-spaces, control characters and any length pass."""
+"""Characters of a host, an IPv6 zone included, up to the length that DNS allows (RFC 1035 section 2.3.4). yarl accepts
+spaces, control characters and any length."""
 
 
 def origin_key(url: URL) -> OriginKey:
@@ -62,7 +62,7 @@ def read_url(value: str | URL) -> URL:
     """Return `value` as a URL.
 
     Raises:
-        ValueError: it is none, or far too long.
+        ValueError: not a URL, or longer than 65,536 characters.
     """
     if not isinstance(value, str):
         return value
@@ -70,7 +70,7 @@ def read_url(value: str | URL) -> URL:
         raise ValueError("too long for a URL")
     try:
         return URL(value)
-    except IndexError:  # yarl's answer to "//[a]@"
+    except IndexError:  # yarl raises this for "//[a]@"
         raise ValueError("not a URL") from None
 
 
@@ -82,8 +82,8 @@ def parse_base_url(value: object, *, setting: str) -> URL:
         setting: its name, for the error text.
 
     Raises:
-        ConfigurationError: not a URL; not https; user info, a query or a fragment in it. The text never quotes it,
-            for user info is a credential.
+        ConfigurationError: not a URL; not https; user info, a query or a fragment in it. The text never quotes the
+            URL, because user info is a credential.
     """
     if not isinstance(value, str | URL):
         raise ConfigurationError(f"{setting} must be a URL as text, not {type(value).__name__}")
@@ -111,12 +111,17 @@ def parse_base_url(value: object, *, setting: str) -> URL:
 def resolve(base: URL, url: str | URL, *, allowed: frozenset[OriginKey]) -> URL:
     """Return where a request for `url` goes: a path below `base`, or an absolute URL of an `allowed` origin.
 
-    A relative path is appended to the base's own path; ``/v1/x`` and ``v1/x`` mean the same. What is percent-encoded
-    stays as yarl reads it: ``URL(..., encoded=True)`` goes out byte for byte.
+    A relative path is appended to the base's own path; ``/v1/x`` and ``v1/x`` mean the same. Percent-encoding is as
+    yarl normalises it; ``URL(..., encoded=True)`` is sent unchanged.
 
     Raises:
-        OriginError: `url` names a host that was not configured, or cannot be read as a URL.
+        OriginError: `url` names a host that was not configured, has a dot segment, or cannot be read as a URL.
     """
+    if _has_dot_segment(url):
+        raise OriginError(
+            "the request's path has a '.' or '..' segment, which could lead out of the base URL; nothing was sent. "
+            "Percent-encode what comes from outside: urllib.parse.quote(name, safe='')"
+        )
     try:
         target = read_url(url)
         host = target.raw_host
@@ -126,7 +131,7 @@ def resolve(base: URL, url: str | URL, *, allowed: frozenset[OriginKey]) -> URL:
         path = f"{base.raw_path.rstrip('/')}/{target.raw_path.lstrip('/')}"
         joined = base.with_path(path, encoded=True)
         query = target.raw_query_string
-        # not `with_query`: it would write "?flag" as "?flag=" and encode anew what the caller has encoded
+        # not `with_query`: it would write "?flag" as "?flag=" and encode the caller's encoding again
         return URL(f"{joined}?{query}", encoded=True) if query else joined
     if origin_key(target) not in allowed:
         raise OriginError(
@@ -137,13 +142,21 @@ def resolve(base: URL, url: str | URL, *, allowed: frozenset[OriginKey]) -> URL:
     return target
 
 
+def _has_dot_segment(url: str | URL) -> bool:
+    path = re.split("[?#]", str(url), maxsplit=1)[0]
+    # servers decode %2e before they look at segments, and some take a backslash for a slash
+    return any(
+        part.lower().replace("%2e", ".") in {".", ".."} for part in re.split(r"[/\\]|%2[fF]|%5[cC]", path)
+    )
+
+
 def unverified(tls: object) -> bool:
     """Tell whether aiohttp's setting `tls` accepts any certificate: False, or a context that demands none."""
     return tls is False or (isinstance(tls, ssl.SSLContext) and tls.verify_mode is ssl.CERT_NONE)
 
 
 def _check_ipv6(host: str) -> None:
-    # yarl takes [::g], and leaves the brackets out of what it makes of it: a URL that nobody can read, itself included
+    # yarl accepts [::g] and drops the brackets, which makes a URL that yarl itself cannot read
     if ":" in host:
         ipaddress.IPv6Address(host.partition("%")[0])
 
@@ -158,7 +171,7 @@ def _text(key: OriginKey) -> str:
 
 
 def check_origin(url: URL) -> None:
-    """Refuse to carry a credential to `url` in the clear.
+    """Refuse to send a credential to `url` unencrypted.
 
     Raises:
         ConfigurationError: `url` is relative, or plain http to another machine than this one.
@@ -176,5 +189,5 @@ def check_origin(url: URL) -> None:
 
 
 def place(url: URL) -> str:
-    """Return host and port of `url`: as much of an address as an error or log may show."""
+    """Return host and port of `url`: the part of a URL that errors and logs may show."""
     return f"{url.host_subcomponent}:{url.port}"

@@ -1,4 +1,4 @@
-"""Redaction for error texts: vendor messages are shortened and stripped of tokens; a wrong setting is described by type and length only."""
+"""Redaction for error texts: shorten vendor messages, remove tokens, show a wrong setting by type and length only."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ __all__ = ["clean", "not_among"]
 _LONGEST = 200
 _CUT = 1000
 _TOKEN_LIKE = re.compile(r"[A-Za-z0-9_\-+/=.~:%]{20,}")
-"""Runs that could be a token, key or id. No sentence has a word of twenty such characters worth keeping."""
+"""Runs of characters that could be a token, key or id. Ordinary words are shorter than twenty characters."""
 _LAST_RUN = re.compile(r"[A-Za-z0-9_\-+/=.~:%]+\Z")
-"""A run that the cut went through: what is left of a token may be too short to look like one."""
+"""The run at the cut: the first part of a token may be too short to look like one."""
 
 
 def clean(value: object) -> str | None:
-    """Return the vendor's words fit for an error: printable, short, without anything that looks like a secret.
+    """Return the vendor's message for an error text: printable, short, without anything that looks like a secret.
 
-    Vendors echo what they were sent, and errors end up in logs. None for what is not text, or has nothing left.
+    Vendors echo what they were sent, and errors end up in logs. None if `value` is not text or nothing is left.
     """
     if not isinstance(value, str):
         return None

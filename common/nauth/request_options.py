@@ -1,4 +1,4 @@
-"""What a request may be given: aiohttp's options, typed, less those that would weaken the token's protection."""
+"""Keyword options of a request: aiohttp's, typed, without those that would weaken the token's protection."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["PendingResponse", "Query", "RequestOptions"]
 
 _Scalar: TypeAlias = str | int | float
 Query: TypeAlias = str | Mapping[str, _Scalar | Sequence[_Scalar]] | Sequence[tuple[str, _Scalar]]
-"""What goes after the question mark."""
+"""The query of a URL: text, a mapping, or pairs of name and value."""
 
 
 class RequestOptions(TypedDict, total=False):
@@ -47,18 +47,18 @@ class RequestOptions(TypedDict, total=False):
 
 
 class PendingResponse(Protocol):
-    """A request that goes out when it is awaited or entered, as aiohttp's own."""
+    """A request that is sent when it is awaited or entered, like aiohttp's."""
 
     def __await__(self) -> Generator[object, None, ClientResponse]:
-        """Send the request and return the answer; the caller releases it."""
+        """Send the request and return the response; the caller releases it."""
         ...
 
     async def __aenter__(self) -> ClientResponse:
-        """Send the request and return the answer."""
+        """Send the request and return the response."""
         ...
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
-        """Release the answer."""
+        """Release the response."""
         ...

@@ -1,4 +1,4 @@
-"""`Secret`: a string that shows itself to nobody but `.reveal()`."""
+"""`Secret`: a string that only `.reveal()` shows."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Secret:
     __slots__ = ("__value",)
 
     def __init__(self, value: str) -> None:
-        # type(), not isinstance(): a str subclass may carry a __repr__ or __format__ of its own
+        # type(), not isinstance(): a str subclass may define its own __repr__ or __format__
         if type(value) is not str:
             raise TypeError(f"a Secret holds a str, not {type(value).__name__}")
         self.__value = value
 
     @classmethod
     def of(cls, value: str | Secret) -> Secret:
-        """Wrap `value` unless it is wrapped already, without the white space copied around it by accident.
+        """Return `value` as a `Secret`, without the white space around it that is often pasted along.
 
         Raises:
             TypeError: `value` is neither a string nor a Secret.

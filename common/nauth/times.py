@@ -28,12 +28,12 @@ __all__ = [
 ]
 
 MAX_LIFETIME = timedelta(days=366)
-"""Longest lifetime believed. No vendor here issues anything near it: more is a broken stamp, and the 401 path
-repairs what a cut too short or too long leaves."""
+"""Longest lifetime accepted; a longer one is cut to it. No vendor here issues a token near it, so more is a wrong
+timestamp. If the cut is wrong, the next 401 renews the token."""
 
 RETRY_AFTER_CAP = timedelta(minutes=10)
-"""Longest wait believed from a `Retry-After`. A vendor that names hours would stop a service that one more try in ten
-minutes costs nothing."""
+"""Longest wait accepted from a `Retry-After`. A vendor that names hours would stop a service for hours, and one try
+every ten minutes costs the vendor nothing."""
 
 EPOCH_MS_ABOVE = 1e11
 """An epoch number above this counts milliseconds: as seconds it would lie in the year 5138, and as milliseconds it
@@ -62,14 +62,14 @@ _HTTP_DATE = re.compile(
 
 
 class _Loose:
-    """Mark a field whose unreadable instant means "none" rather than a malformed answer."""
+    """Mark a field whose unreadable instant means "none" rather than a malformed response."""
 
     def __repr__(self) -> str:
         return "LOOSE"
 
 
 LOOSE: Final = _Loose()
-"""The mark `nauth.wire` looks for."""
+"""The mark that `nauth.wire` looks for."""
 
 LooseInstant = Annotated[datetime | None, LOOSE]
 """A model field read by `parse_instant` in all its forms, naive taken as UTC; None if it cannot be read."""
@@ -160,13 +160,13 @@ def retry_after(
 ) -> timedelta | None:
     """Return the wait a `Retry-After` header asks for, between zero and `cap`.
 
-    Seconds may carry a sign, a fraction or white space. An HTTP date is counted from the answer's own `Date`, so that
-    neither clock need be right; without a readable one, from `now`.
+    Seconds may carry a sign, a fraction or white space. An HTTP date is counted from the `Date` of the same response,
+    so that neither clock need be right; without a readable one, from `now`.
 
     Args:
-        headers: of the answer, in any case.
+        headers: of the response, in any case.
         now: aware wall time.
-        cap: the longest wait believed.
+        cap: the longest wait accepted.
 
     Returns:
         None if there is no such header or it cannot be read.
@@ -203,15 +203,16 @@ def bounded_seconds(value: object, *, cap: timedelta = MAX_LIFETIME) -> timedelt
 
 
 def lifetime_until(expires_at: datetime, *, date_header: str | None, sent_wall: float) -> timedelta:
-    """Turn a vendor's absolute stamp into a lifetime that no clock skew can spoil.
+    """Turn a vendor's absolute expiry into a lifetime that does not depend on this machine's clock.
 
     Args:
-        expires_at: the aware stamp in the answer.
-        date_header: the `Date` header of the same answer. Stamp and header come from one clock, so its error cancels.
-        sent_wall: epoch seconds when the request was sent; used where the header is missing or unreadable.
+        expires_at: the aware expiry in the response.
+        date_header: the `Date` header of the same response. Expiry and header come from one clock, so its error
+            cancels.
+        sent_wall: epoch seconds when the request was sent; used if the header is missing or unreadable.
 
     Returns:
-        At most `MAX_LIFETIME`; zero or negative if the stamp was already over.
+        At most `MAX_LIFETIME`; zero or negative if the expiry had already passed.
     """
     answered = http_date(date_header.strip()) if date_header else None
     return min(expires_at - (answered or datetime.fromtimestamp(sent_wall, UTC)), MAX_LIFETIME)

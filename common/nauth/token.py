@@ -1,4 +1,4 @@
-"""`Token`, when it is worth renewing, and the pure functions that decide it. No I/O, no clock of its own."""
+"""`Token`, `RenewalPolicy` and the pure functions that decide when to renew. No I/O; they read no clock."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _not_empty(_: object, attribute: attrs.Attribute[Secret], value: object) -> 
 
 
 def _hidden(_: object, attribute: attrs.Attribute[Secret | None], value: object) -> None:
-    # a bare str would work everywhere, and show itself in every repr
+    # a bare str would work everywhere, and every repr would show it
     if not (value is None or isinstance(value, Secret)):
         raise TypeError(f"{attribute.name} must be a Secret or None, not {type(value).__name__}")
 
@@ -60,10 +60,10 @@ class Token:
 
     Attributes:
         access_token: the credential that goes on requests.
-        refresh_token: what buys the next token without the long-lived secret, if the vendor gave one.
-        scheme: the word before the token in `Authorization`; empty for vendors that want the token raw.
-        expires_at: aware end of life by this machine's wall clock; None if unknown or endless.
-        lifetime: how long the token lives from the moment it was asked for; None if it never expires.
+        refresh_token: gets the next token without the long-lived secret; None if the vendor gave none.
+        scheme: the word before the token in `Authorization`; empty for vendors that want the bare token.
+        expires_at: aware expiry by this machine's wall clock; None if unknown or endless.
+        lifetime: how long the token is valid, counted from when it was requested; None if it never expires.
         extra: what the vendor needs back later, such as a session id. Its repr shows the names only.
     """
 
@@ -75,7 +75,7 @@ class Token:
     extra: Mapping[str, str] = attrs.field(
         factory=dict[str, str], converter=_frozen, repr=_names_only, hash=False
     )
-    # put together once: every request wants it
+    # built once: every request needs it
     _header: Secret = attrs.field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
@@ -122,8 +122,8 @@ class RenewalPolicy:
     """When to renew, and how hard to try.
 
     Attributes:
-        margin: how long before its end a token is renewed; never more than half of its lifetime.
-        jitter: up to this much earlier still, drawn anew for each token, so that processes spread out.
+        margin: how long before expiry a token is renewed; never more than half of its lifetime.
+        jitter: up to this much earlier still, at random for each token, so that processes do not renew all at once.
         backoff: pause after a first failed renewal while the old token still lives; it doubles with each failure.
             Also the base of the pauses between attempts inside one renewal.
         backoff_cap: the longest such pause.
@@ -133,8 +133,8 @@ class RenewalPolicy:
             client's renewal comes on top.
         on_store_failure: what a renewal does when the shared store is down. ``"serve"`` keeps the token and tries
             again later; callers get a `StoreError` only once it has expired. ``"renew-alone"`` renews without the
-            store's lease: nobody waits, but several processes may renew at once, and where the vendor allows one
-            session or rotates refresh tokens they end each other's.
+            store's lease: callers do not wait, but several processes may renew at once. If the vendor allows one
+            session only, or rotates refresh tokens, they end each other's sessions.
     """
 
     margin: timedelta = attrs.field(default=timedelta(seconds=60), validator=_duration)
@@ -153,11 +153,11 @@ class RenewalPolicy:
 
 
 def margin_s(lifetime_s: float, policy: RenewalPolicy, spread: float) -> float:
-    """Return how many seconds before its end a token of `lifetime_s` is renewed.
+    """Return how many seconds before expiry a token of `lifetime_s` is renewed.
 
     `spread` in [0, 1) is this token's draw of the jitter. The sum never exceeds half of the lifetime: a fixed
-    window at or above the lifetime would renew on every request. Where the half is the tighter bound, margin and
-    jitter shrink in proportion, so that short-lived tokens keep some jitter.
+    window at or above the lifetime would renew on every request. If the half is the tighter bound, margin and jitter
+    shrink in proportion, so that short-lived tokens keep some jitter.
     """
     margin, jitter = policy.margin.total_seconds(), policy.jitter.total_seconds()
     wanted = margin + jitter

@@ -1,4 +1,4 @@
-"""NAO Cloud on loopback: what the pages say, and every way in which they may be wrong, as a switch."""
+"""A local test server that behaves like NAO Cloud; a switch for each question that its pages leave open."""
 
 from __future__ import annotations
 

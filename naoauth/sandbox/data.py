@@ -1,4 +1,4 @@
-"""Who lives in the sandbox. Everything here is invented."""
+"""The accounts and records of the sandbox. Everything here is invented."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The OAuth half of the sandbox: authorize (nobody asks the person), token, revoke."""
+"""The sandbox's OAuth endpoints: authorize (consents at once, without a page), token, revoke."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from aiohttp import web
 from yarl import URL
 
 from naoauth.sandbox import data
-from naoauth.sandbox.grants import Granted, Grants
 from naoauth.sandbox.responses import Answers
+from naoauth.sandbox.sessions import Granted, Grants
 from naoauth.sandbox.switches import Switches
 from nauth.clock import Clock
 
@@ -21,10 +21,10 @@ __all__ = ["OAuth"]
 
 
 class OAuth:
-    """Answer the three OAuth endpoints as the switches say.
+    """Serve the three OAuth endpoints; the switches decide how.
 
     Attributes:
-        grants: what has been granted.
+        grants: the codes and tokens issued so far.
         deny: the error code with which the next sign-ins end; None approves them.
     """
 
@@ -36,7 +36,7 @@ class OAuth:
         self._clock = clock
 
     def approve(self, query: Mapping[str, str]) -> str | None:
-        """Return where a person who consents at once is sent; None if the request names no registered application."""
+        """Return where the browser is sent after the consent; None if the request names no registered application."""
         redirect_uri = query.get("redirect_uri")
         if query.get("client_id") != data.CLIENT_ID or redirect_uri != data.REDIRECT_URI:
             return None
@@ -50,7 +50,7 @@ class OAuth:
         return f"{redirect_uri}?{urlencode({'code': code, **state})}"
 
     async def authorize(self, request: web.Request) -> web.Response:
-        """Send the person back at once, signed in."""
+        """Redirect the browser back at once, as after a consent."""
         target = self.approve(request.query)
         if target is None:
             return self._answers.failure(401, "unknown application or redirect URI")
@@ -76,7 +76,7 @@ class OAuth:
         return self._error("invalid_grant") if granted is None else self._granted(granted)
 
     async def revoke(self, request: web.Request) -> web.Response:
-        """Revoke a token, if there is such an address."""
+        """Revoke a token; 404 if the switches give no revocation endpoint."""
         if self._switches.oauth_revoke == "404":
             return self._answers.failure(404)
         fields = cast("Mapping[str, str]", await request.post())

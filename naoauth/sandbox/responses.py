@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hmac
 import json
 import secrets
 from collections.abc import Callable, Mapping
@@ -14,6 +12,7 @@ from aiohttp import web
 
 from naoauth.sandbox import data
 from naoauth.sandbox.switches import Switches
+from nauth.testing.jwt import signed_jwt
 
 __all__ = ["Answers"]
 
@@ -24,7 +23,6 @@ _TEXTS = {
     406: "Not acceptable",
     429: "Too many requests",
 }
-_SIGNING_KEY = b"the sandbox's own; nobody checks"
 _FIELDS_STATUS = 422
 _RELATIVE = {"expires_in", "ttl", "validity"}
 _SHIFT_S = {"earlier_than_meta": -600.0, "later_than_meta": 600.0}
@@ -98,8 +96,7 @@ class Answers:
             # a short life must not be shifted away
             shift_s = _SHIFT_S.get(self._switches.jwt_exp, 0.0)
             claims["exp"] = int(max(expires_s + shift_s, issued_s + 1))
-        signed = ".".join(_b64(json.dumps(part).encode()) for part in ({"alg": "HS256"}, claims))
-        return f"{signed}.{_b64(hmac.digest(_SIGNING_KEY, signed.encode(), 'sha256'))}"
+        return signed_jwt(claims)
 
     def _expiry(self, expires_s: float, now_s: float) -> dict[str, object]:
         key = self._switches.expiry_key
@@ -152,7 +149,3 @@ _STAMPS: Mapping[str, Callable[[float], object]] = {
     "naive": _naive,
     "garbage": lambda _: "in a while",
 }
-
-
-def _b64(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import ssl
-from collections.abc import Mapping
-from typing import Literal, TypeAlias, Unpack, cast
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Literal, TypeAlias, Unpack, cast
 
 from aiohttp import web
 from yarl import URL
@@ -18,7 +17,9 @@ from naoauth.sandbox.responses import Answers
 from naoauth.sandbox.switches import Switches, SwitchOptions, parse
 from nauth.clock import Clock
 from nauth.secret import Secret
-from nauth.testing.sandbox import Handler, Route, Sandbox
+from nauth.testing.sandbox import Handler, Route
+from nauth.testing.sessions import Session, TokenMemory
+from nauth.testing.vendor_sandbox import Memory, VendorSandbox, body_digest
 
 __all__ = ["Kind", "NaoSandbox"]
 
@@ -29,7 +30,7 @@ _JOB = "/api/v2/background_jobs/1"
 _OTHER_TOKEN_PATH = "/sign_in/oauth_token"
 
 
-class NaoSandbox(Sandbox):
+class NaoSandbox(VendorSandbox[Switches]):
     """Be NAO Cloud on loopback, as its pages say, with a switch for whatever only the real service could settle.
 
     Answers 406 to a request that does not accept JSON, and 401 to a key or JWT with a scheme unless `bearer_jwt` says
@@ -94,6 +95,7 @@ class NaoSandbox(Sandbox):
         ConfigurationError: an unknown switch or value.
     """
 
+    token_endpoints: ClassVar[Sequence[str]] = ("sessions", "token", "revoke")
     redirect_uri: str = data.REDIRECT_URI
 
     def __init__(
@@ -104,15 +106,12 @@ class NaoSandbox(Sandbox):
         ssl_context: ssl.SSLContext | None = None,
         **switches: Unpack[SwitchOptions],
     ) -> None:
-        self.switches: Switches = parse(switches)
-        super().__init__(clock=clock, port=port, ssl_context=ssl_context)
+        super().__init__(parse(switches), clock=clock, port=port, ssl_context=ssl_context)
         self.throttled = True
-        self.reject_all = False
-        self.unauthorized = 0
         self._answers = Answers(self.switches)
         self._oauth = OAuth(self.switches, self._answers, self.clock)
         self._key = data.auth_token(self.switches.auth_token_shape)
-        self._jwts: dict[str, float] = {}
+        self._jwts: TokenMemory[Session] = TokenMemory(self.clock)
 
     # --- what a test may ask and do ------------------------------------------------------------------------------
 
@@ -166,26 +165,9 @@ class NaoSandbox(Sandbox):
         """Let the next sign-ins end with an error instead of a code; None approves them again."""
         self._oauth.deny = code
 
-    @property
-    def live_tokens(self) -> int:
-        """How many JWTs and access tokens work now."""
-        now = self.clock.wall()
-        return sum(now < expires for expires in self._jwts.values()) + self._oauth.grants.live_tokens()
-
-    @property
-    def token_calls(self) -> int:
-        """How many sessions, token and revoke requests have arrived."""
-        return self.requests["sessions"] + self.requests["token"] + self.requests["revoke"]
-
-    @property
-    def refresh_reuses(self) -> int:
-        """How many times a spent refresh token was presented again."""
-        return self._oauth.grants.reuses
-
-    def kill_sessions(self, *, kill_refresh: bool = False) -> None:
-        """Kill every JWT and access token at once, and with `kill_refresh` every consent too."""
-        self._jwts.clear()
-        self._oauth.grants.kill_all(kill_refresh=kill_refresh)
+    def memories(self) -> Sequence[Memory]:
+        """Return what remembers this sandbox's tokens: its JWTs, and what was granted by OAuth."""
+        return (self._jwts, self._oauth.grants)
 
     # --- endpoints -------------------------------------------------------------------------------------------------
 
@@ -194,14 +176,14 @@ class NaoSandbox(Sandbox):
         return {
             "sessions": ("POST", "/api/v2/sessions", self._polite(self._session)),
             "session_delete": ("DELETE", "/api/v2/sessions", self._polite(self._session_delete)),
-            "sites": ("GET", "/api/v2/sites", self._guarded(self._sites)),
-            "publish": ("POST", "/api/v2/sites/{site_id}/publish", self._guarded(self._publish)),
-            "job": ("GET", _JOB, self._guarded(self._job)),
+            "sites": ("GET", "/api/v2/sites", self.guarded(self._sites)),
+            "publish": ("POST", "/api/v2/sites/{site_id}/publish", self.guarded(self._publish)),
+            "job": ("GET", _JOB, self.guarded(self._job)),
             "authorize": ("GET", "/oauth/authorize", self._oauth.authorize),
             "token": ("POST", self.token_path, self._polite(self._oauth.token)),
             "revoke": ("POST", "/oauth/revoke", self._polite(self._oauth.revoke)),
-            "me": ("GET", self.switches.oauth_me_path, self._guarded(self._me)),
-            "echo": ("POST", "/api/v2/echo", self._guarded(self._echo)),
+            "me": ("GET", self.switches.oauth_me_path, self.guarded(self._me)),
+            "echo": ("POST", "/api/v2/echo", self.guarded(self._echo)),
         }
 
     async def unknown(self, request: web.Request) -> web.Response:  # noqa: ARG002 - the path is known to be none
@@ -220,24 +202,23 @@ class NaoSandbox(Sandbox):
 
         return serve
 
-    def _guarded(self, handler: Handler) -> Handler:
-        async def serve(request: web.Request) -> web.Response:
-            if self.reject_all or not self._opens(request.headers.get("Authorization", "")):
-                self.unauthorized += 1
-                return self._answers.failure(401)
-            return await handler(request)
+    def guarded(self, handler: Handler) -> Handler:
+        """Wrap `handler` so that it serves only polite requests that `refuse` lets through."""
+        return self._polite(super().guarded(handler))
 
-        return self._polite(serve)
+    def refuse(self, request: web.Request) -> web.Response | None:
+        """Return the answer to a request whose token does not open its endpoint; None if the token does."""
+        if not self.reject_all and self._opens(request.headers.get("Authorization", "")):
+            return None
+        self.unauthorized += 1
+        return self._answers.failure(401)
 
     def _opens(self, authorization: str) -> bool:
         scheme, mark, token = authorization.partition(" ")
         if not mark:
-            return self._is_jwt(authorization) or self._is_key(authorization)
-        accepted = self.switches.bearer_jwt == "accepted" and (self._is_jwt(token) or self._is_key(token))
-        return scheme == "Bearer" and (self._oauth.grants.live(token) or accepted)
-
-    def _is_jwt(self, token: str) -> bool:
-        return self.clock.wall() < self._jwts.get(token, 0.0)
+            return self._jwts.opens(authorization) or self._is_key(authorization)
+        accepted = self.switches.bearer_jwt == "accepted" and (self._jwts.opens(token) or self._is_key(token))
+        return scheme == "Bearer" and (self._oauth.grants.opens(token) or accepted)
 
     def _is_key(self, token: str) -> bool:
         return token == self._key and self.switches.api_key_login == "accepted"
@@ -249,7 +230,7 @@ class NaoSandbox(Sandbox):
         if given is not None and body:
             return self._answers.failure(400, "two credentials at once")
         if given is not None:
-            renews = self.switches.jwt_renews_itself == "yes" and self._is_jwt(given)
+            renews = self.switches.jwt_renews_itself == "yes" and self._jwts.opens(given)
             return self._signed_in() if renews or self._is_key(given) else self._refused()
         if request.content_type != "application/json" or not _is_account(body):
             return self._refused()
@@ -261,7 +242,7 @@ class NaoSandbox(Sandbox):
         now = self.clock.wall()
         life_s = self.switches.jwt_life.total_seconds()
         jwt = self._answers.jwt(now, now + life_s)
-        self._jwts[jwt] = now + life_s
+        self._jwts.add_access(jwt, Session(), life_s)
         return self._answers.session(jwt, now + life_s, now)
 
     def _refused(self) -> web.Response:
@@ -269,7 +250,9 @@ class NaoSandbox(Sandbox):
 
     async def _session_delete(self, request: web.Request) -> web.Response:
         status = int(self.switches.session_delete)
-        self._jwts.pop(request.headers.get("Authorization", ""), None)
+        access = self._jwts.access(request.headers.get("Authorization", ""))
+        if access is not None:
+            access.kill()
         return web.Response(status=status) if status == 204 else self._answers.failure(status)  # noqa: PLR2004
 
     # --- resources -------------------------------------------------------------------------------------------------
@@ -300,11 +283,7 @@ class NaoSandbox(Sandbox):
         return self._answers.success({"id": 1, "name": "Ada", "email": data.EMAIL})
 
     async def _echo(self, request: web.Request) -> web.Response:
-        digest, length = hashlib.sha256(), 0
-        async for chunk in request.content.iter_any():
-            digest.update(chunk)
-            length += len(chunk)
-        return self._answers.success({"length": length, "sha256": digest.hexdigest()})
+        return self._answers.success(await body_digest(request))
 
 
 def _is_account(body: bytes) -> bool:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from datetime import timedelta
-from types import MappingProxyType
-from typing import Literal, TypeAlias, TypedDict, get_args
+from typing import Literal, TypeAlias, TypedDict
 
 import attrs
 
-from nauth.testing.switches import Switchboard
+from nauth.testing.switches import Switchboard, switch_values
 
 __all__ = ["SWITCHES", "SwitchOptions", "Switches", "parse"]
 
@@ -97,8 +96,6 @@ OauthPkce: TypeAlias = Literal["ignored", "required", "refused"]
 Span: TypeAlias = timedelta | float
 """A duration: a timedelta, or a number of seconds."""
 
-_SHORT = timedelta(seconds=2)
-
 
 class SwitchOptions(TypedDict, total=False):
     """The switches as `NaoSandbox` takes them: each may be left out."""
@@ -135,40 +132,7 @@ class SwitchOptions(TypedDict, total=False):
     oauth_pkce: OauthPkce
 
 
-SWITCHES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "session_status": get_args(SessionStatus),
-        "jwt_key": get_args(JwtKey),
-        "jwt_place": get_args(JwtPlace),
-        "jwt_prefix": get_args(JwtPrefix),
-        "jwt_exp": get_args(JwtExp),
-        "expiry_key": get_args(ExpiryKey),
-        "expiry_form": get_args(ExpiryForm),
-        "jwt_life": get_args(JwtLife),
-        "auth_token_place": get_args(AuthTokenPlace),
-        "auth_token_shape": get_args(AuthTokenShape),
-        "bearer_jwt": get_args(BearerJwt),
-        "jwt_renews_itself": get_args(JwtRenewsItself),
-        "session_delete": get_args(SessionDelete),
-        "bad_credentials_status": get_args(BadCredentialsStatus),
-        "two_factor": get_args(TwoFactor),
-        "api_key_login": get_args(ApiKeyLogin),
-        "errors_form": get_args(ErrorsForm),
-        "content_type": get_args(ContentType),
-        "throttle": get_args(Throttle),
-        "empty_collection": get_args(EmptyCollection),
-        "job_answer": get_args(JobAnswer),
-        "oauth_token_path": get_args(OauthTokenPath),
-        "oauth_me_path": get_args(OauthMePath),
-        "oauth_client_auth": get_args(OauthClientAuth),
-        "oauth_answer": get_args(OauthAnswer),
-        "oauth_refresh": get_args(OauthRefresh),
-        "oauth_life": get_args(OauthLife),
-        "oauth_error_status": get_args(OauthErrorStatus),
-        "oauth_revoke": get_args(OauthRevoke),
-        "oauth_pkce": get_args(OauthPkce),
-    }
-)
+SWITCHES: Mapping[str, tuple[str, ...]] = switch_values(SwitchOptions)
 """Switch -> all its values, the default first."""
 
 
@@ -221,14 +185,4 @@ def parse(options: Mapping[str, object]) -> Switches:
     return Switches(**checked)  # type: ignore[arg-type]  # each value was checked against its Literal's own members
 
 
-def _life(name: str, value: object) -> timedelta | None:
-    if isinstance(value, str) and value in SWITCHES[name]:
-        return {"short": _SHORT, "absent": None}.get(value, timedelta(seconds=_number(value)))
-    return _BOARD.span(name, value)
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isdecimal() else 0
-
-
-_LIVES = {name: functools.partial(_life, name) for name in ("jwt_life", "oauth_life")}
+_LIVES = {name: functools.partial(_BOARD.life, name) for name in ("jwt_life", "oauth_life")}

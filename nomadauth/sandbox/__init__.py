@@ -1,4 +1,4 @@
-"""Nomad Media on loopback: what the documents say, and every way in which they may be wrong, as a switch."""
+"""A local test server that behaves like Nomad Media; a switch for each question that its documents leave open."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who lives in the sandbox. Everything here is invented."""
+"""The accounts of the sandbox. Everything here is invented."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ API_KEY = NomadApiKey("apikey-sandbox-0123456789abcdef0123456789abcdef")
 
 @attrs.define(eq=False)
 class Account:
-    """One account: who signs in, and what keeps it out."""
+    """One account: its credentials, and the status that keeps it from signing in, if any."""
 
     credentials: NomadPassword
     user_id: str
@@ -47,12 +47,12 @@ class Account:
 
 
 def account_name(status: LoginStatus) -> str:
-    """Return the login id of the account that `status` keeps out."""
+    """Return the login id of the account that `status` keeps from signing in."""
     return f"{status.value.lower()}@example.com"
 
 
 def accounts() -> Mapping[str, Account]:
-    """Return a fresh set: a new password changes it."""
+    """Return new objects at each call, because a new password changes an account."""
     found = {
         given.username: Account(given, f"6f1c0f0e-5a53-4d0e-9f0b-0000000000{number:02}")
         for number, given in enumerate((MAIN, SECOND))

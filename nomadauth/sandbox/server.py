@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import ssl
-from collections.abc import Mapping
-from typing import Unpack, cast
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Unpack, cast
 
 from aiohttp import web
 
 from nauth.clock import Clock
 from nauth.secret import Secret
-from nauth.testing.sandbox import Handler, Route, Sandbox
+from nauth.testing.sandbox import Handler, Route
+from nauth.testing.sessions import Access
+from nauth.testing.vendor_sandbox import Memory, VendorSandbox, bearer_token, body_digest
 from nomadauth.credentials import NomadApiKey, NomadPassword, NomadStaticToken
 from nomadauth.sandbox import data
 from nomadauth.sandbox.data import Account
+from nomadauth.sandbox.limits import Throttle
 from nomadauth.sandbox.responses import Answers, json_answer
-from nomadauth.sandbox.sessions import Access, Sessions
+from nomadauth.sandbox.sessions import Session, Sessions
 from nomadauth.sandbox.switches import Switches, SwitchOptions, parse
-from nomadauth.sandbox.throttle import Throttle
 from nomadauth.statuses import STEPS, LoginStatus, PingStatus
 
 __all__ = ["NomadSandbox"]
@@ -29,7 +30,7 @@ _REDIRECT = 302
 _SSO_CODE, _SSO_STATE = "sso-code-1", "sso-state-1"
 
 
-class NomadSandbox(Sandbox):
+class NomadSandbox(VendorSandbox[Switches]):
     """Be Nomad Media on loopback, as documented, with a switch for whatever only a real tenant could settle.
 
     Endpoints (the names that `requests`, `committed`, `faults` and `log` use): login, refresh, logout, ping (keep-alive),
@@ -96,6 +97,7 @@ class NomadSandbox(Sandbox):
         ConfigurationError: an unknown switch or value.
     """
 
+    token_endpoints: ClassVar[Sequence[str]] = ("login", "refresh", "logout", "renew")
     credentials: NomadPassword = data.MAIN
     second_credentials: NomadPassword = data.SECOND
     static_token: NomadStaticToken = data.STATIC_TOKEN
@@ -111,10 +113,7 @@ class NomadSandbox(Sandbox):
         ssl_context: ssl.SSLContext | None = None,
         **switches: Unpack[SwitchOptions],
     ) -> None:
-        self.switches: Switches = parse(switches)
-        super().__init__(clock=clock, port=port, ssl_context=ssl_context)
-        self.reject_all = False
-        self.unauthorized = 0
+        super().__init__(parse(switches), clock=clock, port=port, ssl_context=ssl_context)
         self._accounts = data.accounts()
         self._answers = Answers(self.switches)
         self._sessions = Sessions(self.switches, self.clock)
@@ -130,28 +129,13 @@ class NomadSandbox(Sandbox):
         """What a client needs as `sso_base_url`; None where the documented place is right."""
         return super().base_url if self.switches.sso_mount == "/auth" else None
 
-    @property
-    def live_tokens(self) -> int:
-        """How many tokens work now, the static ones not counted."""
-        return self._sessions.live_tokens()
-
-    @property
-    def token_calls(self) -> int:
-        """How many login, refresh, logout and renew requests have arrived."""
-        return sum(self.requests[name] for name in ("login", "refresh", "logout", "renew"))
-
-    @property
-    def refresh_reuses(self) -> int:
-        """How many times a spent refresh token was presented again."""
-        return self._sessions.reuses
+    def memories(self) -> Sequence[Memory]:
+        """Return what remembers this sandbox's tokens."""
+        return (self._sessions,)
 
     def account(self, status: LoginStatus) -> NomadPassword:
         """Return the credentials of an account that `status` keeps out."""
         return self._accounts[data.account_name(status)].credentials
-
-    def kill_sessions(self, *, kill_refresh: bool = False) -> None:
-        """Kill every token at once, and with `kill_refresh` every refresh token too."""
-        self._sessions.kill_all(kill_refresh=kill_refresh)
 
     def take_over(self) -> None:
         """Sign in as a second process with the same account would, ending the first session as the switches say."""
@@ -169,19 +153,19 @@ class NomadSandbox(Sandbox):
             "login": ("POST", f"{api}/account/login", self._metered("login", self._login)),
             "refresh": ("POST", f"{api}/account/refresh-token", self._metered("refresh", self._refresh)),
             "logout": ("POST", f"{api}/account/logout", self._metered("logout", self._logout)),
-            "ping": ("POST", f"{api}/account/ping", self._guarded(self._ping)),
-            "user": ("GET", f"{api}/account/user", self._guarded(self._user)),
+            "ping": ("POST", f"{api}/account/ping", self.guarded(self._ping)),
+            "user": ("GET", f"{api}/account/user", self.guarded(self._user)),
             "server_ping": ("GET", f"{api}/ping", self._server_ping),
             "sso_login": ("GET", f"{sso}/{self.provider}/login", self._sso_login),
             "sso_callback": ("GET", f"{sso}/{self.provider}/callback", self._sso_callback),
             "renew": ("POST", f"{sso}/{self.provider}/renew", self._metered("renew", self._renew)),
-            "echo": ("POST", f"{api}/echo", self._guarded(self._echo)),
+            "echo": ("POST", f"{api}/echo", self.guarded(self._echo)),
         }
         match self.switches.auth_ping:
             case "get_ping_auth":
-                routes["ping_auth"] = ("GET", f"{api}/ping/auth", self._guarded(self._pong))
+                routes["ping_auth"] = ("GET", f"{api}/ping/auth", self.guarded(self._pong))
             case "post_account_ping_auth":
-                routes["ping_auth"] = ("POST", f"{api}/account/ping/auth", self._guarded(self._pong))
+                routes["ping_auth"] = ("POST", f"{api}/account/ping/auth", self.guarded(self._pong))
             case _:
                 pass
         return routes
@@ -203,14 +187,12 @@ class NomadSandbox(Sandbox):
 
         return serve
 
-    def _guarded(self, handler: Handler) -> Handler:
-        async def serve(request: web.Request) -> web.Response:
-            if not self._may_enter(request.headers):
-                self.unauthorized += 1
-                return self._answers.failure(int(self.switches.expired_token_status))
-            return await handler(request)
-
-        return serve
+    def refuse(self, request: web.Request) -> web.Response | None:
+        """Return the answer to a request whose token does not open its endpoint; None if the token does."""
+        if self._may_enter(request.headers):
+            return None
+        self.unauthorized += 1
+        return self._answers.failure(int(self.switches.expired_token_status))
 
     def _may_enter(self, headers: Mapping[str, str]) -> bool:
         if self.reject_all:
@@ -223,9 +205,8 @@ class NomadSandbox(Sandbox):
         access = self._bearer(headers)
         return access is not None and access.live(self.clock.wall())
 
-    def _bearer(self, headers: Mapping[str, str]) -> Access | None:
-        scheme, _, token = headers.get("Authorization", "").partition(" ")
-        return self._sessions.access(token) if scheme == "Bearer" else None
+    def _bearer(self, headers: Mapping[str, str]) -> Access[Session] | None:
+        return self._sessions.access(bearer_token(headers) or "")
 
     # --- user name and password ---------------------------------------------------------------------------------
 
@@ -279,7 +260,7 @@ class NomadSandbox(Sandbox):
         token = (await self._public(request)).get("refreshToken")
         if not token:
             return self._answers.failure(_BAD_REQUEST)
-        refresh = self._sessions.presented(token, sso=False)
+        refresh = self._sessions.refresh_of(token, sso=False)
         if refresh is None or not refresh.live(self.clock.wall()):
             return self._answers.failure(int(self.switches.refresh_refused_status))
         return self._answers.login(self._sessions.rotate(token, refresh))
@@ -299,7 +280,7 @@ class NomadSandbox(Sandbox):
             return self._answers.failure(_BAD_REQUEST)
         if not self._application_named(body) and not access.session.sso:
             return self._answers.failure(_BAD_REQUEST)
-        self._sessions.end(access.session)
+        access.session.end()
         return web.Response()
 
     async def _ping(self, request: web.Request) -> web.Response:
@@ -338,7 +319,7 @@ class NomadSandbox(Sandbox):
         token = (await _fields(request)).get("refreshToken")
         if not token or (mode == "refused" and named):
             return self._answers.failure(_BAD_REQUEST)
-        refresh = self._sessions.presented(token, sso=True)
+        refresh = self._sessions.refresh_of(token, sso=True)
         if refresh is None or not refresh.live(self.clock.wall()):
             return self._answers.failure(int(self.switches.sso_renew_refused_status))
         return self._answers.renewed(self._sessions.rotate(token, refresh))
@@ -366,11 +347,7 @@ class NomadSandbox(Sandbox):
         return json_answer(200, "Pong Auth")
 
     async def _echo(self, request: web.Request) -> web.Response:
-        digest, length = hashlib.sha256(), 0
-        async for chunk in request.content.iter_any():
-            digest.update(chunk)
-            length += len(chunk)
-        return json_answer(200, {"length": length, "sha256": digest.hexdigest()})
+        return json_answer(200, await body_digest(request))
 
 
 async def _fields(request: web.Request) -> Mapping[str, str]:

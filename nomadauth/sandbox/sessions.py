@@ -1,10 +1,7 @@
-"""The vendor's memory: which tokens live, what kills them, what a refresh token buys."""
+"""The sandbox's sessions: which tokens are valid, what ends them, what a refresh token is exchanged for."""
 
 from __future__ import annotations
 
-import base64
-import hmac
-import json
 import secrets
 import uuid
 from math import inf
@@ -12,113 +9,66 @@ from math import inf
 import attrs
 
 from nauth.clock import Clock
+from nauth.testing import sessions
+from nauth.testing.jwt import signed_jwt
 from nomadauth.sandbox.data import Account
 from nomadauth.sandbox.switches import Switches
 
-__all__ = ["Access", "Pair", "Refresh", "Session", "Sessions"]
-
-_SIGNING_KEY = b"the sandbox's own; nobody checks"
+__all__ = ["Pair", "Session", "Sessions"]
 
 
-@attrs.define(eq=False)
-class Session:
+@attrs.define(eq=False, kw_only=True)
+class Session(sessions.Session):
     """What one sign-in opened: refreshing continues it."""
 
     account: Account
     sso: bool
     session_id: str = attrs.field(factory=lambda: str(uuid.uuid4()))
     replaced: bool = False
-    refreshable: bool = True
-    accesses: list[Access] = attrs.field(factory=list["Access"], repr=False)
-
-
-@attrs.define(eq=False)
-class Access:
-    """One token's life."""
-
-    session: Session
-    expires_at: float
-
-    def live(self, now: float) -> bool:
-        """Tell whether it opens anything at `now`."""
-        return now < self.expires_at
-
-    def kill(self) -> None:
-        """End it at once."""
-        self.expires_at = -inf
-
-
-@attrs.define(eq=False)
-class Refresh:
-    """One refresh token's life."""
-
-    session: Session
-    expires_at: float
-    spent: bool = False
-
-    def live(self, now: float) -> bool:
-        """Tell whether it still buys a new token at `now`."""
-        return not self.spent and self.session.refreshable and now < self.expires_at
 
 
 @attrs.frozen
 class Pair:
-    """What a sign-in or a refresh hands out; `refresh` is None where the vendor leaves it out."""
+    """The tokens that a sign-in or refresh issues; `refresh` is None if the vendor leaves it out."""
 
     access: str = attrs.field(repr=False)
     refresh: str | None = attrs.field(repr=False)
     session: Session
 
 
-class Sessions:
-    """Keep sessions as the switches say. All times are the clock's wall seconds: a vendor's day has no suspend."""
+class Sessions(sessions.TokenMemory[Session]):
+    """Keep sessions as the switches say."""
 
     def __init__(self, switches: Switches, clock: Clock) -> None:
-        self.reuses: int = 0
+        super().__init__(clock)
         self._switches = switches
-        self._clock = clock
         self._refresh_life_s = inf if switches.refresh_life is None else switches.refresh_life.total_seconds()
         self._sessions: list[Session] = []
-        self._accesses: dict[str, Access] = {}
-        self._refreshes: dict[str, Refresh] = {}
 
-    def access(self, token: str) -> Access | None:
-        """Return what is known of a token, dead ones included."""
-        return self._accesses.get(token)
-
-    def presented(self, token: str, *, sso: bool) -> Refresh | None:
+    def refresh_of(self, token: str, *, sso: bool) -> sessions.Refresh[Session] | None:
         """Return a refresh token of this kind of session, dead ones included; a spent one counts as a re-use."""
-        refresh = self._refreshes.get(token)
-        if refresh is None or refresh.session.sso is not sso:
-            return None
-        self.reuses += refresh.spent
-        return refresh
-
-    def live_tokens(self) -> int:
-        """Count the tokens that work now."""
-        now = self._clock.wall()
-        return sum(access.live(now) for access in self._accesses.values())
+        known = self._refreshes.get(token)
+        return None if known is None or known.session.sso is not sso else self.presented(token)
 
     def session(self, session_id: str) -> Session | None:
         """Return a session by its id."""
         return next((entry for entry in self._sessions if entry.session_id == session_id), None)
 
     def open(self, account: Account, *, sso: bool = False) -> Pair:
-        """Open a session, ending those it may not live beside."""
+        """Open a session and end those that may not exist beside it."""
         if self._switches.user_session == "newest_only":
             for session in self._sessions:
                 if session.account is account:
                     self._replace(session)
-        session = Session(account, sso)
+        session = Session(account=account, sso=sso)
         self._sessions.append(session)
         return self._pair(session, self._new_refresh(session))
 
-    def rotate(self, token: str, refresh: Refresh) -> Pair:
+    def rotate(self, token: str, refresh: sessions.Refresh[Session]) -> Pair:
         """Give the session of a live refresh token a new token, and maybe a new refresh token."""
         session, switches = refresh.session, self._switches
         if switches.refresh_kills_old_token == "yes":
-            for access in session.accesses:
-                access.kill()
+            self.kill_accesses(session)
         rotation: str = switches.sso_renew_returns_refresh if session.sso else switches.refresh_rotation
         match rotation:
             case "same":
@@ -129,52 +79,30 @@ class Sessions:
                 refresh.spent = rotation == "new_old_dies"
                 return self._pair(session, self._new_refresh(session))
 
-    def end(self, session: Session) -> None:
-        """End a session: every token of it, and what could buy the next one."""
-        session.refreshable = False
-        for access in session.accesses:
-            access.kill()
-
-    def kill_all(self, *, kill_refresh: bool) -> None:
-        """Kill every token, and the refresh tokens too if asked to."""
-        for session in self._sessions:
-            for access in session.accesses:
-                access.kill()
-            if kill_refresh:
-                session.refreshable = False
-
     def _replace(self, session: Session) -> None:
         session.replaced = True
         if self._switches.replaced_session_signal == "401":
-            self.end(session)
+            session.end()
 
     def _pair(self, session: Session, refresh: str | None) -> Pair:
-        now = self._clock.wall()
-        access = Access(session, now + self._switches.real_life.total_seconds())
-        token = self._new_token(session, now)
-        session.accesses.append(access)
-        self._accesses[token] = access
+        token = self._new_token(session, self._clock.wall())
+        self.add_access(token, session, self._switches.real_life.total_seconds())
         return Pair(token, refresh, session)
 
     def _new_token(self, session: Session, now: float) -> str:
         if self._switches.token_kind == "opaque":
             return secrets.token_urlsafe(96)
-        claims = {
+        claims: dict[str, object] = {
             "sub": session.account.user_id,
             "exp": int(now + self._switches.stated_life.total_seconds()),
             "jti": secrets.token_hex(16),
         }
         if self._switches.token_kind == "jwt_iat_exp":
             claims["iat"] = int(now)
-        signed = f"{_b64(json.dumps({'alg': 'HS256'}).encode())}.{_b64(json.dumps(claims).encode())}"
-        return f"{signed}.{_b64(hmac.digest(_SIGNING_KEY, signed.encode(), 'sha256'))}"
+        return signed_jwt(claims)
 
     def _new_refresh(self, session: Session) -> str:
-        # with the characters that suffer in a URL
+        # with characters that a URL must percent-encode
         token = f"rt+/{secrets.token_urlsafe(48)}=="
-        self._refreshes[token] = Refresh(session, self._clock.wall() + self._refresh_life_s)
+        self.add_refresh(token, session, self._refresh_life_s)
         return token
-
-
-def _b64(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -5,12 +5,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from types import MappingProxyType
 from typing import Literal, TypeAlias, TypedDict, get_args
 
 import attrs
 
-from nauth.testing.switches import Switchboard
+from nauth.testing.switches import Switchboard, switch_values
 
 __all__ = ["SWITCHES", "SwitchOptions", "Switches", "parse"]
 
@@ -96,43 +95,8 @@ class SwitchOptions(TypedDict, total=False):
     throttle: Throttle
 
 
-SWITCHES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "login_id_match": get_args(LoginIdMatch),
-        "json_case": get_args(JsonCase),
-        "token_field": get_args(TokenField),
-        "expiry_value": get_args(ExpiryValue),
-        "expiry_field": get_args(ExpiryField),
-        "token_life": get_args(TokenLife),
-        "token_kind": get_args(TokenKind),
-        "refresh_rotation": get_args(RefreshRotation),
-        "refresh_kills_old_token": get_args(RefreshKillsOldToken),
-        "refresh_life": get_args(RefreshLife),
-        "refresh_refused_status": get_args(RefreshRefusedStatus),
-        "bad_login_status": get_args(BadLoginStatus),
-        "blocked_account": get_args(BlockedAccount),
-        "status_wire": get_args(StatusWire),
-        "expired_token_status": get_args(ExpiredTokenStatus),
-        "error_body": get_args(ErrorBody),
-        "public_calls": get_args(PublicCalls),
-        "application_id": get_args(ApplicationId),
-        "user_session": get_args(UserSession),
-        "replaced_session_signal": get_args(ReplacedSessionSignal),
-        "logout_session_id": get_args(LogoutSessionId),
-        "auth_ping": get_args(AuthPing),
-        "mount": get_args(Mount),
-        "sso_mount": get_args(SsoMount),
-        "sso_prefix": get_args(SsoPrefix),
-        "sso_expires": get_args(SsoExpires),
-        "sso_auth_callback": get_args(SsoAuthCallback),
-        "sso_token_encoding": get_args(SsoTokenEncoding),
-        "sso_location_header": get_args(SsoLocationHeader),
-        "sso_renew_auth": get_args(SsoRenewAuth),
-        "sso_renew_refused_status": get_args(SsoRenewRefusedStatus),
-        "sso_renew_returns_refresh": get_args(SsoRenewReturnsRefresh),
-        "static_scheme": get_args(StaticScheme),
-        "throttle": get_args(Throttle),
-    }
+SWITCHES: Mapping[str, tuple[str, ...]] = switch_values(
+    SwitchOptions, {"refresh_life": get_args(RefreshLife)}
 )
 """Switch -> all its values, the default first. `refresh_life` takes any "seconds:N"; one stands here for all."""
 

@@ -1,20 +1,32 @@
-"""Who lives in the sandbox. Everything here is invented."""
+"""The keys, accounts and records of the sandbox. Everything here is invented."""
 
 from __future__ import annotations
 
+import base64
+import secrets
 from collections.abc import Mapping
 
 import attrs
 
 from nombaauth.credentials import NombaCredentials
 
-__all__ = ["BVN", "KEYS", "MAIN", "OTHER_ENVIRONMENT", "PARENT", "SECOND", "SUB_ACCOUNT_ID", "Key"]
+__all__ = [
+    "BVN",
+    "KEYS",
+    "MAIN",
+    "OTHER_ENVIRONMENT",
+    "PARENT",
+    "SECOND",
+    "SUB_ACCOUNT_ID",
+    "Key",
+    "successor",
+]
 
 _ACCOUNT_ID = "5b0f3c1e-6d0a-4d7e-9a52-0f6b7f2f9c11"
 SUB_ACCOUNT_ID = "9d2c7a44-18e6-4c0b-8f3d-6e5a4b3c2d1e"
 
 BVN = "22200011122"
-"""A bank verification number that nobody has: what must never turn up in a log."""
+"""An invented bank verification number, which must never appear in a log."""
 
 # 88 characters, as real secrets have, although the specification says 44
 MAIN = NombaCredentials(
@@ -47,6 +59,12 @@ KEYS: Mapping[str, Key] = {
     SECOND.client_id: Key(SECOND),
     OTHER_ENVIRONMENT.client_id: Key(OTHER_ENVIRONMENT, foreign=True),
 }
+
+
+def successor(key: NombaCredentials) -> NombaCredentials:
+    """Return `key` with a secret that it has not had before."""
+    return attrs.evolve(key, client_secret=base64.b64encode(secrets.token_bytes(64)).decode())
+
 
 PARENT: Mapping[str, object] = {
     "createdAt": "2026-01-05T08:00:00.000Z",

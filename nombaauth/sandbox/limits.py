@@ -28,7 +28,7 @@ _WINDOW_TEXT = {"window_60s": "60s"}
 
 @attrs.frozen
 class Verdict:
-    """Whether a request is let in, and the headers its answer carries either way."""
+    """Whether a request is admitted, and the rate-limit headers of its response."""
 
     admitted: bool
     headers: Mapping[str, str]
@@ -53,7 +53,7 @@ class RateLimiter:
         return self._switches.rate_class != "off" and not (auth and self._switches.auth_quota == "none")
 
     def admit(self, account: str, *, post: bool, auth: bool) -> Verdict:
-        """Count one request of a kind that is watched."""
+        """Count one request of a kind that is limited, and return whether it is admitted."""
         window_s, posts, others = _CLASSES[self._switches.rate_class]
         limit, now = posts if post else others, self._clock.wall()
         key = (account, post, auth and self._switches.auth_quota == "separate")

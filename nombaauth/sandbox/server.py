@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Unpack, cast
+from typing import ClassVar, Unpack, cast
 
 from aiohttp import web
 
 from nauth.clock import Clock
 from nauth.secret import Secret
-from nauth.testing.sandbox import Handler, Route, Sandbox
+from nauth.testing.sandbox import Handler, Route
+from nauth.testing.sessions import Access, Refresh
+from nauth.testing.vendor_sandbox import Memory, VendorSandbox, bearer_token, body_digest
 from nombaauth.credentials import NombaCredentials
 from nombaauth.sandbox import data
 from nombaauth.sandbox.limits import RateLimiter
 from nombaauth.sandbox.responses import Answers, Failure, failure
-from nombaauth.sandbox.sessions import Access, Refresh, Sessions
+from nombaauth.sandbox.sessions import Session, Sessions
 from nombaauth.sandbox.switches import Switches, SwitchOptions, parse
 
 __all__ = ["NombaSandbox"]
@@ -31,7 +32,7 @@ _MEANS_401 = {"401", "02"}
 _DATE_SKEW_S = 3600.0
 
 
-class NombaSandbox(Sandbox):
+class NombaSandbox(VendorSandbox[Switches]):
     """Be Nomba on loopback, as documented, with a switch for whatever only the real service could settle.
 
     Endpoints (the names that `requests`, `committed`, `faults` and `log` use): issue, refresh, revoke, balance,
@@ -97,6 +98,7 @@ class NombaSandbox(Sandbox):
         ConfigurationError: an unknown switch or value.
     """
 
+    token_endpoints: ClassVar[Sequence[str]] = ("issue", "refresh", "revoke")
     credentials: NombaCredentials = data.MAIN
     second_credentials: NombaCredentials = data.SECOND
     other_environment: NombaCredentials = data.OTHER_ENVIRONMENT
@@ -110,38 +112,33 @@ class NombaSandbox(Sandbox):
         ssl_context: ssl.SSLContext | None = None,
         **switches: Unpack[SwitchOptions],
     ) -> None:
-        self.switches: Switches = parse(switches)
-        super().__init__(clock=clock, port=port, ssl_context=ssl_context)
-        self.reject_all = False
-        self.unauthorized = 0
+        super().__init__(parse(switches), clock=clock, port=port, ssl_context=ssl_context)
         self._answers = Answers(self.switches)
         self._sessions = Sessions(self.switches, self.clock)
         self._limiter = RateLimiter(self.switches, self.clock)
         self._bad_account = failure(self.switches.bad_account_id)
         self._dead_token = failure(self.switches.expired_token_signal)
+        self._rotated: list[Secret] | None = None
 
-    @property
-    def live_tokens(self) -> int:
-        """How many access tokens work now."""
-        return self._sessions.live_tokens()
-
-    @property
-    def token_calls(self) -> int:
-        """How many issue, refresh and revoke requests have arrived."""
-        return self.requests["issue"] + self.requests["refresh"] + self.requests["revoke"]
-
-    @property
-    def refresh_reuses(self) -> int:
-        """How many times a spent refresh token was presented again."""
-        return self._sessions.reuses
-
-    def kill_sessions(self, *, kill_refresh: bool = False) -> None:
-        """Kill every access token at once, and with `kill_refresh` every refresh token too."""
-        self._sessions.kill_all(kill_refresh=kill_refresh)
+    def memories(self) -> Sequence[Memory]:
+        """Return what remembers this sandbox's tokens."""
+        return (self._sessions,)
 
     def take_over(self) -> None:
         """Sign in as a second process with the same key would, ending the first session as the switches say."""
         self._sessions.issue(data.KEYS[self.credentials.client_id])
+
+    def rotate_secret(self, *, overlap: bool = False) -> NombaCredentials:
+        """Give the key a new secret, as the dashboard does, and return `credentials` with it.
+
+        Args:
+            overlap: the old secret stays valid until the next rotation.
+        """
+        old = self.credentials
+        new = data.successor(old)
+        self._rotated = [new.client_secret, *([old.client_secret] if overlap else [])]
+        self.credentials = new
+        return new
 
     def routes(self) -> Mapping[str, Route]:
         """Return the endpoints: name -> (method, path, handler)."""
@@ -149,11 +146,11 @@ class NombaSandbox(Sandbox):
             "issue": ("POST", "/v1/auth/token/issue", self._metered(self._issue, auth=True)),
             "refresh": ("POST", "/v1/auth/token/refresh", self._metered(self._refresh, auth=True)),
             "revoke": ("POST", "/v1/auth/token/revoke", self._metered(self._revoke, auth=True)),
-            "balance": ("GET", "/v1/accounts/balance", self._guarded(self._balance)),
-            "parent": ("GET", "/v1/accounts/parent", self._guarded(self._parent)),
-            "sub_balance": ("GET", "/v1/accounts/{account_id}/balance", self._guarded(self._balance)),
-            "banks": ("GET", "/v1/transfers/banks", self._guarded(self._banks)),
-            "echo": ("POST", "/v1/echo", self._guarded(self._echo)),
+            "balance": ("GET", "/v1/accounts/balance", self.guarded(self._balance)),
+            "parent": ("GET", "/v1/accounts/parent", self.guarded(self._parent)),
+            "sub_balance": ("GET", "/v1/accounts/{account_id}/balance", self.guarded(self._balance)),
+            "banks": ("GET", "/v1/transfers/banks", self.guarded(self._banks)),
+            "echo": ("POST", "/v1/echo", self.guarded(self._echo)),
         }
 
     async def unknown(self, request: web.Request) -> web.Response:  # noqa: ARG002 - the path is known to be none
@@ -182,15 +179,17 @@ class NombaSandbox(Sandbox):
 
         return serve
 
-    def _guarded(self, handler: Handler) -> Handler:
-        async def serve(request: web.Request) -> web.Response:
-            refused = self._refusal(request.headers)
-            if refused is None:
-                return await handler(request)
-            self.unauthorized += refused.code in _MEANS_401
-            return self._answers.failure(refused)
+    def guarded(self, handler: Handler) -> Handler:
+        """Wrap `handler` so that it serves only the requests that `refuse` lets through, at the rate allowed."""
+        return self._metered(super().guarded(handler), auth=False)
 
-        return self._metered(serve, auth=False)
+    def refuse(self, request: web.Request) -> web.Response | None:
+        """Return the answer to a request whose token does not open its endpoint; None if the token does."""
+        refused = self._refusal(request.headers)
+        if refused is None:
+            return None
+        self.unauthorized += refused.code in _MEANS_401
+        return self._answers.failure(refused)
 
     def _refusal(self, headers: Mapping[str, str]) -> Failure | None:
         switches = self.switches
@@ -206,9 +205,8 @@ class NombaSandbox(Sandbox):
             return None if switches.sub_account_header == "works" else failure(switches.sub_account_header)
         return None if account == self.credentials.account_id else self._bad_account
 
-    def _bearer(self, headers: Mapping[str, str]) -> Access | None:
-        scheme, _, token = headers.get("Authorization", "").partition(" ")
-        return self._sessions.access(token) if scheme == "Bearer" else None
+    def _bearer(self, headers: Mapping[str, str]) -> Access[Session] | None:
+        return self._sessions.access(bearer_token(headers) or "")
 
     # --- signing in ---------------------------------------------------------------------------------------------
 
@@ -219,11 +217,17 @@ class NombaSandbox(Sandbox):
         if not self._parent_named(request):
             return self._answers.failure(self._bad_account)
         key = data.KEYS.get(body["client_id"])
-        if key is None or key.credentials.client_secret != Secret(body["client_secret"]):
+        if key is None or Secret(body["client_secret"]) not in self._secrets(key):
             return self._bad_secret()
         if key.foreign and self.switches.wrong_environment == "issue_refused":
             return self._bad_secret()
         return self._answers.pair(self._sessions.issue(key), key.credentials.account_id)
+
+    def _secrets(self, key: data.Key) -> list[Secret]:
+        own = key.credentials
+        if self._rotated is not None and own.client_id == self.credentials.client_id:
+            return self._rotated
+        return [own.client_secret]
 
     def _bad_secret(self) -> web.Response:
         if self.switches.bad_secret == "200_data_null":
@@ -245,7 +249,7 @@ class NombaSandbox(Sandbox):
             self._sessions.rotate(body["refresh_token"], refresh), refresh.session.key.credentials.account_id
         )
 
-    def _may_refresh(self, access: Access | None, refresh: Refresh) -> bool:
+    def _may_refresh(self, access: Access[Session] | None, refresh: Refresh[Session]) -> bool:
         if self.switches.refresh_bearer == "not_needed":
             return True
         if access is None or access.session.key is not refresh.session.key:
@@ -287,11 +291,7 @@ class NombaSandbox(Sandbox):
         return self._answers.success(data.BANKS)
 
     async def _echo(self, request: web.Request) -> web.Response:
-        digest, length = hashlib.sha256(), 0
-        async for chunk in request.content.iter_any():
-            digest.update(chunk)
-            length += len(chunk)
-        return self._answers.success({"length": length, "sha256": digest.hexdigest()})
+        return self._answers.success(await body_digest(request))
 
 
 async def _fields(

@@ -5,12 +5,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from types import MappingProxyType
 from typing import Literal, TypeAlias, TypedDict, get_args
 
 import attrs
 
-from nauth.testing.switches import Switchboard
+from nauth.testing.switches import Switchboard, switch_values
 
 __all__ = ["SWITCHES", "SwitchOptions", "Switches", "parse"]
 
@@ -72,8 +71,6 @@ IpAllowList: TypeAlias = Literal["off", "401", "403"]
 Span: TypeAlias = timedelta | float
 """A duration: a timedelta, or a number of seconds."""
 
-_SHORT = timedelta(seconds=2)
-
 
 class SwitchOptions(TypedDict, total=False):
     """The switches as `NombaSandbox` takes them: each may be left out."""
@@ -110,40 +107,7 @@ class SwitchOptions(TypedDict, total=False):
     ip_allow_list: IpAllowList
 
 
-SWITCHES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "bad_secret": get_args(BadSecret),
-        "bad_account_id": get_args(BadAccountId),
-        "sub_account_header": get_args(SubAccountHeader),
-        "wrong_environment": get_args(WrongEnvironment),
-        "access_ttl": get_args(AccessTtl),
-        "expires_at": get_args(ExpiresAt),
-        "expires_at_skew": get_args(ExpiresAtSkew),
-        "date_header": get_args(DateHeader),
-        "refresh_bearer": get_args(RefreshBearer),
-        "refresh_rotation": get_args(RefreshRotation),
-        "refresh_kills_old_access": get_args(NoYes),
-        "refresh_ttl": get_args(RefreshTtl),
-        "refresh_refused": get_args(RefreshRefused),
-        "session_scope": get_args(SessionScope),
-        "second_issue": get_args(SecondIssue),
-        "expired_token_signal": get_args(ExpiredTokenSignal),
-        "revoke_account_id": get_args(RevokeAccountId),
-        "revoke_scope": get_args(RevokeScope),
-        "revoke_dead_token": get_args(RevokeDeadToken),
-        "rate_class": get_args(RateClass),
-        "auth_quota": get_args(AuthQuota),
-        "rate_headers": get_args(RateHeaders),
-        "code_type": get_args(CodeType),
-        "field_case": get_args(FieldCase),
-        "business_id": get_args(BusinessId),
-        "status_field": get_args(StatusField),
-        "error_data": get_args(ErrorData),
-        "error_body": get_args(ErrorBody),
-        "failure_transport": get_args(FailureTransport),
-        "ip_allow_list": get_args(IpAllowList),
-    }
-)
+SWITCHES: Mapping[str, tuple[str, ...]] = switch_values(SwitchOptions, {"refresh_ttl": get_args(RefreshTtl)})
 """Switch -> all its values, the default first. `refresh_ttl` takes any "seconds:N"; one stands here for all."""
 
 
@@ -196,15 +160,7 @@ def parse(options: Mapping[str, object]) -> Switches:
     return Switches(**checked)  # type: ignore[arg-type]  # each value was checked against its Literal's own members
 
 
-def _access_ttl(value: object) -> timedelta:
-    if value == "short":
-        return _SHORT
-    if isinstance(value, str) and value in SWITCHES["access_ttl"]:
-        return timedelta(seconds=int(value))
-    return _BOARD.span("access_ttl", value)
-
-
 _LIFETIMES: Mapping[str, Callable[[object], object]] = {
-    "access_ttl": _access_ttl,
+    "access_ttl": functools.partial(_BOARD.life, "access_ttl"),
     "refresh_ttl": functools.partial(_BOARD.limit, "refresh_ttl"),
 }

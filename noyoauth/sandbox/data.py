@@ -1,4 +1,4 @@
-"""Who lives in the sandbox. Everything here is invented."""
+"""The keys and records of the sandbox. Everything here is invented."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from noyoauth.credentials import NoyoCredentials
 __all__ = ["EIN", "MAIN", "OTHER_ENVIRONMENT", "SECOND", "Key", "group", "keys", "successor"]
 
 EIN = "00-1234567"
-"""An employer's tax number that nobody has: what must never turn up in a log."""
+"""An invented employer's tax number, which must never appear in a log."""
 
 _SPACE = UUID("8d0c1b52-6f5e-4b6f-9c36-2b7a4f0e9d11")
 _MADE_S = 1_767_225_600
 """2026-01-01T00:00:00Z."""
 
-# secrets with what percent-encoding, form encoding or a split at the wrong colon would spoil
+# the secrets hold characters that percent-encoding, form encoding or a split at the wrong colon would change
 MAIN = NoyoCredentials(
     client_id="n0y0-sandbox-key-1", client_secret="not:a+real%2Bsecret/made&up=for the%sandbox~0001"
 )
@@ -33,7 +33,7 @@ OTHER_ENVIRONMENT = NoyoCredentials(
 
 @attrs.define(eq=False)
 class Key:
-    """One API key: whether it belongs to the other environment, and whether it still signs in."""
+    """One API key: whether it belongs to the other environment, and whether it is still accepted."""
 
     credentials: NoyoCredentials
     foreign: bool = False
@@ -47,7 +47,7 @@ def keys() -> dict[str, Key]:
 
 
 def successor() -> NoyoCredentials:
-    """Return a key that nobody has had before."""
+    """Return a new key."""
     return NoyoCredentials(
         client_id=f"n0y0-rotated-{secrets.token_hex(4)}", client_secret=f"{secrets.token_hex(16)}:+%"
     )

@@ -1,4 +1,4 @@
-"""Throttling and planned downtime that pass: a window opens with the first request and is refused to its end."""
+"""Throttling and downtime that pass: the first request opens a window, and all requests in it are refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from noyoauth.sandbox.switches import Switches
 __all__ = ["WINDOW", "Outages", "Verdict"]
 
 WINDOW = timedelta(seconds=1)
-"""How long a window is unless a test says otherwise: short enough for a client's own retries to outlast it."""
+"""Default length of a window: short enough for a client's own retries to outlast it."""
 
 
 @attrs.frozen
@@ -27,7 +27,7 @@ class Verdict:
 
 
 class Outages:
-    """Say which requests meet a throttle or an outage. The token call and the API have a window each."""
+    """Decide which requests are throttled or meet an outage. The token call and the API have one window each."""
 
     def __init__(self, switches: Switches, clock: Clock) -> None:
         self.window = WINDOW
@@ -40,7 +40,7 @@ class Outages:
         self._started.clear()
 
     def verdict(self, channel: str) -> Verdict | None:
-        """Return how a request of this channel is refused now; None if it is let through."""
+        """Return the refusal of a request of this channel; None if it is admitted."""
         if self._form == "off":
             return None
         now = self._clock.wall()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Unpack
+from typing import ClassVar, Unpack
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -17,13 +16,14 @@ from yarl import URL
 
 from nauth.clock import Clock
 from nauth.secret import Secret
-from nauth.testing.sandbox import Handler, Route, Sandbox
+from nauth.testing.sandbox import Handler, Route
+from nauth.testing.vendor_sandbox import Memory, VendorSandbox, bearer_token, body_digest
 from noyoauth.config import TOKEN_PATH
 from noyoauth.credentials import NoyoCredentials
 from noyoauth.sandbox import data
 from noyoauth.sandbox.limits import Outages
 from noyoauth.sandbox.responses import Answers
-from noyoauth.sandbox.sessions import Access, Sessions
+from noyoauth.sandbox.sessions import Sessions
 from noyoauth.sandbox.switches import Switches, SwitchOptions, parse
 
 __all__ = ["NoyoSandbox"]
@@ -32,7 +32,7 @@ _PAGE_SIZES = range(5, 101)
 _DEFAULT_PAGE_SIZE = 20
 
 
-class NoyoSandbox(Sandbox):
+class NoyoSandbox(VendorSandbox[Switches]):
     """Be Noyo on loopback, as documented, with a switch for whatever only the real service could settle.
 
     Token endpoint and API are one server here. Endpoints (the names that `requests`, `committed`, `faults` and `log`
@@ -88,6 +88,7 @@ class NoyoSandbox(Sandbox):
         ConfigurationError: an unknown switch or value.
     """
 
+    token_endpoints: ClassVar[Sequence[str]] = ("token",)
     second_credentials: NoyoCredentials = data.SECOND
     other_environment: NoyoCredentials = data.OTHER_ENVIRONMENT
 
@@ -99,12 +100,9 @@ class NoyoSandbox(Sandbox):
         ssl_context: ssl.SSLContext | None = None,
         **switches: Unpack[SwitchOptions],
     ) -> None:
-        self.switches: Switches = parse(switches)
-        super().__init__(clock=clock, port=port, ssl_context=ssl_context)
+        super().__init__(parse(switches), clock=clock, port=port, ssl_context=ssl_context)
         self.credentials: NoyoCredentials = data.MAIN
         self.groups: list[Mapping[str, object]] = [data.group(1)]
-        self.reject_all = False
-        self.unauthorized = 0
         self._keys = data.keys()
         self._answers = Answers(self.switches)
         self._sessions = Sessions(self.switches, self.clock)
@@ -114,16 +112,6 @@ class NoyoSandbox(Sandbox):
     def token_url(self) -> str:
         """Where tokens come from."""
         return f"{self.base_url}/{TOKEN_PATH}"
-
-    @property
-    def live_tokens(self) -> int:
-        """How many access tokens work now."""
-        return self._sessions.live_tokens()
-
-    @property
-    def token_calls(self) -> int:
-        """How many token requests have arrived."""
-        return self.requests["token"]
 
     @property
     def window(self) -> timedelta:
@@ -142,9 +130,9 @@ class NoyoSandbox(Sandbox):
         """Add `count` groups to the list."""
         self.groups += [data.group(len(self.groups) + number) for number in range(1, count + 1)]
 
-    def kill_sessions(self) -> None:
-        """Kill every access token at once."""
-        self._sessions.kill_all()
+    def memories(self) -> Sequence[Memory]:
+        """Return what remembers this sandbox's tokens."""
+        return (self._sessions,)
 
     def take_over(self) -> None:
         """Sign in as a second process with the same key would, ending other tokens as the switches say."""
@@ -155,7 +143,7 @@ class NoyoSandbox(Sandbox):
         old, new = self._keys[self.credentials.client_id], data.successor()
         old.active = self.switches.key_rotation == "overlap"
         if self.switches.key_rotation == "old_key_and_tokens_die":
-            self._sessions.kill_all(old)
+            self._sessions.kill_key(old)
         self._keys[new.client_id] = data.Key(new)
         self.credentials = new
 
@@ -163,9 +151,9 @@ class NoyoSandbox(Sandbox):
         """Return the endpoints: name -> (method, path, handler)."""
         return {
             "token": ("POST", f"/{TOKEN_PATH}", self._watched(self._token, "token")),
-            "groups": ("GET", "/api/v1/groups", self._guarded(self._groups)),
-            "group": ("GET", "/api/v1/groups/{group_id}", self._guarded(self._group)),
-            "echo": ("POST", "/api/v1/echo", self._guarded(self._echo)),
+            "groups": ("GET", "/api/v1/groups", self.guarded(self._groups)),
+            "group": ("GET", "/api/v1/groups/{group_id}", self.guarded(self._group)),
+            "echo": ("POST", "/api/v1/echo", self.guarded(self._echo)),
             "ping": ("GET", "/ping", self._named(self._ping)),
             "elsewhere": ("*", f"/{TOKEN_PATH}/elsewhere", self._ping),
         }
@@ -195,24 +183,21 @@ class NoyoSandbox(Sandbox):
 
         return self._named(serve)
 
-    def _guarded(self, handler: Handler) -> Handler:
-        async def serve(request: web.Request) -> web.Response:
-            access = self._bearer(request.headers)
-            dead = access is None or not access.live(self.clock.wall())
-            foreign = access is not None and access.key.foreign
-            status = 401 if dead or self.reject_all else int(self.switches.cross_environment)
-            if not (dead or foreign or self.reject_all):
-                return await handler(request)
-            if status != 401:  # noqa: PLR2004
-                return self._answers.failure(status)
-            self.unauthorized += 1
-            return self._answers.unauthorized(presented="Authorization" in request.headers)
+    def guarded(self, handler: Handler) -> Handler:
+        """Wrap `handler` so that it serves only the requests that `refuse` lets through, while there is no outage."""
+        return self._watched(super().guarded(handler), "api")
 
-        return self._watched(serve, "api")
-
-    def _bearer(self, headers: Mapping[str, str]) -> Access | None:
-        scheme, _, token = headers.get("Authorization", "").partition(" ")
-        return self._sessions.access(token) if scheme == "Bearer" else None
+    def refuse(self, request: web.Request) -> web.Response | None:
+        """Return the answer to a request whose token does not open its endpoint; None if the token does."""
+        access = self._sessions.access(bearer_token(request.headers) or "")
+        dead = self.reject_all or access is None or not access.live(self.clock.wall())
+        if not dead and access is not None and not access.session.key.foreign:
+            return None
+        status = 401 if dead else int(self.switches.cross_environment)
+        if status != 401:  # noqa: PLR2004
+            return self._answers.failure(status)
+        self.unauthorized += 1
+        return self._answers.unauthorized(presented="Authorization" in request.headers)
 
     # --- signing in ---------------------------------------------------------------------------------------------
 
@@ -255,11 +240,7 @@ class NoyoSandbox(Sandbox):
         return self._answers.failure(404) if found is None else self._answers.bare(found)
 
     async def _echo(self, request: web.Request) -> web.Response:
-        digest, length = hashlib.sha256(), 0
-        async for chunk in request.content.iter_any():
-            digest.update(chunk)
-            length += len(chunk)
-        return self._answers.bare({"length": length, "sha256": digest.hexdigest()})
+        return self._answers.bare(await body_digest(request))
 
     async def _ping(self, request: web.Request) -> web.Response:  # noqa: ARG002 - a handler's shape
         return self._answers.bare({"message": "pong"})

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from types import MappingProxyType
 from typing import Literal, TypeAlias, TypedDict, get_args
 
 import attrs
 
-from nauth.testing.switches import Switchboard
+from nauth.testing.switches import Switchboard, switch_values
 
 __all__ = ["SWITCHES", "SwitchOptions", "Switches", "parse"]
 
@@ -50,8 +50,6 @@ TokenRedirect: TypeAlias = Literal["off", "307_other_host", "302_same_host"]
 Span: TypeAlias = timedelta | float
 """A duration: a timedelta, or a number of seconds."""
 
-_SHORT = timedelta(seconds=2)
-
 
 class SwitchOptions(TypedDict, total=False):
     """The switches as `NoyoSandbox` takes them: each may be left out."""
@@ -76,27 +74,8 @@ class SwitchOptions(TypedDict, total=False):
     token_redirect: TokenRedirect
 
 
-SWITCHES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "token_kind": get_args(TokenKind),
-        "real_lifetime": get_args(RealLifetime),
-        "expires_in": get_args(ExpiresIn),
-        "token_type": get_args(TokenType),
-        "token_refusal": get_args(TokenRefusal),
-        "token_error_body": get_args(TokenErrorBody),
-        "api_401_body": get_args(Api401Body),
-        "www_authenticate": get_args(WwwAuthenticate),
-        "cross_environment": get_args(CrossEnvironment),
-        "concurrent_tokens": get_args(ConcurrentTokens),
-        "key_rotation": get_args(KeyRotation),
-        "error_status_field": get_args(ErrorStatusField),
-        "total_records": get_args(TotalRecords),
-        "page_num": get_args(PageNum),
-        "throttle": get_args(Throttle),
-        "maintenance": get_args(Maintenance),
-        "request_id": get_args(RequestId),
-        "token_redirect": get_args(TokenRedirect),
-    }
+SWITCHES: Mapping[str, tuple[str, ...]] = switch_values(
+    SwitchOptions, {"concurrent_tokens": get_args(ConcurrentTokens)}
 )
 """Switch -> all its values, the default first. `concurrent_tokens` takes any "max:N"; one stands here for all."""
 
@@ -138,14 +117,6 @@ def parse(options: Mapping[str, object]) -> Switches:
     return Switches(**checked)  # type: ignore[arg-type]  # each value was checked against its Literal's own members
 
 
-def _real_lifetime(value: object) -> timedelta:
-    if value == "short":
-        return _SHORT
-    if isinstance(value, str) and value in SWITCHES["real_lifetime"]:
-        return timedelta(seconds=int(value))
-    return _BOARD.span("real_lifetime", value)
-
-
 def _concurrent_tokens(value: object) -> int | None:
     if value == "all_live":
         return None
@@ -157,4 +128,7 @@ def _concurrent_tokens(value: object) -> int | None:
     return int(number)
 
 
-_SPECIAL = {"real_lifetime": _real_lifetime, "concurrent_tokens": _concurrent_tokens}
+_SPECIAL: Mapping[str, Callable[[object], object]] = {
+    "real_lifetime": functools.partial(_BOARD.life, "real_lifetime"),
+    "concurrent_tokens": _concurrent_tokens,
+}

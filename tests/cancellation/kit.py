@@ -1,4 +1,4 @@
-"""Every public coroutine, cancelled at every await point in turn: nothing leaks, no token is lost, nobody hangs.
+"""Every public coroutine, cancelled at every await point in turn: nothing leaks, no token is lost, no caller hangs.
 
     uv run pytest tests/cancellation
 
@@ -40,5 +40,5 @@ every_task = pytest.mark.parametrize(
 
 
 async def turn() -> None:
-    """Let everybody else run once."""
+    """Let all other tasks run once."""
     await asyncio.sleep(0)

@@ -149,7 +149,7 @@ def _scene(
 
 
 def _idle(client: VendorClient, stage: Stage) -> bool:
-    """Tell whether no connection of the client's is in use, and nobody holds or waits for anything."""
+    """Tell whether no connection of the client's is in use, and no task holds or waits for anything."""
     connectors = [known.session.connector for known in client._sessions._table.values()]
     room = client._manager._rooms.here()
     return (
@@ -170,7 +170,7 @@ def _client_sweep(case: Case, name: str, before: Before, call: Call, way: Way) -
             if name.startswith("aclose"):  # waits but once, for a task that has a way to go
                 moments = MOMENTS
             count = sum([await sweep(scene, way, moment) for moment in moments])
-        # the caller's own `issue` is nobody else's: the next call signs in for itself
+        # the caller's own `issue` is shared with no other: the next call signs in for itself
         assert len(costs) == 1 or name == "issue", f"cancelling changes how many calls are made: {costs}"
         return count
 

@@ -39,9 +39,9 @@ def _play(
         before: what happened until then.
         then: every call that the vendor has got once the next caller has its token.
         serves: the token of that caller.
-        raises: what the work raises if nobody stops it.
+        raises: what the work raises if it is not stopped.
         closes: the next caller comes to a new manager on the same store.
-        beside: somebody else waits for the same outcome, and is not stopped.
+        beside: another caller waits for the same outcome, and is not stopped.
     """
 
     @asynccontextmanager

@@ -14,7 +14,7 @@ from naoauth.sandbox import NaoSandbox
 from nauth.errors import InteractionRequiredError
 from nauth.manager.token_manager import TokenManager
 from nauth.oauth2 import AuthorizationCode, ClientCredentials, TokenEndpoint
-from nauth.oauth2.errors import Ask
+from nauth.oauth2.errors import Operation
 from nauth.secret import Secret
 from nauth.stores import MemoryStore
 from nauth.testing import FakeClock
@@ -100,7 +100,7 @@ async def _code_issued() -> AsyncGenerator[Act]:
 
     async def after(report: Report) -> None:
         await settled()
-        # whoever calls it directly is the only one who has the token; the code is never sent twice
+        # a caller who calls it directly is the only one that has the token; the code is never sent twice
         with pytest.raises(InteractionRequiredError):
             await code.issue()
         assert len(server.transport.requests) == 1
@@ -127,7 +127,7 @@ def _of_server(work: Callable[[AuthServer], Coroutine[Any, Any, object]], calls:
 
 OAUTH2: dict[str, StageMaker] = {
     "TokenEndpoint.token": _of_server(
-        lambda server: server.endpoint.token(Ask.CLIENT_CREDENTIALS, {"scope": "a"}), 1
+        lambda server: server.endpoint.token(Operation.CLIENT_CREDENTIALS, {"scope": "a"}), 1
     ),
     "TokenEndpoint.refresh": _of_server(lambda server: server.endpoint.refresh(server.token), 1),
     "TokenEndpoint.revoke": _of_server(lambda server: server.endpoint.revoke(server.token), 2),

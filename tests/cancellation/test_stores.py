@@ -1,4 +1,4 @@
-"""The stores, stopped at every await point in turn: no lease is lost to nobody, and no record is torn."""
+"""The stores, stopped at every await point in turn: no lease is left without a holder, and no record is torn."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Token
 @every_task
 @every_way
 def test_a_store_outlives_every_cancellation(opener: Callable[[], TokenStore], way: Way, eager: bool) -> None:
-    """A lease is never lost to nobody, a record is written whole or not at all, and the store goes on."""
+    """A lease is never left without a holder, a record is written whole or not at all, and the store goes on."""
     for name in METHODS:
         assert in_loop(_store_sweep(opener, name, way), eager=eager) or name in _INSTANT
 

@@ -16,13 +16,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from multidict import CIMultiDict
 from yarl import URL
 
+from naoauth import NaoOAuth, NaoOAuthAuthenticator
 from naoauth.client import _settings as nao_settings
 from naoauth.config import choose_base_url as nao_base_url
 from naoauth.session_response import open_session
 from nauth.errors import MalformedResponseError, NauthError
 from nauth.oauth2.callback import Callback
 from nauth.oauth2.endpoint import _form
-from nauth.oauth2.errors import Ask
+from nauth.oauth2.errors import Operation
 from nauth.oauth2.token_response import read_token
 from nauth.oauth2.urls import endpoint_url, with_parameters
 from nauth.origins import origin_key, parse_base_url, resolve
@@ -37,6 +38,7 @@ from nauth.transport.retry import wait_of
 from nauth.wire import jwt
 from nauth.wire.converter import decode
 from nauth.wire.json_text import parse_json
+from nomadauth import NomadSSO
 from nomadauth.client import _settings as nomad_settings
 from nomadauth.config import choose_base_url as nomad_base_url
 from nomadauth.converter import CONVERTER as NOMAD
@@ -49,13 +51,15 @@ from nombaauth.client import _settings as nomba_settings
 from nombaauth.config import choose_base_url as nomba_base_url
 from nombaauth.errors import Endpoint
 from nombaauth.models import TokenData
-from nombaauth.responses import open_envelope, window_hint
+from nombaauth.responses import read_response, window_hint
 from noyoauth.client import _settings as noyo_settings
 from noyoauth.config import choose_base_url as noyo_base_url
 from noyoauth.config import choose_token_url
 from noyoauth.converter import CONVERTER as NOYO
 from noyoauth.lifetime import LifetimeRules, stated_lifetime, token_lifetime
 from noyoauth.models import AnswerMeta, TokenAnswer
+from noyoauth.responses import challenge_error, error_body
+from tests.support.transport import FakeTransport
 
 __all__ = ["READERS", "SEPARATOR", "VARIABLES", "read"]
 
@@ -78,6 +82,7 @@ _KEY = StoreKey(vendor="fuzz", base_url="https://api.example.com", identity="i")
 _RAW_KEY = bytes(range(32))
 _RING = Keyring({"k1": Secret(base64.b64encode(_RAW_KEY).decode())})
 _RULES = LifetimeRules()
+_NO_TRANSPORT = FakeTransport()
 
 
 @lru_cache(maxsize=4)  # a mebibyte of surrogates takes Python a tenth of a second, and most readers want it
@@ -122,6 +127,16 @@ def _usable(token: Token) -> None:
 
 def _callback(data: bytes) -> None:
     """The return from an authorization server; the code in it is put into a form, as for the exchange."""
+    made = NaoOAuthAuthenticator(
+        NaoOAuth("i", "s", "https://app.example/cb"), base_url=_URL, transport=_NO_TRANSPORT
+    )
+    made.authorization_url()
+    try:
+        made._flow.accept(_text(data))
+    except NauthError:
+        pass
+    else:
+        raise AssertionError("a callback without the right state was accepted")
     found = Callback.parse(Secret(_text(data)))
     found.state()
     body = _form({"code": found.code(name="The server")})
@@ -129,8 +144,11 @@ def _callback(data: bytes) -> None:
 
 
 def _sso(data: bytes) -> None:
-    found = parse_callback(_text(data), now=_NOW)
-    assert found.token
+    for provider in ("azure", None):
+        with contextlib.suppress(NauthError):
+            assert NomadSSO.from_callback(_text(data), provider=provider).token
+            assert parse_callback(_text(data), provider=provider, now=_NOW).token
+    assert parse_callback(_text(data), now=_NOW).token
 
 
 def _retry_after(data: bytes) -> None:
@@ -163,6 +181,11 @@ def _nao(data: bytes) -> None:
 
 def _noyo(data: bytes) -> None:
     answer = _answer(data)
+    assert error_body(answer.body).raw == answer.body
+    challenge = Answer(
+        status=401, headers=CIMultiDict({"WWW-Authenticate": _text(data)}), sent_wall=0, sent_mono=0
+    )
+    assert challenge_error(challenge.headers) is None or challenge_error(challenge.headers)
     value = _json(answer.body)
     _lives(stated_lifetime(value, "auto"))
     _lives(stated_lifetime(value, "ms"))
@@ -178,14 +201,14 @@ def _nomad(data: bytes) -> None:
 
 
 def _nomba(data: bytes) -> None:
-    _usable(nomba_token(open_envelope(_answer(data), Endpoint.ISSUE, TokenData), Endpoint.ISSUE))
+    _usable(nomba_token(read_response(_answer(data), Endpoint.ISSUE, TokenData), Endpoint.ISSUE))
 
 
 def _oauth2(data: bytes) -> None:
     status, rest = _parts(data, 2)
     known = {b"400": 400, b"401": 401, b"429": 429, b"503": 503}
     answer = _answer(rest if status in known else data, status=known.get(status, 200))
-    _usable(read_token(answer, Ask.REFRESH_TOKEN, name="The server"))
+    _usable(read_token(answer, Operation.REFRESH_TOKEN, name="The server"))
 
 
 def _jwt(data: bytes) -> None:
@@ -235,7 +258,7 @@ def _base_url(data: bytes) -> None:
             choose(None, text)
         except NauthError:
             continue
-    for other in (nomad_base_url, _token_url, _door):
+    for other in (nomad_base_url, _token_url, _authorization_url):
         try:
             other(text)
         except NauthError:
@@ -250,7 +273,7 @@ def _token_url(value: object) -> None:
     choose_token_url(value, None)
 
 
-def _door(value: object) -> None:
+def _authorization_url(value: object) -> None:
     with_parameters(endpoint_url(value, setting="authorization_url"), {"state": str(value)})
 
 

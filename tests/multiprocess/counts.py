@@ -18,7 +18,7 @@ class Counts:
         requests: begun; each coroutine's first only asks for the token.
         ok: answered 200.
         failed: ended in any other way, by error class or status.
-        unexcused: those of `failed` at whose end the process held a live token that nobody had refused.
+        unexcused: those of `failed` at whose end the process held a live token that had not been refused.
         unread: the others of `failed` at whose end the store, asked anew, had such a token: what kept the process from
             it is over.
         replayed: requests that met a 401 and were sent again with another token.

@@ -13,8 +13,6 @@ from tests.multiprocess.scenarios import broken, kills, lifetimes
 from tests.multiprocess.vendor import Moment
 from tests.support.redis.servers import VALKEY, Server, running
 
-pytestmark = pytest.mark.slow
-
 _HOUR_S = 3600.0
 _LIFETIME_S = 3
 """A machine that is busy with other tests may take a second for a renewal."""
@@ -27,9 +25,12 @@ def valkey() -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(params=["sqlite", "redis"])
+slow = pytest.mark.slow
+
+
+@pytest.fixture(params=["sqlite", pytest.param("redis", marks=slow)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Where a store is that nobody has used."""
+    """Where a fresh store is."""
     if request.param == "redis":
         server: Server = request.getfixturevalue("valkey")
         return server.url
@@ -61,8 +62,9 @@ async def test_one_sign_in_and_one_renewal_for_each_lifetime(store: str) -> None
     assert run.counts.adopted >= 2 * 3
 
 
+@slow
 async def test_requests_in_flight_survive_a_vendor_that_ends_the_old_token(store: str) -> None:
-    """Where a renewal ends the old token, whoever still uses it is replayed, not failed, and renews nothing."""
+    """Where a renewal ends the old token, a request that still carries it is replayed, not failed, and renews nothing."""
     async with _fleet(store, old_token_dies=True) as fleet:
         run = await lifetimes(fleet, processes=2, count=2)
 
@@ -70,6 +72,7 @@ async def test_requests_in_flight_survive_a_vendor_that_ends_the_old_token(store
     assert run.counts.replayed <= run.refusals.get("replaced", 0)
 
 
+@slow
 async def test_an_hour_of_clock_skew_makes_no_renewal_storm(store: str) -> None:
     """Processes whose wall clocks are two hours apart share each token and renew it once."""
     async with _fleet(store) as fleet:
@@ -79,6 +82,7 @@ async def test_an_hour_of_clock_skew_makes_no_renewal_storm(store: str) -> None:
     assert run.counts.adopted >= 2 * 3
 
 
+@slow
 async def test_killed_processes_take_nobody_with_them(tmp_path: Path) -> None:
     """After each SIGKILL, amid a renewal or not, the others go on at once with at most one extra renewal."""
     moments: list[Moment | None] = ["before", "after", "answered", None]
@@ -90,6 +94,7 @@ async def test_killed_processes_take_nobody_with_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(120)
+@slow
 async def test_a_killed_process_holds_its_lease_no_longer_than_that_lasts(valkey: Server) -> None:
     """After a SIGKILL amid a renewal the others wait for the lease to end, no longer, and no request fails."""
 

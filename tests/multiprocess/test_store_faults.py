@@ -158,7 +158,7 @@ async def _fault(world: _World, kind: str) -> AsyncGenerator[None]:
 
 @pytest.mark.parametrize("kind", ["refused", "hanging", "reset amid commands", "answers lost", "down"])
 async def test_a_store_that_is_away_is_not_noticed_by_callers(world: _World, kind: str) -> None:
-    """While the store fails, the valid token serves everybody; afterwards one client renews and the others adopt."""
+    """While the store fails, the valid token serves all callers; afterwards one client renews and the others adopt."""
     await world.request()
     assert world.vendor.token_calls == 1
     await world.heard(RenewalSucceeded, TokenAdopted, count=1)

@@ -1,4 +1,4 @@
-"""Read the fleet's record all the time, as somebody outside would: it must always be readable."""
+"""Read the fleet's record all the time, as another program would: it must always be readable."""
 
 from __future__ import annotations
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from tests.mutation.bug import Planted
+from tests.mutation.planted_endings import ENDINGS
 from tests.mutation.planted_manager import MANAGER
 from tests.mutation.planted_middleware import MIDDLEWARE
 from tests.mutation.planted_network import NETWORK
+from tests.mutation.planted_operating import OPERATING
 from tests.mutation.planted_renewal import RENEWAL
 from tests.mutation.planted_stores import STORES
 
 __all__ = ["PLANTED", "Planted"]
 
-PLANTED: tuple[Planted, ...] = (*MANAGER, *RENEWAL, *STORES, *MIDDLEWARE, *NETWORK)
+PLANTED: tuple[Planted, ...] = (*MANAGER, *RENEWAL, *STORES, *MIDDLEWARE, *NETWORK, *ENDINGS, *OPERATING)

@@ -11,15 +11,15 @@ MANAGER: tuple[Planted, ...] = (
     core(
         "no single flight: every cold caller starts a renewal",
         "manager/token_manager",
-        "            if flight is None:\n                return self._start_cold(room, now)\n            return flight if",
-        "            if True:\n                return self._start_cold(room, now)\n            return flight if",
+        "            if flight is None:\n                return self._start_cold(room, now)\n            return reports.joined(self._observer, flight)\n        mono",
+        "            if True:\n                return self._start_cold(room, now)\n            return reports.joined(self._observer, flight)\n        mono",
         "manager/cold_start",
     ),
     core(
         "no cool-down: a failing endpoint is called for every caller",
         "manager/token_manager",
-        "        self._cache.pauses.check(self._monotonic())\n        flight = self._start(",
-        "        flight = self._start(",
+        "        self._check_cooldown()\n        flight = self._start(room, Cause.COLD",
+        "        flight = self._start(room, Cause.COLD",
         "manager/cold_start",
     ),
     core(
@@ -32,7 +32,7 @@ MANAGER: tuple[Planted, ...] = (
     core(
         "a rejected token goes on being handed out",
         "manager/token_cache",
-        "                self.held = self.held.dead()\n",
+        "                self.replace(self.held.dead())\n",
         "                pass\n",
         "manager/rejected",
     ),
@@ -86,8 +86,8 @@ MANAGER: tuple[Planted, ...] = (
     core(
         "revocation and renewal are not kept apart",
         "manager/token_manager",
-        "            async with room.lock:\n                outcome = await revoke_all(",
-        "            if True:\n                outcome = await revoke_all(",
+        "        async with room.lock:\n            outcome = await revoke_all(",
+        "        if True:\n            outcome = await revoke_all(",
         "manager/revoke_close",
         "manager/shared_store",
         simulated=False,
@@ -119,8 +119,8 @@ MANAGER: tuple[Planted, ...] = (
     core(
         "a closed manager goes on serving while it waits for a renewal in flight",
         "manager/token_cache",
-        "            self.held = attrs.evolve(self.held, renew_mono=-inf)  # so that no fast path serves it\n",
-        "            pass\n",
+        "new if new.stored and not self.closed else NOTHING",
+        "new if new.stored else NOTHING",
         "manager/fast_path",
         simulated=False,
     ),
@@ -128,7 +128,7 @@ MANAGER: tuple[Planted, ...] = (
     core(
         "nobody holds the renewal's task",
         "tasks",
-        "    _running.add(task)\n",
+        "    mine.add(owned)\n",
         "",
         "manager/per_loop",
         simulated=False,
@@ -136,8 +136,8 @@ MANAGER: tuple[Planted, ...] = (
     core(
         "the renewal runs in the first caller's context",
         "tasks",
-        "Context().run(loop.create_task, work, name=name)",
-        "loop.create_task(work, name=name)",
+        "    owned.task = context.run(loop.create_task, work, name=name)\n",
+        "    owned.task = loop.create_task(work, name=name)\n",
         "manager/per_loop",
         "manager/cancellation",
         simulated=False,

@@ -66,7 +66,7 @@ RENEWAL: tuple[Planted, ...] = (
     core(
         "a lease is kept after a failed renewal",
         "manager/renewal",
-        "                if lease is not None and not committed:\n",
+        "                if lease is not None and not (committed or collected):\n",
         "                if lease is not None and committed:\n",
         "manager/shared_store",
         "manager/renewal",

@@ -10,7 +10,7 @@ STORES: tuple[Planted, ...] = (
     Planted(
         "MemoryStore: two may hold the lease",
         "common/nauth/stores/memory.py",
-        "            if current is not None and current.ends_at > now:\n",
+        "            if current is not None and current.ends_at > now and not current.loop.gone:\n",
         "            if current is not None and current.ends_at < now:\n",
         ("tests/nauth/testing/test_contract.py", "tests/nauth/stores/test_memory.py"),
     ),
@@ -38,7 +38,7 @@ STORES: tuple[Planted, ...] = (
     Planted(
         "SQLiteStore: a dead holder keeps its lease until it ends",
         "common/nauth/stores/sqlite/tables.py",
-        "            if holder is not None and not self._alive.dead(holder[0]):\n",
+        "            if holder is not None and not self._liveness.dead(holder[0]):\n",
         "            if holder is not None:\n",
         ("tests/nauth/stores/sqlite/test_processes.py",),
     ),

@@ -23,8 +23,8 @@ from naoauth import (
 )
 from naoauth.sandbox import data
 from nauth.testing import Fault
-from tests.naoauth.conftest import Stage, opened
 from tests.support.http.servers import serve
+from tests.support.vendors.stages import NaoStage as Stage
 
 _KEY = data.auth_token("opaque")
 
@@ -34,7 +34,7 @@ _KEY = data.auth_token("opaque")
 
 async def test_key_and_jwt_are_sent_raw_and_only_oauth_says_bearer() -> None:
     """The point most likely to be coded wrong, looked at where it arrives."""
-    async with opened(oauth_refresh="kept") as stage:
+    async with Stage.opened(oauth_refresh="kept") as stage:
         seen = {}
         for kind in ("api_key", "session", "session_by_key", "oauth"):
             client = await stage.client(stage.sandbox.credentials_of(kind))
@@ -126,7 +126,7 @@ async def test_one_way_to_open_a_session(stage: Stage, both: bool) -> None:
 
 async def test_a_person_signs_in_through_real_redirects() -> None:
     """The address leads to the authorize page, which sends the person back with code and state."""
-    async with opened(oauth_refresh="rotated_old_dies") as stage, ClientSession() as browser:
+    async with Stage.opened(oauth_refresh="rotated_old_dies") as stage, ClientSession() as browser:
         client = await stage.client(attrs.evolve(stage.application(), refresh_token=None))
         with pytest.raises(NaoSignInNeededError, match="sign in"):
             await client.check()
@@ -197,7 +197,7 @@ async def test_only_oauth_sends_people_anywhere(stage: Stage, kind: Any) -> None
 @pytest.mark.parametrize("value", ["404", "200"])
 async def test_oauth_tokens_are_revoked_if_that_is_possible(value: str) -> None:
     """Forgotten here in any case; an instance that cannot revoke is no error."""
-    async with opened(oauth_revoke=value, oauth_refresh="kept") as stage:
+    async with Stage.opened(oauth_revoke=value, oauth_refresh="kept") as stage:
         client = await stage.client(stage.sandbox.credentials_of("oauth"))
         await client.check()
         await client.revoke()
@@ -209,7 +209,7 @@ async def test_oauth_tokens_are_revoked_if_that_is_possible(value: str) -> None:
 
 async def test_a_failed_revocation_keeps_the_token() -> None:
     """It can be tried again."""
-    async with opened(oauth_revoke="200", oauth_refresh="kept") as stage:
+    async with Stage.opened(oauth_revoke="200", oauth_refresh="kept") as stage:
         client = await stage.client(stage.sandbox.credentials_of("oauth"))
         token = await client.token()
         stage.sandbox.faults.add(Fault(status=503), endpoint="revoke", times=3)

@@ -3,24 +3,9 @@
 from __future__ import annotations
 
 import attrs
-import pytest
 
 from naoauth import NaoClient, NaoOAuth
-from naoauth.sandbox import data
-from tests.naoauth.conftest import Stage, opened
-
-
-async def test_everything_may_come_from_the_environment(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """`NaoClient()` without arguments signs in."""
-    for name in ("NAO_CLIENT_ID", "NAO_CLIENT_SECRET", "NAO_REDIRECT_URI", "NAO_AUTH_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NAO_EMAIL", data.EMAIL)
-    monkeypatch.setenv("NAO_PASSWORD", f"{data.PASSWORD}\n")
-    monkeypatch.setenv("NAO_BASE_URL", stage.sandbox.base_url)
-    async with NaoClient(store=stage.store, clock=stage.clock) as client:
-        assert len((await client.check()).sites) == 2
+from tests.support.vendors.stages import NaoStage as Stage
 
 
 async def test_custom_base_urls_reach_sessions_and_oauth(stage: Stage) -> None:
@@ -38,7 +23,9 @@ async def test_custom_base_urls_reach_sessions_and_oauth(stage: Stage) -> None:
 
 async def test_an_odd_answer_is_helped_by_settings() -> None:
     """`jwt_key` and `expires_key` name what no rule could find."""
-    async with opened(jwt_key="odd_name", expiry_key="odd_name", jwt_exp="absent", jwt_life=3600) as stage:
+    async with Stage.opened(
+        jwt_key="odd_name", expiry_key="odd_name", jwt_exp="absent", jwt_life=3600
+    ) as stage:
         credentials = attrs.evolve(
             stage.sandbox.credentials, jwt_key="nao_pass", expires_key="good_until_then"
         )

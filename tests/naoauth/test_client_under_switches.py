@@ -22,12 +22,12 @@ from naoauth import (
 )
 from naoauth.sandbox import SWITCHES
 from naoauth.sandbox.server import Kind
-from tests.naoauth.conftest import opened
+from tests.support.vendors.stages import NaoStage as Stage
 from tests.support.vendors.stories.nao import story
 
 _KINDS: tuple[Kind, ...] = ("api_key", "session", "session_by_key", "oauth")
 
-# told in tests of their own: nobody can succeed under them, or not in this way
+# told in tests of their own: no caller can succeed under them, or not in this way
 _OTHER_STORY: dict[tuple[str, str], set[Kind]] = {
     ("jwt_place", "nowhere"): {"session", "session_by_key"},
     ("two_factor", "login_401"): {"session"},
@@ -61,7 +61,7 @@ def _values() -> list[Any]:
 @pytest.mark.parametrize("kind, switch, value", _values())
 async def test_the_story_is_the_same_under_every_switch(kind: Kind, switch: str, value: str) -> None:
     """Success in every chapter, a handful of token calls, and no refresh token used twice."""
-    async with opened(**(_BESIDE.get(switch, {}) | {switch: value})) as stage:
+    async with Stage.opened(**(_BESIDE.get(switch, {}) | {switch: value})) as stage:
         assert await story(stage, kind) <= 9
         assert stage.sandbox.refresh_reuses == 0
 
@@ -72,7 +72,7 @@ async def test_the_story_is_the_same_under_every_switch(kind: Kind, switch: str,
 @pytest.mark.parametrize("kind", ["session", "session_by_key"])
 async def test_a_jwt_that_is_nowhere(kind: Kind) -> None:
     """Typed, once, with the names of the members that were seen and the setting that helps."""
-    async with opened(jwt_place="nowhere") as stage:
+    async with Stage.opened(jwt_place="nowhere") as stage:
         client = await stage.client(stage.sandbox.credentials_of(kind))
         for _ in range(3):
             with pytest.raises(NaoMalformedResponseError, match=r"meta\.build.*jwt_key"):
@@ -83,7 +83,7 @@ async def test_a_jwt_that_is_nowhere(kind: Kind) -> None:
 @pytest.mark.parametrize("value", ["login_401", "login_422"])
 async def test_two_factor_accounts(value: str) -> None:
     """The error names 2FA, and the API key is the way out."""
-    async with opened(two_factor=value) as stage:
+    async with Stage.opened(two_factor=value) as stage:
         client = await stage.client(stage.sandbox.credentials_of("session"))
         with pytest.raises(NaoCredentialsRejectedError, match="2FA"):
             await client.check()
@@ -94,7 +94,7 @@ async def test_two_factor_accounts(value: str) -> None:
 @pytest.mark.parametrize("form", SWITCHES["errors_form"])
 async def test_a_wrong_password(status: str, form: str) -> None:
     """Rejected in any form, asked once, and the password is in no text."""
-    async with opened(bad_credentials_status=status, errors_form=form) as stage:
+    async with Stage.opened(bad_credentials_status=status, errors_form=form) as stage:
         client = await stage.client(NaoSession(email="ada@sites.example", password="CANARY-wrong"))
         for _ in range(3):
             with pytest.raises(NaoCredentialsRejectedError, match="NAO_PASSWORD") as refused:
@@ -107,7 +107,7 @@ async def test_a_wrong_password(status: str, form: str) -> None:
 @pytest.mark.parametrize("kind", ["api_key", "session_by_key"])
 async def test_a_deprecated_api_key(kind: Kind) -> None:
     """One request, an error that mentions the alternative, nothing renewed."""
-    async with opened(api_key_login="refused_401") as stage:
+    async with Stage.opened(api_key_login="refused_401") as stage:
         client = await stage.client(stage.sandbox.credentials_of(kind))
         with pytest.raises(NaoCredentialsRejectedError, match="auth_token"):
             await client.check()
@@ -121,7 +121,7 @@ async def test_a_deprecated_api_key(kind: Kind) -> None:
 @pytest.mark.parametrize("kind", _KINDS)
 async def test_throttling(kind: Kind, value: str, wait_s: int | None, requests: int) -> None:
     """A named wait that fits the deadline is waited for; what remains is told."""
-    async with opened(throttle=value, oauth_refresh="kept") as stage:
+    async with Stage.opened(throttle=value, oauth_refresh="kept") as stage:
         client = await stage.client(stage.sandbox.credentials_of(kind))
         with pytest.raises(NaoThrottledError) as refused:
             await client.check()
@@ -136,7 +136,7 @@ async def test_throttling(kind: Kind, value: str, wait_s: int | None, requests: 
 @pytest.mark.parametrize("value", SWITCHES["session_delete"])
 async def test_ending_a_session_is_never_asked_for(value: str) -> None:
     """Revoking drops the JWT here; the undocumented call is not made, whatever it would answer."""
-    async with opened(session_delete=value) as stage:
+    async with Stage.opened(session_delete=value) as stage:
         client = await stage.client()
         await client.check()
         await client.revoke()
@@ -150,7 +150,7 @@ async def test_ending_a_session_is_never_asked_for(value: str) -> None:
 @pytest.mark.parametrize("wanted", [True, False])
 async def test_pkce_opted_in_and_out(pkce: str, wanted: bool) -> None:
     """The wrong choice is refused at the authorize step, and the error says what to check."""
-    async with opened(oauth_pkce=pkce) as stage:
+    async with Stage.opened(oauth_pkce=pkce) as stage:
         given = stage.sandbox.credentials_of("oauth")
         assert isinstance(given, NaoOAuth)
         credentials = attrs.evolve(given, pkce=wanted)

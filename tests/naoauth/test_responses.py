@@ -25,7 +25,7 @@ from naoauth import (
     SitePage,
 )
 from naoauth.errors import Endpoint, of_oauth
-from naoauth.responses import detail_of, open_sites
+from naoauth.responses import detail_of, read_response
 from nauth.errors import (
     CredentialsRejectedError,
     InteractionRequiredError,
@@ -40,7 +40,7 @@ _URL = URL("https://www.nao-cloud.com/api/v2/sites")
 
 
 def _page(body: object) -> SitePage:
-    return open_sites(answer(200, body), Endpoint.JWT_RESOURCE, _URL)
+    return read_response(answer(200, body), Endpoint.JWT_RESOURCE, SitePage, url=_URL).data
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_the_table(endpoint: Endpoint, status: int, leaf: type[NaoError], body: 
     """The status decides and is never hidden by the body; address and request id are told."""
     headers = {"x-request-id": "r-1", "Retry-After": "3"}
     with pytest.raises(NaoError) as refused:
-        open_sites(answer(status, body, headers=headers), endpoint, _URL)
+        read_response(answer(status, body, headers=headers), endpoint, SitePage, url=_URL)
     assert type(refused.value) is leaf
     assert (refused.value.status, refused.value.request_id) == (status, "r-1")
     assert "https://www.nao-cloud.com:443/api/v2/sites" in str(refused.value)

@@ -106,7 +106,7 @@ async def test_encoded_byte_for_byte() -> None:
     ],
 )
 async def test_foreign_origin(target: str) -> None:
-    """A URL that leads elsewhere is refused at once: nothing is sent, nobody signs in."""
+    """A URL that leads elsewhere is refused at once: nothing is sent, and the client does not sign in."""
     vendor, issuer = Vendor("t1"), Issuer()
     async with served(vendor) as url, client_of(issuer, url) as client:
         with pytest.raises(OriginError, match="nothing was sent"):

@@ -41,7 +41,7 @@ async def test_nothing_is_opened_before_it_is_needed() -> None:
 
 
 async def test_use_after_close() -> None:
-    """A closed client refuses requests and tokens at once, and opens no session that nobody would close."""
+    """A closed client refuses requests and tokens at once, and opens no session, which would never be closed."""
     vendor = Vendor("t1", "mine")
     async with served(vendor) as url:
         client = client_of(Issuer(), url)
@@ -87,7 +87,7 @@ async def test_cancelled_aclose_still_closes() -> None:
 
 
 async def test_a_part_that_fails_to_close() -> None:
-    """If the transport cannot be closed the session is closed all the same, and the error is raised."""
+    """If the transport cannot be closed, the session is still closed, and the error is raised."""
 
     class Broken(FakeTransport):
         async def aclose(self) -> None:

@@ -59,3 +59,10 @@ def test_process_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_empty_environment_is_not_the_process() -> None:
     """An empty mapping is an environment without variables, not a request for the process's."""
     assert EnvironmentReader({}).optional("PATH") is None
+
+
+def test_a_fault_is_told_once() -> None:
+    """However often a variable is asked for."""
+    reader = EnvironmentReader({"A": "a", "A_FILE": "/f"})
+    assert [reader.optional("A"), reader.required("A")] == ["a", "a"]
+    assert reader.faults == ("A and A_FILE are both set: set one of them",)

@@ -1,4 +1,4 @@
-"""Observers: what they are told, when, and that they hurt nobody."""
+"""Observers: which events they get, when, and that they break no request."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from nauth.events import (
     notify,
 )
 from nauth.manager.token_manager import TokenManager
+from nauth.reporting.reporter import Reporter
 from tests.support.authenticator import HOUR
 from tests.support.manager import KEY, Rig, all_blocked
 
@@ -43,7 +44,7 @@ async def test_from_a_later_turn() -> None:
 
 
 async def test_raising_observer(caplog: pytest.LogCaptureFixture) -> None:
-    """An observer that raises hurts nobody; the log names the classes and quotes nothing."""
+    """An observer that raises breaks no request; the log names the classes and quotes nothing."""
     rig = Rig()
 
     def observer(event: Event) -> None:
@@ -66,7 +67,7 @@ async def test_observer_that_calls_back() -> None:
     def observer(event: Event) -> None:
         asked.append(asyncio.get_running_loop().create_task(rig.name()))
 
-    rig.manager._observer = observer
+    rig.manager._observer = Reporter(observer, vendor="fake", identity="", clock=rig.clock)
     assert await rig.name() == "t1"
     await all_blocked()
     assert {task.result() for task in asked} == {"t1"}

@@ -13,7 +13,7 @@ from yarl import URL
 from nauth.errors import ConfigurationError, NauthError, TokenRefusedError
 from nauth.oauth2 import TokenEndpoint
 from nauth.transport.base import Answer
-from nauth.transport.calls import read_response
+from nauth.transport.calls import reading
 from nauth.transport.network import Network
 from tests.support.http.aiohttp_transport import adapter, post
 from tests.support.http.servers import serve
@@ -177,7 +177,7 @@ async def test_an_authorization_of_the_sessions_own() -> None:
 def test_our_own_token_is_blamed_as_before() -> None:
     """Where our token was there, the vendor's text stays."""
     answer = Answer(status=401, sent_wall=0.0, sent_mono=0.0)
-    with pytest.raises(TokenRefusedError, match="as it was"), read_response(answer):
+    with pytest.raises(TokenRefusedError, match="as it was"), reading(answer):
         raise TokenRefusedError("as it was")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import attrs
 import pytest
 from yarl import URL
 
@@ -316,6 +317,35 @@ async def test_a_refusal_at_the_first_issue_needs_a_person() -> None:
     assert refused.value.status == 403
     assert refused.value.interaction is None
     assert refused.value.__context__ is None
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+async def test_a_gateway_does_not_end_a_sign_on(status: int) -> None:
+    """The given refresh token is tried again after an answer that need not be Nomad's; Nomad's own refusal ends it."""
+    bare = [answer(status)] * (2 if status == 401 else 1)
+    transport = FakeTransport(*bare, answer(200, {"token": "t2"}))
+    authenticator = _sso(transport, _jwt(exp=1))
+    with pytest.raises(NomadInteractionRequiredError):
+        await authenticator.issue()
+    assert (await authenticator.issue()).access_token == Secret("t2")
+
+
+@pytest.mark.parametrize("at_issue", [True, False])
+async def test_what_nomad_itself_refused_is_sent_once(at_issue: bool) -> None:
+    """Problem details are Nomad's: the refresh token is not sent again, be it held or given."""
+    transport = FakeTransport(answer(404, {"title": "no such token"}), answer(200, {"token": "t2"}))
+    authenticator = _sso(transport, _jwt(exp=1))
+    if at_issue:
+        with pytest.raises(NomadInteractionRequiredError):
+            await authenticator.issue()
+    for _ in range(2):
+        with pytest.raises(NomadRefreshRefusedError, match="no such token"):
+            await authenticator.refresh(attrs.evolve(_OLD, refresh_token=Secret("r-0")))
+        with pytest.raises(NomadInteractionRequiredError):
+            await authenticator.issue()
+    assert len(transport.requests) == 1
+    newer = attrs.evolve(_OLD, refresh_token=Secret("r-9"))
+    assert (await authenticator.refresh(newer)).access_token == Secret("t2")
 
 
 async def test_a_doubt_is_no_refusal() -> None:

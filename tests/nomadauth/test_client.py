@@ -19,7 +19,7 @@ from nomadauth import (
     PingStatus,
 )
 from nomadauth.sandbox import NomadSandbox
-from tests.nomadauth.conftest import Stage, opened
+from tests.support.vendors.stages import NomadStage as Stage
 
 # --- requests ---------------------------------------------------------------------------------------------------------
 
@@ -27,7 +27,7 @@ from tests.nomadauth.conftest import Stage, opened
 @pytest.mark.parametrize("kind", ["password", "sso", "static", "apikey"])
 async def test_header_bytes_per_kind(kind: str) -> None:
     """Bearer for tokens of every origin, ApiKey for the key; exactly as the vendor wants it on the wire."""
-    async with opened(static_scheme="both") as stage:
+    async with Stage.opened(static_scheme="both") as stage:
         signed_on = stage.signed_on()
         sandbox = stage.sandbox
         credentials: dict[str, Any] = {
@@ -95,7 +95,7 @@ async def test_a_renewal_keeps_what_a_refresh_leaves_out(stage: Stage) -> None:
 
 async def test_a_check_without_the_ping_asks_for_the_user() -> None:
     """Typed, and it says what answered; a host with neither is an error."""
-    async with opened(auth_ping="absent") as stage:
+    async with Stage.opened(auth_ping="absent") as stage:
         client = await stage.client()
         found = await client.check()
         assert (found.endpoint, found.message) == ("user", None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from nauth.testing import FakeClock
 from nomadauth import ConfigurationError, NomadApiKey, NomadClient, NomadPassword, NomadSSO, RenewalPolicy
 from nomadauth.client import _settings
 from nomadauth.config import INTERACTIVE_POLICY, POLICY
-from tests.nomadauth.conftest import Stage
+from tests.support.vendors.stages import NomadStage as Stage
 
 _HOST = "https://admin-app.example.com"
 _PASSWORD = NomadPassword("svc@example.com", "CANARY")
@@ -57,14 +56,6 @@ def test_every_fault_is_listed_in_one_error() -> None:
     assert "CANARY" not in text
 
 
-@pytest.mark.parametrize("credentials", [("id", "secret"), {"password": "CANARY"}, "CANARY"])
-def test_credentials_of_another_type_are_refused(credentials: object) -> None:
-    """The error shows the form that works and never the value."""
-    with pytest.raises(ConfigurationError, match=r"NomadClient\(NomadPassword\(") as refused:
-        NomadClient(credentials, base_url=_HOST)  # type: ignore[arg-type]  # that is the point
-    assert "CANARY" not in str(refused.value)
-
-
 class _Disk(MemoryStore):
     """A store that says it outlives the process."""
 
@@ -80,30 +71,10 @@ async def test_a_store_that_persists_is_refused_unless_asked_for(stage: Stage) -
     assert (await client.check()).message == "Pong Auth"
 
 
-async def test_the_process_environment_is_read(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`NomadClient()` without arguments signs in."""
-    given = stage.sandbox.credentials
-    for name, value in (
-        ("USERNAME", given.username),
-        ("PASSWORD", f" {given.password.reveal()}\n"),
-        ("BASE_URL", f"{stage.sandbox.base_url}/api/"),
-    ):
-        monkeypatch.setenv(f"NOMAD_MEDIA_{name}", value)
-    async with NomadClient(store=stage.store, clock=stage.clock) as client:
-        assert (await client.check()).endpoint == "ping_auth"
-
-
-async def test_the_constructor_sends_nothing(stage: Stage) -> None:
-    """A client that is never used costs no call, and closes without one."""
-    async with NomadClient(_PASSWORD, base_url=stage.sandbox.base_url) as client:
-        assert stage.sandbox.base_url in repr(client)
-    assert stage.sandbox.log == []
-
-
 async def test_a_person_gets_time_to_answer() -> None:
-    """With somebody to ask, the default policy waits five minutes; one's own policy is left alone."""
+    """With a person to ask, the default policy waits five minutes; a policy of the caller is left alone."""
 
-    async def nobody(_: object) -> None:
+    async def absent(_: object) -> None:
         return None
 
     def policy_of(**options: Any) -> RenewalPolicy:
@@ -111,8 +82,8 @@ async def test_a_person_gets_time_to_answer() -> None:
 
     own = RenewalPolicy()
     assert policy_of() == POLICY
-    assert policy_of(on_interaction=nobody) == INTERACTIVE_POLICY
-    assert policy_of(on_interaction=nobody, policy=own) is own
+    assert policy_of(on_interaction=absent) == INTERACTIVE_POLICY
+    assert policy_of(on_interaction=absent, policy=own) is own
 
 
 async def test_two_sign_ons_do_not_mix() -> None:
@@ -123,11 +94,3 @@ async def test_two_sign_ons_do_not_mix() -> None:
         NomadClient(NomadSSO("azure", "two", "r"), base_url=_HOST, store=store, clock=clock) as second,
     ):
         assert not (await first.token()).same_access(await second.token())
-
-
-def test_the_front_doors_signature_is_the_designs() -> None:
-    """The options all vendors share come first, in the same order."""
-    options = list(inspect.signature(NomadClient).parameters)
-    shared = ["credentials", "environment", "base_url", "session", "store", "policy", "clock", "observer"]
-    shared += ["proxy", "ssl_context"]
-    assert options == [*shared, "allow_persistence", "on_interaction", "portal_url", "sso_base_url"]

@@ -29,7 +29,7 @@ from nomadauth import (
     UnknownStatus,
 )
 from nomadauth.sandbox import SWITCHES
-from tests.nomadauth.conftest import Stage, opened
+from tests.support.vendors.stages import NomadStage as Stage
 from tests.support.vendors.stories.nomad import ages, story, succeeds
 from tests.support.vendors.stories.telling import values
 
@@ -47,7 +47,7 @@ _OTHER_STORY = {("expired_token_status", "403")}
 
 @asynccontextmanager
 async def _on(switch: str, value: str, **more: Any) -> AsyncIterator[Stage]:
-    async with opened(**(_BESIDE.get(switch, {}) | {switch: value} | more)) as stage:
+    async with Stage.opened(**(_BESIDE.get(switch, {}) | {switch: value} | more)) as stage:
         yield stage
 
 
@@ -126,7 +126,7 @@ async def test_the_story_of_a_single_sign_on(switch: str, value: str) -> None:
 @pytest.mark.parametrize("value", SWITCHES["sso_location_header"])
 async def test_the_end_of_a_sign_on_is_found_in_any_case_of_its_header(value: str) -> None:
     """The callback leg reads the tokens out of the redirect, however the header is written."""
-    async with opened(sso_location_header=value, sso_token_encoding="percent") as stage:
+    async with Stage.opened(sso_location_header=value, sso_token_encoding="percent") as stage:
         client = await stage.client()
         found = await client.api.sso_callback(
             "azure", code=Secret("sso-code-1"), state="sso-state-1", session_state="s"
@@ -153,7 +153,7 @@ async def test_the_story_where_a_refresh_ends_the_old_token(switch: str, value: 
 
 async def test_a_403_for_a_live_token_is_no_reason_to_renew() -> None:
     """Permission denied, at once, and not a single renewal; where our clock says the token is over, one renewal."""
-    async with opened(expired_token_status="403") as stage:
+    async with Stage.opened(expired_token_status="403") as stage:
         client = await stage.client()
         await client.check()
         stage.sandbox.kill_sessions()
@@ -176,7 +176,7 @@ _BAD_LOGIN: dict[str, type[NomadError]] = dict.fromkeys(
 @pytest.mark.parametrize("value", SWITCHES["bad_login_status"])
 async def test_a_wrong_password(value: str, body: str) -> None:
     """Refused in any form: one call, a typed error; the base URL is named only where the answer is no JSON."""
-    async with opened(bad_login_status=value, error_body=body) as stage:
+    async with Stage.opened(bad_login_status=value, error_body=body) as stage:
         client = await stage.client(NomadPassword("svc@example.com", "wrong"))
         for _ in range(3):
             with pytest.raises(_BAD_LOGIN[value]) as refused:
@@ -202,7 +202,7 @@ _BLOCKED = [
 @pytest.mark.parametrize("way", SWITCHES["blocked_account"])
 async def test_a_blocked_account(way: str, wire: str, status: LoginStatus) -> None:
     """Rejected with the reason, in either form, whatever the status looks like; nothing is tried again."""
-    async with opened(blocked_account=way, status_wire=wire) as stage:
+    async with Stage.opened(blocked_account=way, status_wire=wire) as stage:
         client = await stage.client(stage.sandbox.account(status))
         for _ in range(2):
             with pytest.raises(NomadAccountBlockedError) as refused:
@@ -218,7 +218,7 @@ async def test_a_blocked_account(way: str, wire: str, status: LoginStatus) -> No
 @pytest.mark.parametrize("body", SWITCHES["error_body"])
 async def test_a_403_without_a_reason_is_blocked_all_the_same(body: str) -> None:
     """The status is enough; a reason is told where the body is an object that names one."""
-    async with opened(error_body=body) as stage:
+    async with Stage.opened(error_body=body) as stage:
         client = await stage.client(stage.sandbox.account(LoginStatus.IS_EXPIRED))
         with pytest.raises(NomadAccountBlockedError) as refused:
             await client.check()
@@ -236,8 +236,8 @@ async def test_a_403_without_a_reason_is_blocked_all_the_same(body: str) -> None
     ],
 )
 async def test_a_step_is_asked_for_and_taken(wire: str, status: LoginStatus, answer: str) -> None:
-    """Without anybody to ask it is an error that says what is wanted; with somebody, a sign-in like any other."""
-    async with opened(status_wire=wire) as stage:
+    """Without a person to ask it is an error that says what is wanted; with one, a sign-in like any other."""
+    async with Stage.opened(status_wire=wire) as stage:
         credentials = stage.sandbox.account(status)
         with pytest.raises(NomadInteractionRequiredError) as wanted:
             await (await stage.client(credentials)).token()
@@ -259,7 +259,7 @@ async def test_a_step_is_asked_for_and_taken(wire: str, status: LoginStatus, ans
 @pytest.mark.parametrize("wire", ["unknown_string", "unknown_int"])
 async def test_an_unknown_wish_is_a_refusal(wire: str) -> None:
     """What no version knows cannot be asked of a person; it is kept for the reader of the error."""
-    async with opened(status_wire=wire) as stage:
+    async with Stage.opened(status_wire=wire) as stage:
         client = await stage.client(stage.sandbox.account(LoginStatus.TWO_FACTOR_CODE_REQUIRED))
         with pytest.raises(NomadAccountBlockedError) as refused:
             await client.token()
@@ -277,13 +277,13 @@ async def test_an_unknown_wish_is_a_refusal(wire: str) -> None:
 )
 async def test_every_form_of_a_ping_status(wire: str, found: PingStatus | UnknownStatus) -> None:
     """A keep-alive is typed whatever comes."""
-    async with opened(status_wire=wire) as stage:
+    async with Stage.opened(status_wire=wire) as stage:
         assert (await (await stage.client()).ping()).ping_status == found
 
 
 async def test_a_replaced_session_is_told_by_ping() -> None:
     """Where the tokens of a replaced session live on, the keep-alive says that it was replaced."""
-    async with opened(user_session="newest_only") as stage:
+    async with Stage.opened(user_session="newest_only") as stage:
         client = await stage.client()
         assert (await client.ping()).ping_status is PingStatus.NORMAL
         stage.sandbox.take_over()
@@ -292,7 +292,7 @@ async def test_a_replaced_session_is_told_by_ping() -> None:
 
 async def test_a_missing_application_id_is_a_bad_request() -> None:
     """Where the environment wants one, the error names the setting."""
-    async with opened(application_id="required") as stage:
+    async with Stage.opened(application_id="required") as stage:
         given = stage.sandbox.credentials
         client = await stage.client(NomadPassword(given.username, given.password))
         with pytest.raises(NomadBadRequestError, match="NOMAD_MEDIA_APPLICATION_ID"):
@@ -301,14 +301,14 @@ async def test_a_missing_application_id_is_a_bad_request() -> None:
 
 async def test_a_sign_on_logs_out_too() -> None:
     """Its tokens are dead at the vendor, and only a person can sign in again; without a session id that may fail."""
-    async with opened() as stage:
+    async with Stage.opened() as stage:
         client = await stage.client(stage.signed_on())
         await client.token()
         await client.logout()
         assert stage.sandbox.live_tokens == 0
         with pytest.raises(NomadInteractionRequiredError):
             await client.token()
-    async with opened(logout_session_id="required") as stage:
+    async with Stage.opened(logout_session_id="required") as stage:
         client = await stage.client(stage.signed_on())
         await client.token()
         with pytest.raises(NomadBadRequestError):
@@ -320,7 +320,7 @@ async def test_a_sign_on_logs_out_too() -> None:
 @pytest.mark.parametrize("status", SWITCHES["expired_token_status"])
 async def test_static_credentials(value: str, status: str) -> None:
     """The right kind works without a token call; the wrong one is refused at once, and every time."""
-    async with opened(static_scheme=value, expired_token_status=status) as stage:
+    async with Stage.opened(static_scheme=value, expired_token_status=status) as stage:
         sandbox = stage.sandbox
         leaf: type[NauthError] = NomadTokenRefusedError if status == "401" else NomadPermissionDeniedError
         for credentials, works in (

@@ -14,7 +14,7 @@ from nauth.secret import Secret
 from nauth.testing import FakeClock
 from nauth.times import instant
 from nauth.token import Token
-from nomadauth.expired import Expired403
+from nomadauth.responses import Hidden401
 
 
 def _answer(status: int, sent: str) -> ClientResponse:
@@ -22,8 +22,8 @@ def _answer(status: int, sent: str) -> ClientResponse:
     return cast("ClientResponse", SimpleNamespace(status=status, request_info=info))
 
 
-def _watch(clock: FakeClock, token: Token | None) -> Expired403:
-    watch = Expired403(clock)
+def _watch(clock: FakeClock, token: Token | None) -> Hidden401:
+    watch = Hidden401(clock)
     watch.manager = cast("TokenManager", SimpleNamespace(current=token))
     return watch
 
@@ -58,5 +58,5 @@ async def test_a_token_without_an_end_is_never_over(token: Token | None) -> None
 
 async def test_before_there_is_a_manager_nothing_counts() -> None:
     """The hook is made before the manager it asks."""
-    watch: Any = Expired403(FakeClock())
+    watch: Any = Hidden401(FakeClock())
     assert await watch(_answer(403, "Bearer t")) is False

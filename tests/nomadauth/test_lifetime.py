@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nomadauth import AccountLoginResponse, Secret
-from nomadauth.config import MAX_LIFETIME
+from nomadauth.config import MAX_TOKEN_LIFETIME
 from nomadauth.lifetime import expiry_of, sso_expiry, token_lifetime
 
 _NOW_S = 1_782_950_400.0  # 2026-07-02T00:00:00Z
@@ -42,8 +42,8 @@ def _life(token: Secret = _OPAQUE, **fields: Any) -> timedelta:
         (2700, _DEFAULT),
         (2, timedelta(seconds=2)),
         (0.5, timedelta(seconds=0.5)),
-        (1e300, MAX_LIFETIME),
-        (10**400, MAX_LIFETIME),
+        (1e300, MAX_TOKEN_LIFETIME),
+        (10**400, MAX_TOKEN_LIFETIME),
         (None, _DEFAULT),
         (0, _DEFAULT),
         (-3600.0, _DEFAULT),
@@ -79,8 +79,8 @@ def test_the_smaller_of_answer_and_token(stated: int | None, span: int, life: in
 
 def test_a_long_lived_token_is_capped() -> None:
     """Cognito lets no token live longer than a day."""
-    assert _life(_jwt(iat=0, exp=10**9)) == MAX_LIFETIME
-    assert _life(_jwt(exp=_NOW_S + 10**9)) == MAX_LIFETIME
+    assert _life(_jwt(iat=0, exp=10**9)) == MAX_TOKEN_LIFETIME
+    assert _life(_jwt(exp=_NOW_S + 10**9)) == MAX_TOKEN_LIFETIME
 
 
 @pytest.mark.parametrize("left, life", [(600, 600), (0, 2700), (-600, 2700)])

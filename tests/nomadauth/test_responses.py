@@ -27,7 +27,7 @@ from nomadauth import (
     UnknownStatus,
 )
 from nomadauth.errors import Endpoint
-from nomadauth.responses import check_ok, open_answer
+from nomadauth.responses import check_ok, read_response
 from tests.support.leaks.errors import leaks
 from tests.support.transport import answer
 
@@ -55,7 +55,7 @@ _SHAPES: dict[str, Any] = {
 
 
 def _open(given: Answer, endpoint: Endpoint = Endpoint.LOGIN, **options: Any) -> Any:
-    return open_answer(given, endpoint, AccountLoginResponse, **options)
+    return read_response(given, endpoint, AccountLoginResponse, **options)
 
 
 def _refused(given: Answer, endpoint: Endpoint = Endpoint.LOGIN, **options: Any) -> NomadError:

@@ -44,7 +44,7 @@ from nombaauth import (
     RevokeTokenRequest,
     Secret,
 )
-from tests.nombaauth.conftest import body
+from tests.nombaauth.recorded import body
 from tests.support.leaks.errors import leaks
 from tests.support.transport import FakeTransport, answer
 

@@ -9,7 +9,7 @@ from aiohttp import ClientSession
 
 from nauth.testing import Fault
 from nombaauth import Balance, NombaNotFoundError, NombaPermissionDeniedError, OriginError
-from tests.nombaauth.conftest import Stage, opened
+from tests.support.vendors.stages import NombaStage as Stage
 
 # --- requests ---------------------------------------------------------------------------------------------------------
 
@@ -38,7 +38,7 @@ async def test_every_request_carries_token_and_account(stage: Stage) -> None:
 
 async def test_one_request_may_name_a_sub_account() -> None:
     """The header can be replaced for a call; in the path the parent's header stays."""
-    async with opened(sub_account_header="works") as stage:
+    async with Stage.opened(sub_account_header="works") as stage:
         client, sub = await stage.client(), stage.sandbox.sub_account_id
         async with client.get("/v1/accounts/balance", headers={"accountId": sub}) as response:
             assert response.status == 200

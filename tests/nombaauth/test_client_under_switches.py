@@ -26,7 +26,7 @@ from nombaauth import (
     NombaTokenRefusedError,
 )
 from nombaauth.sandbox import SWITCHES
-from tests.nombaauth.conftest import Stage, opened
+from tests.support.vendors.stages import NombaStage as Stage
 from tests.support.vendors.stories.nomba import story, succeeds
 from tests.support.vendors.stories.telling import values
 
@@ -45,7 +45,7 @@ _OTHER_STORY = {("ip_allow_list", "401"), ("ip_allow_list", "403"), ("rate_class
 
 @asynccontextmanager
 async def _on(switch: str, value: str, **more: Any) -> AsyncIterator[Stage]:
-    async with opened(**(_BESIDE.get(switch, {}) | {switch: value} | more)) as stage:
+    async with Stage.opened(**(_BESIDE.get(switch, {}) | {switch: value} | more)) as stage:
         yield stage
 
 
@@ -82,7 +82,7 @@ _BOOKS: dict[tuple[str, str], list[tuple[int, int, int]]] = {
     ("expires_at_skew", "none"): _OPEN_REFRESH,
     ("expires_at_skew", "plus_1h"): _OPEN_REFRESH,
     ("expires_at_skew", "minus_1h"): _OPEN_REFRESH,
-    # nobody is thrown out by the second sign-in, so it costs nothing
+    # no session is ended by the second sign-in, so it costs nothing
     ("second_issue", "keeps_first"): [*_PLAIN[:6], (4, 4, 0), (5, 4, 1), (6, 4, 2)],
     ("session_scope", "none"): [*_PLAIN[:6], (4, 4, 0), (5, 4, 1), (6, 4, 2)],
     # every refresh token is dead by the time it is wanted
@@ -149,7 +149,7 @@ async def test_the_story_however_failures_travel(switch: str, value: str, transp
 
 async def test_a_code_02_inside_a_success_is_no_401() -> None:
     """On a resource, 02 means a failed validation: nothing is renewed or sent twice on the strength of it."""
-    async with opened(expired_token_signal="401_code_02", failure_transport="http_200") as stage:
+    async with Stage.opened(expired_token_signal="401_code_02", failure_transport="http_200") as stage:
         client = await stage.client()
         await client.check()
         stage.sandbox.kill_sessions()
@@ -160,7 +160,7 @@ async def test_a_code_02_inside_a_success_is_no_401() -> None:
 
 async def test_a_refresh_token_that_has_died_of_age_leads_to_an_issue() -> None:
     """Sixty seconds is all it lives: the stale renewal is refused and signs in again, unseen."""
-    async with opened(refresh_ttl="seconds:60", refresh_bearer="not_needed") as stage:
+    async with Stage.opened(refresh_ttl="seconds:60", refresh_bearer="not_needed") as stage:
         client = await stage.client()
         await client.token()
         stage.clock.advance(1700)
@@ -183,7 +183,7 @@ _BAD_SECRET: dict[str, type[NombaError]] = dict.fromkeys(SWITCHES["bad_secret"],
 @pytest.mark.parametrize("value", SWITCHES["bad_secret"])
 async def test_a_wrong_secret(value: str, transport: str) -> None:
     """Refused in any form: one call, a typed error that says what to check, and no second call."""
-    async with opened(bad_secret=value, failure_transport=transport) as stage:
+    async with Stage.opened(bad_secret=value, failure_transport=transport) as stage:
         client = await stage.client(attrs.evolve(stage.sandbox.credentials, client_secret="wrong"))
         for _ in range(3):
             with pytest.raises(_BAD_SECRET[value]) as refused:
@@ -196,7 +196,7 @@ async def test_a_wrong_secret(value: str, transport: str) -> None:
 @pytest.mark.parametrize("value", SWITCHES["bad_account_id"])
 async def test_a_wrong_account_id_at_sign_in(value: str) -> None:
     """The error names the account id, whatever the status."""
-    async with opened(bad_account_id=value) as stage:
+    async with Stage.opened(bad_account_id=value) as stage:
         client = await stage.client(attrs.evolve(stage.sandbox.credentials, account_id="wrong"))
         with pytest.raises(NombaCredentialsRejectedError, match="NOMBA_ACCOUNT_ID"):
             await client.check()
@@ -214,7 +214,7 @@ async def test_a_wrong_account_id_at_sign_in(value: str) -> None:
 )
 async def test_a_wrong_account_id_on_a_call(value: str, leaf: type[NauthError], calls: int) -> None:
     """One renewal at most, none for 403 and 404; the error names the header."""
-    async with opened(bad_account_id=value) as stage:
+    async with Stage.opened(bad_account_id=value) as stage:
         client = await stage.client()
         for _ in range(3):
             with pytest.raises(leaf, match="accountId"):
@@ -229,7 +229,7 @@ async def test_a_wrong_account_id_on_a_call(value: str, leaf: type[NauthError], 
 )
 async def test_a_sub_account_in_the_header(value: str, leaf: type[NauthError] | None) -> None:
     """Where it is refused the error names the header, and the sub-account in the path works all the same."""
-    async with opened(sub_account_header=value) as stage:
+    async with Stage.opened(sub_account_header=value) as stage:
         client, sub = await stage.client(), stage.sandbox.sub_account_id
         if leaf is None:
             assert (await client.api.get_balance(account_id=sub)).code == "00"
@@ -252,7 +252,7 @@ async def test_keys_of_the_other_environment(
     value: str, leaf: type[NauthError], calls: tuple[int, int, int]
 ) -> None:
     """Whether refused at once or only later, the error names the mix-up, and nothing is tried over and over."""
-    async with opened(wrong_environment=value) as stage:
+    async with Stage.opened(wrong_environment=value) as stage:
         client = await stage.client(stage.sandbox.other_environment)
         for _ in range(3):
             with pytest.raises(leaf, match="environment"):
@@ -268,7 +268,7 @@ async def test_an_address_off_the_allow_list(
     value: str, leaf: type[NauthError], calls: tuple[int, int, int]
 ) -> None:
     """The error names the list; a 401 costs one renewal, a 403 none."""
-    async with opened(ip_allow_list=value) as stage:
+    async with Stage.opened(ip_allow_list=value) as stage:
         client = await stage.client()
         for _ in range(3):
             with pytest.raises(leaf, match="IP allow-list"):
@@ -281,7 +281,7 @@ async def test_an_address_off_the_allow_list(
 
 async def test_a_low_traffic_account_spends_one_post_on_a_life() -> None:
     """Twenty clients and twenty calls cost the minute's only POST; the renewal costs the next; nothing is throttled."""
-    async with opened(rate_class="low") as stage:
+    async with Stage.opened(rate_class="low") as stage:
         for _ in range(20):
             async with await stage.client() as client:
                 await client.check()
@@ -299,7 +299,7 @@ async def test_a_low_traffic_account_spends_one_post_on_a_life() -> None:
 @pytest.mark.parametrize("quota", SWITCHES["auth_quota"])
 async def test_a_low_traffic_account_recovers_when_its_window_does(quota: str) -> None:
     """A refused refresh has used the POST up: the sign-in waits, typed, for the window, and then succeeds."""
-    async with opened(
+    async with Stage.opened(
         rate_class="low", auth_quota=quota, rate_headers="window_60s", refresh_bearer="live_only"
     ) as stage:
         client = await stage.client()
@@ -332,7 +332,7 @@ async def test_a_low_traffic_account_recovers_when_its_window_does(quota: str) -
 )
 async def test_every_way_to_name_the_wait(value: str, wait_s: int | None, posts: int) -> None:
     """A wait within the deadline is waited for, at most twice; a longer one is told at once."""
-    async with opened(rate_class="low", rate_headers=value) as stage:
+    async with Stage.opened(rate_class="low", rate_headers=value) as stage:
         await (await stage.client()).token()
         client = await stage.client(stage.sandbox.second_credentials)
         with pytest.raises(NombaThrottledError) as refused:

@@ -60,6 +60,6 @@ def test_a_balance_is_exact() -> None:
 def test_meta_is_not_read_from_the_body() -> None:
     """A body cannot bring status or headers of its own."""
     read = decode(CONVERTER, {"code": "00", "data": 1, "meta": {"status": 1}}, Envelope[object])
-    assert read.meta is None
+    assert read.meta == AnswerMeta(status=200, sent_wall_s=0.0)
     assert AnswerMeta(status=200, sent_wall_s=0.0).rate_limit is None
     assert RateLimit() == RateLimit(limit=None, remaining=None, window=None)

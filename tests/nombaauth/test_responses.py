@@ -21,8 +21,8 @@ from nombaauth import (
     TokenData,
 )
 from nombaauth.errors import Endpoint
-from nombaauth.responses import hidden_401, open_envelope, rate_limit, window_hint
-from tests.nombaauth.conftest import body
+from nombaauth.responses import hidden_401, rate_limit, read_response, window_hint
+from tests.nombaauth.recorded import body
 from tests.support.http.servers import RawServer, serve
 from tests.support.leaks.errors import leaks
 from tests.support.transport import answer
@@ -32,7 +32,7 @@ _BALANCE = {"amount": "1.50", "currency": "NGN", "timeCreated": "2026-03-08T14:5
 
 def _open(status: int, wire: object, **headers: str) -> object:
     made = answer(status, wire, headers={name.replace("_", "-"): value for name, value in headers.items()})
-    return open_envelope(made, Endpoint.RESOURCE, Balance).data.amount
+    return read_response(made, Endpoint.RESOURCE, Balance).data.amount
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_meta_tells_what_came_beside_the_body() -> None:
         },
         sent_wall=5.0,
     )
-    meta = open_envelope(made, Endpoint.RESOURCE, Balance).meta
+    meta = read_response(made, Endpoint.RESOURCE, Balance).meta
     assert meta is not None
     assert (meta.status, meta.date, meta.sent_wall_s, meta.request_id, meta.rate_limit) == (
         200,
@@ -229,7 +229,7 @@ def test_throttling_carries_the_wait(
     """Whatever header names the wait, on every endpoint, by status or by code: the error has it, within reason."""
     made = answer(status, body("429.json"), headers=headers)
     with pytest.raises(NombaThrottledError) as refused:
-        open_envelope(made, endpoint, TokenData)
+        read_response(made, endpoint, TokenData)
     assert refused.value.retry_after == (None if wait_s is None else timedelta(seconds=wait_s))
 
 
@@ -294,5 +294,5 @@ def test_no_frame_of_a_refusal_holds_the_body() -> None:
     ]
     for wire in wires:
         with pytest.raises(NombaError) as refused:
-            open_envelope(answer(200, wire), Endpoint.ISSUE, TokenData)
+            read_response(answer(200, wire), Endpoint.ISSUE, TokenData)
         assert leaks(refused.value, ["CANARY"]) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 
 import pytest
 from aiohttp import ClientSession
@@ -12,18 +13,19 @@ from nauth.testing import Fault
 from noyoauth import HOSTS, ConfigurationError, GroupsPage, NoyoMalformedResponseError, NoyoNotFoundError
 from noyoauth.sandbox import NoyoSandbox
 from noyoauth.sandbox.data import EIN, group
-from tests.noyoauth.conftest import Stage, opened
+from tests.support.vendors.stages import NoyoStage as Stage
 
 # --- requests ---------------------------------------------------------------------------------------------------------
 
 
-async def test_a_check_is_one_small_page(stage: Stage) -> None:
+async def test_a_check_is_one_small_page(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     """Noyo's own test of a token, typed, with `page_size=5`; the employer's tax number stays out of sight."""
+    caplog.set_level(logging.DEBUG)
     page = await (await stage.client()).check()
     assert type(page) is GroupsPage
     assert (page.meta.page_size, page.meta.offset, page.response[0].name) == (5, 0, "Sandbox Group")
     assert page.response[0].federal_ein == EIN
-    assert EIN not in repr(page)
+    assert EIN not in f"{page!r} {stage.sandbox.log!r} {stage.events!r} {caplog.text}"
     assert stage.calls == 1
 
 
@@ -92,7 +94,7 @@ async def test_a_session_of_ones_own_is_used_and_left_open(stage: Stage) -> None
 )
 async def test_all_pages_are_read_by_offset(count: int, pages: list[int], total: str, page_num: str) -> None:
     """Every group once, in order, whether or not Noyo counts them and however it numbers pages."""
-    async with opened(total_records=total, page_num=page_num) as stage:
+    async with Stage.opened(total_records=total, page_num=page_num) as stage:
         stage.sandbox.groups = [group(number) for number in range(1, count + 1)]
         client = await stage.client()
         read = [page async for page in client.groups(page_size=5)]

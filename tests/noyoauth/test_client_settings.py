@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +13,7 @@ from nauth.testing import FakeClock
 from noyoauth import HOSTS, ConfigurationError, NoyoClient, NoyoCredentials
 from noyoauth.client import _settings
 from noyoauth.config import TOKEN_URL
-from tests.noyoauth.conftest import Stage, opened
+from tests.support.vendors.stages import NoyoStage as Stage
 
 _CREDENTIALS = NoyoCredentials(client_id="id-1", client_secret="CANARY")
 _FULL = {"NOYO_CLIENT_ID": "id-1", "NOYO_CLIENT_SECRET": "CANARY\n", "NOYO_ENVIRONMENT": "Sandbox"}
@@ -112,13 +111,11 @@ def test_a_wrong_variable_is_refused(changed: dict[str, str], words: str) -> Non
     assert "CANARY" not in str(refused.value)
 
 
-@pytest.mark.parametrize(
-    "credentials", [("id", "secret"), {"client_id": "CANARY"}, "CANARY", lambda: "CANARY"]
-)
-def test_credentials_of_another_type_are_refused(credentials: object) -> None:
-    """The error shows the form that works and never the value."""
+def test_a_function_that_gives_no_credentials_is_refused() -> None:
+    """The client asks for the credentials once at its start; the error shows the form that works, not the value."""
+    source: Any = lambda: "CANARY"  # noqa: E731 - a function without a name, as users write it
     with pytest.raises(ConfigurationError, match=r"NoyoClient\(NoyoCredentials\(") as refused:
-        NoyoClient(credentials, environment="sandbox")  # type: ignore[arg-type]  # that is the point
+        NoyoClient(source, environment="sandbox")
     assert "CANARY" not in str(refused.value)
 
 
@@ -150,45 +147,14 @@ async def test_two_environments_on_one_store_share_nothing(stage: Stage) -> None
     assert stage.calls == 2
 
 
-async def test_the_process_environment_is_read(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`NoyoClient()` without arguments signs in."""
-    given = stage.sandbox.credentials
-    for name, value in (
-        ("CLIENT_ID", given.client_id),
-        ("CLIENT_SECRET", f" {given.client_secret.reveal()}\n"),
-        ("BASE_URL", stage.sandbox.base_url),
-        ("TOKEN_URL", stage.sandbox.token_url),
-    ):
-        monkeypatch.setenv(f"NOYO_{name}", value)
-    monkeypatch.delenv("NOYO_ENVIRONMENT", raising=False)
-    async with NoyoClient(store=stage.store, clock=stage.clock) as client:
-        assert (await client.check()).response[0].name == "Sandbox Group"
-
-
-async def test_the_constructor_sends_nothing(stage: Stage) -> None:
-    """A client that is never used costs no call, and closes without one."""
-    async with NoyoClient(stage.sandbox.credentials, base_url=stage.sandbox.base_url) as client:
-        assert stage.sandbox.base_url in repr(client)
-    assert stage.sandbox.log == []
-
-
 async def test_lifetime_settings_reach_the_token() -> None:
     """Cap and unit are the user's to say."""
-    async with opened(token_kind="opaque") as stage:
+    async with Stage.opened(token_kind="opaque") as stage:
         assert (await (await stage.client()).token()).lifetime == timedelta(seconds=600)
         longer = await stage.client(max_lifetime=timedelta(hours=1))
         assert (await longer.renew()).lifetime == timedelta(seconds=864)
         other = await stage.client(expires_in_unit="s", max_lifetime=timedelta(days=11))
         assert (await other.renew()).lifetime == timedelta(days=10)
-
-
-def test_the_front_doors_signature_is_the_designs() -> None:
-    """The client's options are those that users of all vendors know, and Noyo's own."""
-    common = ["credentials", "environment", "base_url", "session", "store", "policy", "clock", "observer"]
-    common += ["proxy", "ssl_context"]
-    options = list(inspect.signature(NoyoClient).parameters)
-    assert [name for name in options if name in common] == common
-    assert set(options) - set(common) == {"token_url", "origins", "max_lifetime", "expires_in_unit"}
 
 
 def test_all_apis_of_the_environment_are_origins() -> None:

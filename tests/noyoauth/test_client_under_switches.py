@@ -24,7 +24,7 @@ from noyoauth import (
     NoyoUnavailableError,
 )
 from noyoauth.sandbox import SWITCHES
-from tests.noyoauth.conftest import Stage, opened
+from tests.support.vendors.stages import NoyoStage as Stage
 from tests.support.vendors.stories.noyo import story
 from tests.support.vendors.stories.telling import life_s, values
 
@@ -37,7 +37,7 @@ _OTHER_STORY = {("token_redirect", "307_other_host"), ("token_redirect", "302_sa
 
 @asynccontextmanager
 async def _on(switch: str, value: str, **more: Any) -> AsyncIterator[Stage]:
-    async with opened(**(_BESIDE.get(switch, {}) | {switch: value} | more)) as stage:
+    async with Stage.opened(**(_BESIDE.get(switch, {}) | {switch: value} | more)) as stage:
         yield stage
 
 
@@ -77,8 +77,8 @@ async def test_the_story_is_the_same_under_every_switch(switch: str, value: str)
 @pytest.mark.parametrize("stated", SWITCHES["expires_in"])
 @pytest.mark.parametrize("kind", SWITCHES["token_kind"])
 async def test_every_lifetime_with_every_statement(kind: str, stated: str, lifetime: str) -> None:
-    """However life is stated and however long it is: nobody sees a failure, and nothing is renewed per request."""
-    async with opened(token_kind=kind, expires_in=stated, real_lifetime=lifetime) as stage:
+    """However life is stated and however long it is: no caller sees a failure, and nothing is renewed per request."""
+    async with Stage.opened(token_kind=kind, expires_in=stated, real_lifetime=lifetime) as stage:
         client = await stage.client()
         for _ in range(50):
             await client.check()
@@ -99,7 +99,7 @@ async def test_every_lifetime_with_every_statement(kind: str, stated: str, lifet
 @pytest.mark.parametrize("kind", ["jwt_iat_exp", "jwt_exp_only"])
 async def test_a_clock_that_is_an_hour_wrong_changes_nothing(kind: str, skew_s: float) -> None:
     """Neither with `iat` and `exp` nor, thanks to the answer's date, with `exp` alone."""
-    async with opened(token_kind=kind) as stage:
+    async with Stage.opened(token_kind=kind) as stage:
         skewed = type(stage.clock)(wall=stage.clock.wall() + skew_s, jump=True)
         client = await stage.client(clock=skewed)
         await client.check()
@@ -113,7 +113,7 @@ async def test_a_clock_that_is_an_hour_wrong_changes_nothing(kind: str, skew_s: 
 @pytest.mark.parametrize("status", SWITCHES["token_refusal"])
 async def test_a_wrong_secret(status: str, body: str) -> None:
     """Refused in any form: one call, a typed error that says what to check, and no second call."""
-    async with opened(token_refusal=status, token_error_body=body) as stage:
+    async with Stage.opened(token_refusal=status, token_error_body=body) as stage:
         client = await stage.client(attrs.evolve(stage.sandbox.credentials, client_secret="wrong"))
         for _ in range(3):
             with pytest.raises(NoyoCredentialsRejectedError, match="NOYO_CLIENT_SECRET") as refused:
@@ -127,7 +127,7 @@ async def test_a_wrong_secret(status: str, body: str) -> None:
 @pytest.mark.parametrize("body", SWITCHES["api_401_body"])
 async def test_a_401_in_every_form(body: str, header: str) -> None:
     """Missing, malformed or expired: the same error by the same path; only the header tells more, if it is there."""
-    async with opened(api_401_body=body, www_authenticate=header) as stage:
+    async with Stage.opened(api_401_body=body, www_authenticate=header) as stage:
         client = await stage.client()
         stage.sandbox.reject_all = True
         with pytest.raises(NoyoTokenRefusedError) as refused:
@@ -152,7 +152,7 @@ async def test_a_key_of_the_other_environment(
     value: str, leaf: type[NauthError], calls: int, field: str
 ) -> None:
     """The error names host, environment and mix-up, and nothing is tried over and over."""
-    async with opened(cross_environment=value, error_status_field=field) as stage:
+    async with Stage.opened(cross_environment=value, error_status_field=field) as stage:
         client = await stage.client(stage.sandbox.other_environment, environment="live")
         host = stage.sandbox.base_url.removeprefix("http://")
         for _ in range(3):
@@ -165,7 +165,7 @@ async def test_a_key_of_the_other_environment(
 @pytest.mark.parametrize("value", ["307_other_host", "302_same_host"])
 async def test_a_redirected_token_call_is_not_followed(value: str) -> None:
     """The secret goes nowhere else; the error names the address that was asked."""
-    async with opened(token_redirect=value) as stage:
+    async with Stage.opened(token_redirect=value) as stage:
         client = await stage.client()
         with pytest.raises(NoyoMalformedResponseError, match="/auth/public/token"):
             await client.check()
@@ -175,7 +175,7 @@ async def test_a_redirected_token_call_is_not_followed(value: str) -> None:
 @pytest.mark.parametrize("value", SWITCHES["key_rotation"])
 async def test_a_client_that_keeps_the_old_key(value: str) -> None:
     """It lives as long as its token does, and is then told that the key was refused."""
-    async with opened(key_rotation=value) as stage:
+    async with Stage.opened(key_rotation=value) as stage:
         client = await stage.client()
         await client.check()
         stage.sandbox.rotate_key()
@@ -209,7 +209,7 @@ _LONG = timedelta(seconds=90)
 async def test_a_long_wait_is_told_and_kept(
     switch: str, value: str, leaf: type[NauthError], wait_s: int | None
 ) -> None:
-    """Longer than the deadline: said at once with the wait; on the token call nobody asks again before it is over."""
+    """Longer than the deadline: said at once with the wait; on the token call no call is made before it is over."""
     async with _on(switch, value) as stage:
         stage.sandbox.window = _LONG
         client = await stage.client()
@@ -242,7 +242,7 @@ async def test_an_outage_while_the_old_token_lives_is_not_seen(switch: str, valu
         stage.clock.advance(545)
         assert await client.token() is old
         await stage.renewals(2)
-        # a stated wait is waited for; without one the renewal gives up, for now, and nobody sees it
+        # a stated wait is waited for; without one the renewal gives up, for now, and no caller sees it
         assert (await client.token()).same_access(old) == value.endswith(("_bare", "_html"))
         stage.clock.advance(25)
         await client.token()
@@ -253,7 +253,7 @@ async def test_an_outage_while_the_old_token_lives_is_not_seen(switch: str, valu
 @pytest.mark.parametrize("value", SWITCHES["request_id"])
 async def test_a_request_id_is_carried_where_there_is_one(value: str) -> None:
     """On refusals of both endpoints and on typed replies."""
-    async with opened(request_id=value) as stage:
+    async with Stage.opened(request_id=value) as stage:
         client = await stage.client(attrs.evolve(stage.sandbox.credentials, client_secret="wrong"))
         with pytest.raises(NoyoCredentialsRejectedError) as refused:
             await client.token()

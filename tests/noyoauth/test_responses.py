@@ -10,7 +10,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from noyoauth import ErrorBody, NoyoError, NoyoMalformedResponseError, Secret, TokenAnswer
 from noyoauth.errors import Endpoint
-from noyoauth.responses import challenge_error, error_body, open_answer
+from noyoauth.responses import challenge_error, error_body, read_response
 from tests.support.leaks.errors import leaks
 from tests.support.transport import answer
 
@@ -103,7 +103,7 @@ def test_a_success_is_typed_with_what_came_beside() -> None:
     """Body and the answer's own date, request id and time of sending."""
     headers = {"Date": "Thu, 02 Jul 2026 00:00:00 GMT", "X-Request-Id": "r-1"}
     got = answer(200, {"access_token": "t", "expires_in": 1}, headers=headers, sent_wall=5.0)
-    reply = open_answer(got, Endpoint.ISSUE, TokenAnswer, where="here")
+    reply = read_response(got, Endpoint.ISSUE, TokenAnswer, where="here")
     assert reply.data == TokenAnswer(access_token=Secret("t"), expires_in=1)
     assert (reply.meta.status, reply.meta.date, reply.meta.request_id, reply.meta.sent_wall_s) == (
         200,
@@ -119,7 +119,7 @@ def test_a_success_is_typed_with_what_came_beside() -> None:
 def test_a_success_that_cannot_be_read(wire: Any) -> None:
     """HTML, no token, another shape: typed, naming the address, without a word of the body."""
     with pytest.raises(NoyoMalformedResponseError, match=r"issuing a token at https://x/t") as refused:
-        open_answer(answer(200, wire), Endpoint.ISSUE, TokenAnswer, where="https://x/t")
+        read_response(answer(200, wire), Endpoint.ISSUE, TokenAnswer, where="https://x/t")
     assert refused.value.problems
     assert leaks(refused.value, ["CANARY"]) == []
 
@@ -130,11 +130,11 @@ def test_the_body_of_a_refused_token_call_stays_out() -> None:
         401, {"message": "CANARY", "echo": "HIDDEN"}, headers={"WWW-Authenticate": 'Bearer error="CANARY"'}
     )
     with pytest.raises(NoyoError) as token:
-        open_answer(got, Endpoint.ISSUE, TokenAnswer, where="x")
+        read_response(got, Endpoint.ISSUE, TokenAnswer, where="x")
     assert leaks(token.value, ["CANARY", "HIDDEN"]) == []
     assert (token.value.body, token.value.detail, token.value.code) == (None, None, None)
     with pytest.raises(NoyoError) as api:
-        open_answer(got, Endpoint.RESOURCE, TokenAnswer, where="x")
+        read_response(got, Endpoint.RESOURCE, TokenAnswer, where="x")
     assert isinstance(api.value.body, ErrorBody)
     assert (api.value.detail, api.value.code, api.value.body.fields["echo"]) == ("CANARY", "CANARY", "HIDDEN")
     assert leaks(api.value, ["HIDDEN"]) == []

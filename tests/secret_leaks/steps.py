@@ -19,10 +19,10 @@ from tests.secret_leaks.scene import DAY, PLANTED, Scene, Step
 from tests.support.http.servers import serve
 from tests.support.leaks.detector import Received
 
-__all__ = ["FEWER", "STEPS", "approved", "consent", "good_day", "refused", "stranger"]
+__all__ = ["FEWER", "STEPS", "approved", "consent", "good_day", "nonsense", "refused", "stranger"]
 
 
-def _bodies() -> list[tuple[str, Fault]]:
+def nonsense() -> list[tuple[str, Fault]]:
     """Return what can come instead of an answer; whatever has a body holds the canary."""
     named = (
         "access_token",
@@ -31,6 +31,7 @@ def _bodies() -> list[tuple[str, Fault]]:
         "refreshToken",
         "jwt",
         "accessToken",
+        "auth_token",
         "error",
         "message",
     )
@@ -43,6 +44,12 @@ def _bodies() -> list[tuple[str, Fault]]:
             "description": PLANTED,
         },
         "as meta": {"meta": {"jwt": 5, "jwt_expires_at": PLANTED}, "data": []},
+        "in meta": {
+            "meta": {"n": 1, "jwt": [PLANTED], "other": f"{PLANTED}.{PLANTED}", "auth_token": PLANTED},
+            "data": {"attributes": {"auth_token": PLANTED}},
+        },
+        "another scheme": {"access_token": PLANTED, "token_type": "mac"},
+        "a refresh token alone": {"access_token": 7, "refresh_token": PLANTED},
         "times": {
             "access_token": PLANTED,
             "token": PLANTED,
@@ -56,6 +63,7 @@ def _bodies() -> list[tuple[str, Fault]]:
         ("200 with html", Fault(body=f"<html>{PLANTED}".encode(), content_type="text/html")),
         ("200 with nothing", Fault(body=b"")),
         ("200 with a megabyte", Fault(body=PLANTED.encode() * 40_000)),
+        ("a redirect", Fault(status=302, headers={"Location": f"https://example.com/?{PLANTED}"})),
         ("dropped before", Fault(drop="before")),
         ("dropped after", Fault(drop="after")),
     ]
@@ -70,7 +78,7 @@ def _bodies() -> list[tuple[str, Fault]]:
         "odd code": json.dumps({"error": f"{PLANTED}+/=", "code": f"{PLANTED}+/="}).encode(),
         "text": PLANTED.encode(),
     }
-    for status in (400, 401, 403, 404, 422, 429, 500, 503):
+    for status in (400, 401, 403, 404, 418, 422, 429, 500, 503):
         for shape, body in shapes.items() if status in {401, 500} else [("json", shapes["json"])]:
             faults.append(
                 (
@@ -105,7 +113,7 @@ async def good_day(scene: Scene) -> None:
 
 
 async def refused(scene: Scene) -> None:
-    """The credential is wrong, or the vendor likes no token, or throws everybody out for good."""
+    """The credential is wrong, or the vendor likes no token, or ends all sessions for good."""
     async with await scene.client(wrong=True) as client:
         for name in ("token", "token in the cool-down"):
             await scene.attempt(name, client.token())
@@ -125,9 +133,9 @@ async def refused(scene: Scene) -> None:
 
 
 async def strange_answers(scene: Scene) -> None:
-    """Each endpoint answers with nonsense that holds a canary, once with and once without a token at hand."""
+    """Each token endpoint answers with nonsense that holds a canary, once with and once without a token at hand."""
     case = scene.case
-    for name, fault in _bodies():
+    for name, fault in nonsense():
         async with await scene.client() as client:
             if case.signs_in:
                 scene.sandbox.faults.add(fault, endpoint=case.signs_in, times=100)
@@ -156,7 +164,9 @@ async def consent(scene: Scene) -> None:
         callback = scene.sandbox.approve(client.authorization_url())
         await scene.attempt("exchange", client.exchange(callback))
         await scene.attempt("exchange again", client.exchange(callback))
-        await scene.attempt("forged", client.exchange(f"https://app.example/?code={PLANTED}&state={PLANTED}"))
+        code = f"code={PLANTED}"
+        for forged in (f"https://app.example/?{code}&state={PLANTED}", PLANTED * 2000, f"{code}&{code}"):
+            await scene.attempt("forged", client.exchange(forged))
         scene.sandbox.deny()
         await scene.attempt("denied", client.exchange(scene.sandbox.approve(client.authorization_url())))
         scene.sandbox.deny(None)
@@ -179,15 +189,15 @@ async def broken_connections(scene: Scene) -> None:
         gate.set()
         scene.sandbox.faults.clear()
         await scene.sandbox.aclose()
-        await scene.attempt("request, nobody there", scene.status(client))
-        await scene.attempt("check, nobody there", client.check())  # type: ignore[attr-defined]  # as above
-        await scene.attempt("renew, nobody there", client.renew())
+        await scene.attempt("request, no server there", scene.status(client))
+        await scene.attempt("check, no server there", client.check())  # type: ignore[attr-defined]  # as above
+        await scene.attempt("renew, no server there", client.renew())
         await scene.sandbox.start()
 
 
 @contextlib.asynccontextmanager
 async def stranger(scene: Scene) -> AsyncGenerator[str]:
-    """Run a server of somebody else's, which keeps what it is sent; give its address."""
+    """Run a server that is not the vendor, which keeps what it is sent; give its address."""
 
     async def answer(request: web.Request) -> web.Response:
         text = f"{request.raw_path} {request.raw_headers!r} {await request.read()!r}"

@@ -1,4 +1,4 @@
-"""A secret pasted into the wrong place is not read out to whoever sees the error.
+"""A secret pasted into the wrong place is not repeated by the error.
 
 Looked at: everything an error says, holds and drags along, logs and warnings. Excluded, and why:
 
@@ -149,7 +149,7 @@ class _Eye:
         """Call, and keep all that is shown."""
         try:
             call()
-        except Exception as error:  # noqa: BLE001 - whatever comes is shown to somebody
+        except Exception as error:  # noqa: BLE001 - any error may end on a screen
             self._witness.caught(name, error)
             self.errors += 1
 
@@ -165,7 +165,7 @@ class _Eye:
 
 @pytest.fixture(autouse=True)
 def _bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Take away what whoever runs the tests has set."""
+    """Take away what the environment of the test run has set."""
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import types
 import warnings
@@ -14,6 +15,7 @@ import pytest
 
 from nauth.errors import NauthError
 from tests.support.leaks.detector import OURS, Canaries, Witness
+from tests.support.leaks.errors import leaks
 
 
 @attrs.frozen
@@ -71,8 +73,19 @@ def test_the_detector_finds_what_is_planted(name: str) -> None:
     with witness.watching():
         PLANTS[name](witness, canary)
     assert bool(witness.render()) is (name == "local")
-    leaks = witness.leaks(canaries)
-    assert leaks
-    assert all(leak.endswith("shows secret") for leak in leaks)
+    found = witness.leaks(canaries)
+    assert found
+    assert all(leak.endswith("shows secret") for leak in found)
     if name == "local":
-        assert any(leak.startswith("rich") for leak in leaks)
+        assert any(leak.startswith("rich") for leak in found)
+
+
+def test_the_leak_finder_of_single_errors_finds() -> None:
+    """`leaks` sees texts, attributes, causes, and locals of frames outside the tests."""
+    with pytest.raises(TypeError) as plain:
+        json.loads({"a": "CANARY"})  # type: ignore[arg-type]  # to get a frame with a local that shows
+    assert leaks(plain.value, ["CANARY"]) == ["loads: s"]
+    assert leaks(NauthError("x", code="CANARY"), ["CANARY"]) != []
+    outer = NauthError("x")
+    outer.__cause__ = NauthError("CANARY")
+    assert leaks(outer, ["CANARY"]) != []

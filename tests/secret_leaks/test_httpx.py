@@ -99,9 +99,9 @@ async def _day(scene: Scene, *, kit: str) -> None:
                 scene.clock.advance(DAY)
                 await caller.attempt("request, and back")
             await scene.sandbox.aclose()
-            await caller.attempt("request, nobody there")
+            await caller.attempt("request, no server there")
             scene.clock.advance(DAY)
-            await caller.attempt("token, nobody there")
+            await caller.attempt("token, no server there")
             await scene.sandbox.start()
 
 

@@ -30,7 +30,7 @@ _WRONG = "wrong-answer-0d3c6b18"
 
 
 class _Person:
-    """Gives one answer after the other, and nobody's when there is none left."""
+    """Gives one answer after the other, and none when there is none left."""
 
     def __init__(self, scene: Scene, answers: Sequence[str]) -> None:
         self.asked: list[NomadInteraction] = []
@@ -46,7 +46,7 @@ class _Person:
 
 
 async def _challenged(scene: Scene, *, asked: list[NomadInteraction]) -> None:
-    """Wrong, right, nobody there, nobody to ask, and a vendor that hangs up or babbles at the second step."""
+    """Wrong, right, no answer, no person to ask, and a vendor that hangs up or babbles at the second step."""
     scene.sandbox.code = _CODE
     scene.canaries.add("code", _CODE)
     scene.canaries.add("code", _WRONG)
@@ -56,12 +56,12 @@ async def _challenged(scene: Scene, *, asked: list[NomadInteraction]) -> None:
     wants_password = scene.case.name.endswith("PASSWORD")
     right = new if wants_password else _CODE
 
-    nobody = await scene.client()
-    async with nobody:
-        await scene.attempt("nobody to ask", nobody.token())
+    alone = await scene.client()
+    async with alone:
+        await scene.attempt("no person to ask", alone.token())
     for name, answers, fault in (
-        ("nobody there", (), None),
-        ("wrong, and then nobody", () if wants_password else (_WRONG, _WRONG), None),
+        ("no answer", (), None),
+        ("wrong, and then no answer", () if wants_password else (_WRONG, _WRONG), None),
         ("dropped", (right,), Fault(drop="before")),
         ("babbled", (right,), Fault(status=400, body=f'{{"message": "{PLANTED}"}}'.encode())),
         (

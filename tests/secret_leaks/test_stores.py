@@ -162,7 +162,7 @@ def test_redis_is_told_what_it_must(sealed: bool, server: Server) -> None:
 
 
 def test_no_failure_of_redis_shows_a_secret(server: Server) -> None:
-    """A wrong password, a record of somebody else's, a server that goes away: no token and no password is told."""
+    """A wrong password, a record that another program wrote, a server that goes away: no token and no password is told."""
     scene, wrong = Scene(CASES[0]), "wrong-password-90b1c5d7e3"
     scene.canaries.add("password of the store", _PASSWORD)
     scene.canaries.add("password of the store", wrong)
@@ -186,8 +186,8 @@ def test_no_failure_of_redis_shows_a_secret(server: Server) -> None:
             await scene.attempt("renew, wrong type", opened.renew())
             await asyncio.to_thread(server.stop)
             scene.clock.advance(timedelta(days=1))
-            await scene.attempt("renew, nobody there", opened.renew())
-            await scene.attempt("request, nobody there", scene.status(opened))
+            await scene.attempt("renew, no server there", opened.renew())
+            await scene.attempt("request, no server there", scene.status(opened))
             scene.look(opened)
 
     try:

@@ -108,6 +108,7 @@ async def _toured(scenes: Iterable[Scene]) -> None:
         harvest(scene.canaries, scene.sandbox)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vendor", SWITCHES)
 def test_no_switch_brings_a_secret_to_light(vendor: str) -> None:
     """Under every value of every switch a short tour shows no canary, and each stands only where it must."""

@@ -11,6 +11,7 @@ import anyio
 from nauth.errors import NauthError
 from nauth.token import Token
 from tests.simulation.endings import check_recovery
+from tests.simulation.loop import is_over
 
 if TYPE_CHECKING:
     from tests.simulation.process import Node
@@ -46,7 +47,7 @@ async def _accepted(node: Node, token: Token) -> bool:
 
 
 def _serve(node: Node, name: str, answer: asyncio.Future[bool]) -> None:
-    if not answer.done():
+    if not answer.done() and not is_over(answer.get_loop()):
         answer.set_result(node.world.vendor.accepts(name))
 
 
@@ -136,9 +137,25 @@ async def _revoke(node: Node, mood: float) -> None:
     node.world.judge.revoked(node)
 
 
+async def _visit(node: Node, mood: float) -> None:
+    """Open a client for one request, as handlers of requests do, and close it, or forget to."""
+    guest = node.process.join()
+    try:
+        await _plain(guest, mood)
+    finally:
+        if mood < 0.6:
+            node.world.judge.hurt("close")
+            try:
+                await close(guest)
+            finally:
+                node.process.part(guest)
+        else:
+            node.process.part(guest)
+
+
 async def close(node: Node) -> None:
     """Close the manager."""
-    node.closed = True
+    node.closed, node.closes_at = True, min(node.closes_at, node.world.scheduler.now)
     await node.manager.aclose()
     node.world.closed = node.world.scheduler.now
     node.log("closed")
@@ -171,4 +188,5 @@ BEHAVIOURS: dict[str, Callable[[Node, float], Coroutine[Any, Any, None]]] = {
     "force": _force,
     "reject": _reject,
     "revoke": _revoke,
+    "visit": _visit,
 }

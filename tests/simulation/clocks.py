@@ -1,4 +1,4 @@
-"""The clocks of a simulated process: its own offsets, its own steps, nobody's real time."""
+"""The clocks of a simulated process: with separate offsets and steps, and no real time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class SimClock:
     """A `nauth.Clock` on a loop's virtual time.
 
     Args:
-        loop: whose time.
+        loop: whose time; any loop of the process.
         mono: the monotonic clock's reading at virtual time zero: it starts with the machine.
         skew: seconds by which the wall clock is wrong.
     """

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nauth import tasks
 from tests.simulation.invariants import SPENDABLE
+from tests.simulation.loop import is_over
 
 if TYPE_CHECKING:
     from tests.simulation.process import Node
@@ -21,28 +22,30 @@ def check_idle(world: World, when: str) -> None:
     for process in world.everybody:
         if process.dead:
             continue
-        for task in world.scheduler.of(process.loop):
-            judge.violate(f"{when}: the task {task.get_name()!r} of {process.name} never ends")
+        for loop in process.loops:
+            for task in world.scheduler.of(loop):
+                judge.violate(f"{when}: the task {task.get_name()!r} of {process.name} never ends")
         for node in process.nodes:
             _check_node(node, when)
     lease = world.store.lease
     if lease is not None and world.store.valid(lease):
         holder = lease.handle.node
-        if not holder.process.dead and not holder.handle.failures:
+        if not holder.process.dead and not holder.handle.failures and not lease.gone(holder.process):
             judge.violate(f"{when}: {holder.name} never gave its lease back")
-    if world.store.waiters:
+    if any(not is_over(waiter.get_loop()) for _, waiter in world.store.waiters):
         judge.violate(f"{when}: somebody still waits for the store")
-    if tasks._running:
-        judge.violate(f"{when}: {len(tasks._running)} owned tasks are still kept")
+    kept = [loop for loop in tasks._running if not is_over(loop)]
+    if kept:
+        judge.violate(f"{when}: the owned tasks of {len(kept)} loops are still kept")
 
 
 def _check_node(node: Node, when: str) -> None:
     judge = node.world.judge
-    if node.manager._rooms.busy():
+    if any(room.flight is not None for loop, room in node.manager._rooms._table.items() if not is_over(loop)):
         judge.violate(f"{when}: {node.name} still has a flight")
     if node.notes.waiting:
         judge.violate(f"{when}: {node.notes.waiting} callers of {node.name} still wait")
-    if node.notes.calling:
+    if node.notes.calls:
         judge.violate(f"{when}: {node.name} still calls the vendor")
     judge.unsaved_pair(node)
 

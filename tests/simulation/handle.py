@@ -1,7 +1,7 @@
 """The way of one client to the shared store, over a network that fails in every way a real one can.
 
-What happens to an operation is drawn anew for each: it may be slow, never arrive, be carried out although nobody learns
-of it, or arrive after its sender has given up.
+What happens to an operation is drawn anew for each: it may be slow, never arrive, be carried out although no process
+learns of it, or arrive after its sender has given up.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ import asyncio
 import weakref
 from collections.abc import Callable
 from datetime import timedelta
+from math import inf
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 from nauth.errors import NauthError, StoreError
 from nauth.stores.base import Lease, Listener, Record, StoreKey, Unsubscribe
 from nauth.token import Token
+from tests.simulation.books import current_task
 from tests.simulation.store import SimLease, StoreServer, settle
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ class StoreHandle:
     Attributes:
         leases: what each task believes to hold.
         failures: operations that did not end well.
-        blocked: how the network treats it now: "", "refuse", "hang" or "lose".
+        broken: those of them that failed by themselves, and were not cancelled.
     """
 
     persistent = False
@@ -41,9 +43,14 @@ class StoreHandle:
     def __init__(self, node: Node, server: StoreServer) -> None:
         self.node, self.server, self.world = node, server, node.world
         self.leases: dict[asyncio.Task[Any] | None, SimLease] = {}
-        self.failures = 0
+        self.failures: int = 0
+        self.broken: int = 0
         self._last_step = self._in_step = 0
-        self.blocked = ""
+
+    @property
+    def blocked(self) -> str:
+        """How the network treats its process now."""
+        return self.node.process.blocked
 
     def cut_off(self) -> bool:
         """Tell whether nothing gets through now."""
@@ -64,9 +71,15 @@ class StoreHandle:
     async def lease(self, key: StoreKey, ttl: timedelta) -> Lease | None:
         ttl_s = ttl.total_seconds()
         end = self.node.clock.monotonic() + ttl_s
-        lease: SimLease | None = await self._do("lease", self.server.do_lease, self, key, ttl_s, end)
+        gone = self.server.lease
+        if gone is not None and gone.gone(
+            self.node.process
+        ):  # as every store does that knows whom it asks for
+            await self._do("release", self.server.do_release, gone)
+        asker = current_task()
+        lease: SimLease | None = await self._do("lease", self.server.do_lease, self, key, ttl_s, end, asker)
         if lease is not None:
-            self.leases[asyncio.current_task()] = lease
+            self.leases[current_task()] = lease
         return lease
 
     async def extend(self, lease: Lease, ttl: timedelta) -> Lease:
@@ -74,7 +87,7 @@ class StoreHandle:
         end = self.node.clock.monotonic() + ttl_s
         self._give_up()
         longer: SimLease = await self._do("extend", self.server.do_extend, lease, ttl_s, end)
-        self.leases[asyncio.current_task()] = longer
+        self.leases[current_task()] = longer
         return longer
 
     async def release(self, lease: Lease) -> None:
@@ -100,6 +113,7 @@ class StoreHandle:
         entry = (self, waiter)
         if self.server.pushes:
             self.server.waiters.append(entry)
+        self.world.endings.hit(self.node.process, "changed")
         timer = loop.call_later(span * (1.0 if self.world.draw() < 0.9 else 0.1), settle, waiter, None)
         try:
             await waiter
@@ -132,7 +146,7 @@ class StoreHandle:
             await asyncio.sleep(0)
 
     def _give_up(self) -> None:
-        self.leases.pop(asyncio.current_task(), None)
+        self.leases.pop(current_task(), None)
 
     def _down(self, name: str) -> StoreError:
         self.failures += 1
@@ -149,7 +163,9 @@ class StoreHandle:
             ("refuse", "hang", "lose")[int(draw() * 3)] if server.flaky and draw() < server.flaky else ""
         )
         if fate == "refuse":
+            self.broken += 1
             raise self._down(name)
+        world.endings.hit(self.node.process, name)
         up = server.latency * draw() if server.latency else 0.0
         if server.tail and draw() < server.tail:
             up += 12.0 * draw()
@@ -169,18 +185,26 @@ class StoreHandle:
                 server.slowest = max(server.slowest, up)
             answer = waiter if not fate and up + down <= PATIENCE_S else None
             world.scheduler.at(now + up, self._arrive, act, args, answer, down)
-        if fate or up + down > PATIENCE_S:
+        late = fate or up + down > PATIENCE_S
+        if late:
             world.scheduler.at(now + PATIENCE_S, settle, waiter, None)
+        call = world.judge.ends.operation(self.node, name)
+        call.answers = inf if late else now + up + down
         try:
             outcome = await waiter
         except asyncio.CancelledError:
+            world.judge.ends.operation_cut(call)
             self._down(f"{name}~")
             raise
+        finally:
+            world.judge.ends.operation_over(call)
         if outcome is None:
+            self.broken += 1
             raise self._down(name)
         result, error = outcome
         self.node.step(name if error is None else f"{name}-")
         if error is not None:
+            world.judge.ends.superseded(self.node, name)
             raise error
         return result
 

@@ -6,15 +6,16 @@ really happened earns one vendor call more (`credits`) and is named in `hurts`.
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from nauth.errors import ClosedError, CredentialsRejectedError, NauthError, OutcomeUnknownError
 from nauth.manager.held_token import Held
 from nauth.token import Token, TokenState
-from tests.simulation.books import Wait
+from tests.simulation.books import Call, Wait
 from tests.simulation.coverage import abstract_state
+from tests.simulation.end_judge import EndJudge
+from tests.simulation.loop import is_over
 from tests.simulation.vendors import Grant
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["SPENDABLE", "Judge"]
 
 _SLACK_S = 1e-3
-SPENDABLE = frozenset({"loss", "store", "kill", "restart", "pause", "suspend", "late", "close"})
+SPENDABLE = frozenset(
+    {"loss", "store", "kill", "restart", "pause", "suspend", "late", "close", "wreck", "fork", "restored"}
+)
 """Misfortunes after which a spent refresh token may be used again: its successor was lost on the way."""
 
 
@@ -36,10 +39,13 @@ class Judge:
         self.world = world
         self.violations: list[str] = []
         self.hurts: set[str] = set()
+        self.ends = EndJudge(self)
         self.credits = self.unjustified = self.revocations = 0
         policy = world.plan.policy
         ttl = policy.deadline.total_seconds() + 10
         self._bound = 2 * ttl + ttl + 60
+        # loops that do not share a state hear of each other's failures and refusals too late
+        self._apart = world.plan.loops > 1 and not world.plan.shared
         self._repeat = 40.0 if world.plan.kind.repeats else 0.0
         self._margin = (policy.margin + policy.jitter).total_seconds()
         self._alone = getattr(policy, "on_store_failure", "serve") == "renew-alone"
@@ -59,39 +65,46 @@ class Judge:
         self.hurts.add(what)
         self.credits += calls
 
-    def call_begins(self, node: Node, what: str, given: str) -> None:
+    def call_begins(self, node: Node, what: str, given: str) -> Call:
         """Is it under a lease that holds, the only one of this manager, and called for?"""
         notes, world_now = node.notes, self.world.scheduler.now
+        call = self.ends.call(node, what)
         if node.process.dead:
-            return
+            return call
         node.log(f"calls {what} {given}")
-        if notes.calling:
-            self.violate(f"{node.name} calls {what} while its {notes.calling} is under way")
-        notes.calling, notes.lease = what, node.handle.leases.get(asyncio.current_task())
+        for other in notes.calls.values():
+            if other.loop is call.loop:
+                self.violate(f"{node.name} calls {what} while its {other.what} is under way")
+        notes.calls[call.task] = call
+        call.lease = node.handle.leases.get(call.task)
         if notes.unsaved is not None:
             self.unsaved_pair(node)
-        if notes.lease is None:
+        if call.lease is None:
             if not (self._alone and node.handle.failures):
                 self.violate(f"{node.name} calls {what} without a lease")
-        elif not self._holds(node, notes.lease, strict=notes.lease is not notes.used):
+        elif not self._holds(node, call.lease, strict=call.lease is not notes.used):
             self.violate(f"{node.name} calls {what} under a lease that is over")
-        notes.used = notes.lease
+        notes.used = call.lease
         self._cover(node, f"calls {what}")
+        self.world.endings.hit(node.process, "call")
         if what != "revoke":
             if world_now < notes.cool - _SLACK_S:
                 self.violate(
                     f"{node.name} calls {what} {notes.cool - world_now:.3f} s before its cool-down is over"
                 )
+            self.ends.calm(node, what)
             self._justify(node, what)
+        return call
 
-    def call_ends(self, node: Node, what: str, given: str, error: BaseException | None) -> None:
+    def call_ends(self, call: Call, what: str, given: str, error: BaseException | None) -> None:
         """Did it end within its lease?"""
-        notes = node.notes
-        if node.process.dead:
+        node, notes = call.node, call.node.notes
+        notes.calls.pop(call.task, None)
+        if node.process.dead or (call.loop is not None and is_over(call.loop)):
             return
-        if notes.lease is not None and not self._holds(node, notes.lease, strict=False):
+        if call.lease is not None and not self._holds(node, call.lease, strict=False):
             self.violate(f"{node.name}'s {what} outlived its lease")
-        notes.calling, notes.lease = "", None
+        self.ends.call_ends(call, cut=what.endswith("~"))
         if what == "revoke":
             notes.ended.add(given)
         if what.endswith("~"):
@@ -100,6 +113,7 @@ class Judge:
             self.hurt("loss" if "Unknown" in what or "Malformed" in what else "vendor")
         if isinstance(error, NauthError) and not what.startswith("revoke"):
             self._cool_down(node, what, error)
+        self.world.endings.hit(node.process, "answer")
         node.step(what)
         self._cover(node, what)
 
@@ -147,6 +161,7 @@ class Judge:
         if self.world.plan.kind.caches:
             self.hurt("cached")
         node.notes.unsaved = grant if grant.refresh is not None else None
+        node.notes.minted = grant, self.ends.loop_here()
 
     def offered(self, node: Node, token: Token) -> None:
         """A token was offered to the store."""
@@ -171,6 +186,11 @@ class Judge:
         if not self.hurts & SPENDABLE:
             self.violate(f"the spent refresh token {refresh} was used again though nothing had gone wrong")
 
+    def asked_to_sign_in(self, node: Node) -> None:
+        """A caller was told that a person must sign in."""
+        if not self.hurts & (SPENDABLE | {"revoke", "reject"}):
+            self.violate(f"{node.name} asks for a person though nothing had been lost")
+
     def store_failed(self, node: Node) -> None:
         """An operation did not end well for its client."""
         self.hurt("store")
@@ -186,6 +206,7 @@ class Judge:
     def wait_begins(self, node: Node, rejected: Token | None, *, force: bool) -> Wait:
         """A caller asks."""
         node.notes.waiting += 1
+        self.world.endings.hit(node.process, "ask")
         name = None if rejected is None else rejected.access_token.reveal()
         if force:
             self.hurt("force")
@@ -195,12 +216,15 @@ class Judge:
             if rejected.same_access(node.manager.current) and not node.notes.refusals:
                 node.notes.dead.setdefault(str(name), self.world.scheduler.now)
         self._cover(node, "asks")
-        return Wait(node, name, force=force)
+        return self.ends.wait_begins(Wait(node, name, force=force))
 
     def wait_ends(self, wait: Wait) -> None:
         """A caller stops waiting, one way or the other."""
         node, world = wait.node, self.world
+        if is_over(wait.loop):
+            return
         node.notes.waiting -= 1
+        self.ends.wait_ends(wait)
         waited = world.scheduler.now - wait.began - (node.process.stood_still - wait.stood_still)
         if waited > self._bound * (1 + self.revocations) and not node.process.dead:
             self.violate(f"a caller of {node.name} waited {waited:.3f} s, more than {self._bound:.0f} s")
@@ -212,6 +236,7 @@ class Judge:
         self._cover(node, f"refused {type(error).__name__}")
         if isinstance(error, ClosedError) and node.closed:
             return
+        self.ends.refused_to(node, error)
         if self.world.plan.calm and not node.process.dead:
             self.violate(f"a caller of {node.name} got {type(error).__name__} though all was well: {error}")
 
@@ -231,7 +256,7 @@ class Judge:
         if name == wait.rejected:
             self.violate(f"{node.name} handed {name} to the caller who had just rejected it")
         elif (
-            not world.plan.kind.caches and notes.dead.get(name, now) < now
+            not world.plan.kind.caches and not self._apart and notes.dead.get(name, now) < now
         ):  # at the same instant the waiter had already been given it
             self.violate(f"{node.name} handed out {name}, which was rejected")
         if wait.rejected is not None:

@@ -9,10 +9,17 @@ from asyncio.events import _set_running_loop
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+from nauth import tasks
+
 if TYPE_CHECKING:
     from tests.simulation.scheduler import Scheduler
 
-__all__ = ["SimLoop", "SimTask", "Turn"]
+__all__ = ["SimKeeper", "SimLoop", "SimTask", "Turn", "is_over"]
+
+
+def is_over(loop: asyncio.AbstractEventLoop) -> bool:
+    """Tell whether a loop runs nothing any more: it was closed, or lost in a fork."""
+    return loop.is_closed() or (isinstance(loop, SimLoop) and loop.gone)
 
 
 class Turn:
@@ -53,10 +60,21 @@ class SimTask(asyncio.Task[Any]):
     def __init__(
         self, work: Coroutine[Any, Any, Any], *, loop: SimLoop, name: str | None, **more: Any
     ) -> None:
-        made = loop.scheduler.made
-        self.serial: int = len(made)
+        self.serial: int = loop.scheduler.next_serial()
         super().__init__(work, loop=loop, name=name or "nameless", **more)
-        made.append(weakref.ref(self))
+        loop.scheduler.made.append(weakref.ref(self))
+
+    def __hash__(self) -> int:
+        return self.serial
+
+
+class SimKeeper(tasks.Keeper):
+    """A keeper with a place of its own in the order of tasks, as a `SimTask` has."""
+
+    def __init__(self, work: tasks.Work, *, loop: asyncio.AbstractEventLoop, name: str) -> None:
+        assert isinstance(loop, SimLoop)
+        self.serial: int = loop.scheduler.next_serial()
+        super().__init__(work, loop=loop, name=name)
 
     def __hash__(self) -> int:
         return self.serial
@@ -68,6 +86,9 @@ class SimLoop(asyncio.AbstractEventLoop):
     Attributes:
         lag: seconds this process was suspended, which its own time does not count.
         parked: where its callbacks wait while the process stands still; None while it runs.
+        closed: whether it was closed: what was scheduled is gone, and nothing can be scheduled any more.
+        notice: when its end began: every visible task was cancelled, and it is closed once they are done.
+        gone: whether its thread was lost in a fork: it still looks as if it ran, and runs nothing.
         watches: called after each of its callbacks.
     """
 
@@ -81,17 +102,22 @@ class SimLoop(asyncio.AbstractEventLoop):
         self.lag = 0.0
         self.parked: list[Turn] | None = None
         self.ending = False
+        self.closed = self.gone = False
+        self.notice: float | None = None
         self.watches: list[Callable[[], object]] = []
         self.eager = False
 
     def time(self) -> float:
         return self.scheduler.now - self.lag
 
-    def call_soon(  # type: ignore[override]  # a Turn looks like a Handle to everybody who uses one
+    def call_soon(  # type: ignore[override]  # a Turn looks like a Handle to all code that uses one
         self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> Turn:
+        if self.closed:
+            raise RuntimeError("Event loop is closed")
         turn = Turn(self, callback, args, context or contextvars.copy_context())
-        self.ready.append(turn)
+        if not self.gone:
+            self.ready.append(turn)
         return turn
 
     call_soon_threadsafe = call_soon  # type: ignore[assignment]  # one thread runs them all
@@ -103,8 +129,12 @@ class SimLoop(asyncio.AbstractEventLoop):
         *args: Any,
         context: contextvars.Context | None = None,
     ) -> Turn:
+        if self.closed:
+            raise RuntimeError("Event loop is closed")
         turn = Turn(self, callback, args, context or contextvars.copy_context())
         turn.moment = when
+        if self.gone:
+            return turn
         if self.ending:
             self.ready.append(turn)
         else:
@@ -145,10 +175,25 @@ class SimLoop(asyncio.AbstractEventLoop):
         return False
 
     def is_running(self) -> bool:
-        return True
+        return not self.closed
 
     def is_closed(self) -> bool:
-        return False
+        return self.closed
+
+    def some_turns(self, rounds: int) -> None:
+        """Run what is ready of this loop, in order, and what that makes ready, `rounds` times in all."""
+        _set_running_loop(self)
+        try:
+            for _ in range(rounds):
+                mine = [turn for turn in self.ready if turn.loop is self]
+                self.ready[:] = [turn for turn in self.ready if turn.loop is not self]
+                for turn in mine:
+                    if turn.callback is not None and turn.context is not None:
+                        turn.context.run(turn.callback, *turn.args)
+                        for watch in self.watches:
+                            watch()
+        finally:
+            _set_running_loop(None)
 
     def drain(self) -> None:
         """Run what is ready here and nowhere else, first in, first out."""

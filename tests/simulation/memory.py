@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
+from asyncio.events import _set_running_loop
+from collections.abc import Coroutine
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nauth.stores.base import Lease, Listener, Record, StoreKey, Unsubscribe
 from nauth.stores.memory import MemoryStore
 from nauth.token import Token
+from tests.simulation.books import current_task
 from tests.simulation.clocks import SimClock
 from tests.simulation.handle import StoreHandle
 from tests.simulation.store import SimLease, StoreServer
 
 if TYPE_CHECKING:
+    from tests.simulation.process import Process
     from tests.simulation.world import World
 
 __all__ = ["MemoryHandle", "MemoryServer"]
+
+_T = TypeVar("_T")
 
 
 class _Wrapped(SimLease):
@@ -43,11 +48,23 @@ class MemoryServer(StoreServer):
         self.record = self.lease = None
         self.restarted = self.world.scheduler.now
 
+    def furnish(self, process: Process, token: Token) -> None:
+        """Let a person have signed in."""
+        assert self.key is not None
+        _set_running_loop(process.loops[0])
+        try:
+            lease = _at_once(self.engine.lease(self.key, timedelta(seconds=1)))
+            assert lease is not None
+            _at_once(self.engine.commit(lease, token, expected_version=0, age=timedelta(0)))
+        finally:
+            _set_running_loop(None)
+
     def valid(self, lease: SimLease) -> bool:
         """Ask the store itself whether it is still this lease that it counts."""
         if self.key is None or not isinstance(lease, _Wrapped):
             return False
-        return self.engine._leases.get(self.key) is lease.inner and lease.remaining > timedelta(0)
+        counted = self.engine._leases.get(self.key)
+        return counted is lease.inner and not counted.loop.gone and lease.remaining > timedelta(0)
 
     def look(self) -> None:
         """Bring what the judge reads up to date."""
@@ -59,7 +76,11 @@ class MemoryServer(StoreServer):
             if entry is None
             else (entry.token, entry.version, now - (self.clock.monotonic() - entry.asked_at))
         )
-        self.waiters = [waiter for waiters in self.engine._waiters.values() for waiter in waiters]  # type: ignore[misc]  # only counted
+        self.waiters = [  # only counted
+            (entry, waiter)  # type: ignore[misc]
+            for entry, waiters in self.engine._waiters.items()
+            for waiter in waiters
+        ]
         if self.lease is not None and not self.valid(self.lease):
             self.lease = None
 
@@ -100,6 +121,7 @@ class MemoryHandle(StoreHandle):
         return await self._engine().discard(key, token)
 
     async def changed(self, key: StoreKey, *, timeout: timedelta) -> None:  # noqa: ASYNC109 - part of the contract
+        self.world.endings.hit(self.node.process, "changed")
         await self._engine().changed(key, timeout=timeout)
 
     def subscribe(self, key: StoreKey, listener: Listener) -> Unsubscribe:
@@ -113,10 +135,20 @@ class MemoryHandle(StoreHandle):
     def _wrap(self, inner: Lease, key: StoreKey) -> Lease:
         now = self.world.scheduler.now
         ends = now + inner.remaining.total_seconds()
-        lease = _Wrapped(self, key, 0, granted=now, ends=ends, local_end=0.0)
+        lease = _Wrapped(self, key, 0, granted=now, ends=ends, local_end=0.0, asker=current_task())
         lease.inner = inner
-        self.server.lease = self.leases[asyncio.current_task()] = lease
+        self.server.lease = self.leases[current_task()] = lease
         return lease
+
+
+def _at_once(work: Coroutine[Any, Any, _T]) -> _T:
+    """Return what a coroutine does that waits for nothing."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        result: _T = end.value
+        return result
+    raise AssertionError
 
 
 def _inner(lease: Lease) -> Lease:

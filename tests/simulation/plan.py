@@ -9,9 +9,9 @@ from datetime import timedelta
 import attrs
 
 from nauth.token import RenewalPolicy
-from tests.simulation.vendors import KINDS, VendorKind
+from tests.simulation.vendors import KINDS, UNTIL_USED, VendorKind
 
-__all__ = ["POLICIES", "Plan", "make_plan"]
+__all__ = ["POLICIES", "End", "Plan", "make_plan"]
 
 
 def _policies() -> tuple[RenewalPolicy, ...]:
@@ -42,6 +42,29 @@ POLICIES = _policies()
 """Made once: checking a policy's fields costs more than using it."""
 
 
+@attrs.frozen
+class End:
+    """One ending of a loop.
+
+    Attributes:
+        when: it may happen from then on.
+        slot: to which process.
+        how: see `lifecycle`.
+        anchor: what it waits for then; "time" for nothing.
+        turns: how many turns of the process after that.
+        chance: which of two loops, in [0, 1).
+        again: seconds until the second notice, or until the second Ctrl-C.
+    """
+
+    when: float
+    slot: int
+    how: str
+    anchor: str
+    turns: int
+    chance: float
+    again: float
+
+
 class Plan:
     """A scenario, drawn from one seed. Times are seconds of true time.
 
@@ -57,8 +80,12 @@ class Plan:
         vendor_slow: the share of those that take longer than the client's patience.
         garbled: the share of vendor answers that cannot be understood.
         hiccup: the share of store operations during which the process stands still for long.
-        murder: the vendor call amid which the calling process is killed, counted from 1; 0 for none.
+        murder: the vendor call during which the calling process is killed, counted from 1; 0 for none.
         skewed: whether wall clocks are wrong, by hours.
+        endings: of loops.
+        loops: how many each process has at a time.
+        shared: whether the managers of a process share one store object, and with it one state.
+        followers: who calls after a process goes on with a new loop: (after how long, which manager, what, mood).
     """
 
     def __init__(self) -> None:
@@ -76,6 +103,10 @@ class Plan:
         self.push_delay = self.push_loss = 0.0
         self.unruly = self.hiccup = 0.0
         self.murder = 0
+        self.endings: list[End] = []
+        self.loops = 1
+        self.shared = False
+        self.followers: list[tuple[float, int, str, float]] = []
 
     def describe(self) -> str:
         """Say in one line what the scenario is."""
@@ -115,13 +146,23 @@ _EVENTS = (
 _BEHAVIOURS = ("impatient", "cancelled", "force", "reject", "revoke", "patient", "scoped")
 
 
-def make_plan(draw: Callable[[], float], later: Callable[[], float], *, eager: bool) -> Plan:
+def make_plan(  # noqa: C901 - in the order of the draws
+    draw: Callable[[], float],
+    later: Callable[[], float],
+    ends: Callable[[], float] | None,
+    *,
+    eager: bool,
+) -> Plan:
     """Draw a plan. A tenth of all plans is calm; the others have one to three kinds of trouble.
 
     What was thought of later is drawn from `later`, so that the seeds that did without it mean what they meant before.
+    Endings are drawn from `ends`, or left out where that is None.
     """
     plan = Plan()
     plan.kind = KINDS[int(draw() * len(KINDS))]
+    ending = ends is not None and ends() < _ENDING
+    if ends is not None and ends() < 0.08:
+        plan.kind = UNTIL_USED
     plan.policy = POLICIES[int(draw() * len(POLICIES))]
     plan.nodes = [1 + int(draw() * 1.3) for _ in range(1 + int(draw() * 3))]
     plan.shuffled, plan.observed = draw() < 0.9, draw() < 0.75
@@ -161,11 +202,67 @@ def make_plan(draw: Callable[[], float], later: Callable[[], float], *, eager: b
         plan.latency = plan.latency or 0.005
     if not plan.calm and not plan.memory and later() < 0.1:
         _add_murder(plan, moments, later)
+    if ends is not None and ending:
+        _add_endings(plan, moments, ends)
     return plan
 
 
+_ENDING = 0.4
+"""The share of plans in which loops end."""
+SHARES = False
+"""Whether the clients of one store object in one process share the state of a credential."""
+_HOWS = (
+    *("end",) * 6,
+    *("end twice",) * 2,
+    *("end insisted",) * 1,
+    *("cancel all",) * 4,
+    *("cancel all twice",) * 2,
+    *("close",) * 4,
+    *("client",) * 2,
+    *("fork",) * 2,
+)
+_ANCHORS = ("time", "ask", "lease", "load", "call", "call", "serve", "serve", "answer", "commit", "changed")
+
+
+def _add_endings(plan: Plan, moments: list[float], draw: Callable[[], float]) -> None:
+    """End loops, most of them at some turn of a renewal, and let callers come to the loops after them."""
+    if (
+        draw() < 0.3
+        and _stays_in_memory(plan)
+        and not plan.murder
+        and not any(e[1] == "kill" for e in plan.events)
+    ):
+        plan.memory = True
+    elif not plan.memory and not plan.calm and draw() < 0.1:
+        moment = moments[int(draw() * len(moments))]
+        plan.events.append((moment + 4 * draw() - 1, "restored", 0, draw()))
+    plan.loops = 1 + int(draw() * 1.3)
+    for _ in range(1 + int(draw() * 3)):
+        moment = moments[int(draw() * len(moments))]
+        plan.endings.append(
+            End(
+                when=max(moment + (draw() * 4 - 1 if draw() < 0.7 else 30 * draw()), 0.0),
+                slot=int(draw() * len(plan.nodes)),
+                how=_HOWS[int(draw() * len(_HOWS))],
+                anchor=_ANCHORS[int(draw() * len(_ANCHORS))],
+                turns=int(draw() * draw() * 14),
+                chance=draw(),
+                again=0.05 if draw() < 0.5 else 6 * draw(),
+            )
+        )
+    plan.shared = SHARES and draw() < 0.7
+    for _ in range(int(draw() * draw() * 10)):
+        moment = moments[int(draw() * len(moments))]
+        plan.callers.append((moment + 3 * draw(), int(draw() * len(plan.nodes)), 0, "visit", draw()))
+    for _ in range(1 + int(draw() * 4)):
+        what = "plain" if draw() >= plan.unruly else _BEHAVIOURS[int(draw() * len(_BEHAVIOURS))]
+        plan.followers.append((3 * draw() if draw() < 0.6 else 40 * draw(), int(draw() * 2), what, draw()))
+    if any(end.how in ("close", "end insisted", "fork", "client") for end in plan.endings):
+        plan.calm = False
+
+
 def _add_murder(plan: Plan, moments: list[float], draw: Callable[[], float]) -> None:
-    """Kill a process amid a vendor call, and let others ask for as long as its lease holds."""
+    """Kill a process during a vendor call, and let others ask for as long as its lease holds."""
     plan.murder = 1 + int(draw() * 3)
     if len(plan.nodes) < 3:
         plan.nodes.append(1)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
+from math import inf
 from typing import TYPE_CHECKING
 
 from nauth.events import Event, RenewalFailed, RenewalJoined, RenewalSucceeded, TokenAdopted
@@ -10,7 +11,7 @@ from nauth.manager.held_token import Held
 from nauth.manager.token_manager import TokenManager
 from nauth.stores.base import StoreKey
 from nauth.stores.memory import MemoryStore
-from tests.simulation.books import Notes
+from tests.simulation.books import Notes, current_task
 from tests.simulation.clocks import SimClock
 from tests.simulation.handle import StoreHandle
 from tests.simulation.loop import SimLoop
@@ -18,6 +19,7 @@ from tests.simulation.memory import MemoryHandle, MemoryServer
 from tests.simulation.vendors import SimAuthenticator
 
 if TYPE_CHECKING:
+    from tests.simulation.lifecycle import Trip
     from tests.simulation.world import World
 
 __all__ = ["KEY", "Node", "Process"]
@@ -26,16 +28,25 @@ KEY = StoreKey(vendor="sim", base_url="https://api.example.com", identity="diges
 
 
 class Process:
-    """One operating system process: a loop, a clock, managers. Dead once killed."""
+    """One operating system process: loops, a clock, managers. Dead once killed.
+
+    Attributes:
+        loops: those that are open, oldest first. A plan with endings has one or two, and now and then none.
+        every_loop: those and the closed ones, the first of which keeps the clock.
+        trips: endings that wait for their turn.
+        wrecked: when its last loop was closed with tasks pending, until a caller has been served since; or -1.
+    """
 
     def __init__(self, world: World, loop: SimLoop, number: int, slot: int) -> None:
         draw, plan = world.draw, world.plan
         self.world, self.name, self.slot = world, f"p{number}", slot
-        self.loop = loop
-        self.loop.reset()
-        self.loop.eager = plan.eager
+        loop.reset()
+        loop.eager = plan.eager
+        self.loops, self.every_loop = [loop], [loop]
+        self.trips: list[Trip] = []
+        self.wrecked = -1.0
         skew = (draw() - 0.5) * 14_400 if plan.skewed else 0.0
-        self.clock = SimClock(self.loop, mono=draw() * 1e6, skew=skew)
+        self.clock = SimClock(loop, mono=draw() * 1e6, skew=skew)
         self.engine: MemoryStore | None = None  # a store in its own memory, in some worlds
         if isinstance(world.store, MemoryServer):
             world.store.open(self.clock, KEY)
@@ -44,22 +55,70 @@ class Process:
         self.resumed = -1.0  # when it last ceased to stand still
         self.woke = -1.0  # the same, where its monotonic clock stood still as well
         self.stood_still = 0.0
-        self.nodes = [Node(self, index) for index in range(plan.nodes[slot])]
-        self.loop.watches.extend(node.watch for node in self.nodes)
+        self.handle: StoreHandle | None = None  # the one of all its managers, in some worlds
+        self.notes = Notes()
+        self.nodes: list[Node] = []
+        self.every_node: list[Node] = []  # those that have parted, too
+        self.blocked = ""  # how the network to the store treats it now: "", "refuse", "hang" or "lose"
+        for _ in range(plan.nodes[slot]):
+            self.join()
+        self._watch(loop)
+        for _ in range(1, plan.loops):
+            self.open()
+
+    @property
+    def standing(self) -> bool:
+        """Whether it stands still now."""
+        return self.world.scheduler.now < self.resumed
+
+    def join(self) -> Node:
+        """Open one more client."""
+        node = Node(self, len(self.every_node))
+        self.nodes.append(node)
+        self.every_node.append(node)
+        return node
+
+    def part(self, guest: Node) -> None:
+        """Forget a client."""
+        if guest in self.nodes:
+            self.nodes.remove(guest)
+
+    def open(self) -> SimLoop:
+        """Go on with a new loop: the same managers, the same memory."""
+        loop = SimLoop(self.world.scheduler)  # type: ignore[abstract]  # what nobody calls is not written
+        loop.eager, loop.lag = self.world.plan.eager, self.every_loop[0].lag
+        self.loops.append(loop)
+        self.every_loop.append(loop)
+        self._watch(loop)
+        return loop
+
+    def watch(self) -> None:
+        """Look at what is held after each step of this process."""
+        for node in self.nodes:
+            node.watch()
+
+    def _watch(self, loop: SimLoop) -> None:
+        loop.watches.append(self.watch)
+        if self.world.plan.endings:
+            loop.watches.append(partial(self.world.endings.turn, self))
 
 
 class Node:
     """One manager with its handle and authenticator, and what the judge remembers of it."""
 
     def __init__(self, process: Process, index: int) -> None:
-        self.process, self.world, self.loop = process, process.world, process.loop
-        self.name = f"{process.name}.{'ab'[index]}"
+        self.process, self.world = process, process.world
+        self.name = f"{process.name}.{chr(ord('a') + index % 26)}"
         self.clock = process.clock
-        self.handle = (MemoryHandle if self.world.plan.memory else StoreHandle)(self, self.world.store)
-        self.closed = False
+        handle = process.handle if self.world.plan.shared else None
+        if handle is None:
+            handle = (MemoryHandle if self.world.plan.memory else StoreHandle)(self, self.world.store)
+            process.handle = handle
+        self.handle: StoreHandle = handle
+        self.closed, self.closes_at = False, inf
         self.path: list[str] = []
         self.last: Held | None = None
-        self.notes = Notes()
+        self.notes = process.notes if self.world.plan.shared else Notes()
         self.manager = TokenManager(
             SimAuthenticator(self),
             key=KEY,
@@ -68,6 +127,11 @@ class Node:
             clock=self.clock,
             observer=self.observe if self.world.plan.observed else None,
         )
+
+    @property
+    def loop(self) -> SimLoop | None:
+        """The process's oldest open loop, if there is one."""
+        return self.process.loops[0] if self.process.loops else None
 
     def watch(self) -> None:
         """Look at what is held after each step of this process."""
@@ -79,12 +143,15 @@ class Node:
     @property
     def cause(self) -> str:
         """Why a renewal is under way, if one is."""
-        room = self.manager._rooms._table.get(self.loop)
-        return "-" if room is None or room.flight is None else room.flight.cause.value
+        for loop in self.process.loops:
+            room = self.manager._rooms._table.get(loop)
+            if room is not None and room.flight is not None:
+                return room.flight.cause.value
+        return "-"
 
     def step(self, what: str) -> None:
         """Note one operation on the way through a renewal."""
-        task = asyncio.current_task()
+        task = current_task()
         if task is not None and task.get_name() == "nauth renewal":
             self.path.append(what)
         if self.world.journal is not None:

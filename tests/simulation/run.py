@@ -22,7 +22,7 @@ from collections.abc import Iterable
 import attrs
 
 from tests.simulation.coverage import Coverage
-from tests.simulation.world import SCHEDULER, replay, simulate
+from tests.simulation.world import ENDINGS, SCHEDULER, replay, simulate
 
 __all__ = ["Batch", "main", "run_seeds", "timeline"]
 
@@ -49,10 +49,12 @@ class Batch:
     coverage: Coverage = attrs.field(factory=Coverage)
 
 
-def run_seeds(seeds: Iterable[int], *, deadline: float | None = None, most: int = 10) -> Batch:
+def run_seeds(
+    seeds: Iterable[int], *, deadline: float | None = None, most: int = 10, endings: bool = ENDINGS
+) -> Batch:
     """Run `seeds` until they or the time are over, or `most` of them have broken something.
 
-    Futures and tasks say only when they are collected that nobody has asked for their exception, so the garbage is
+    Futures and tasks report only when they are collected that their exception was not retrieved, so the garbage is
     collected in between, and whatever it brings to light is traced to the seed of its batch.
     """
     batch, held, talk = Batch(), gc.isenabled(), logging.getLogger("nauth")
@@ -69,14 +71,14 @@ def run_seeds(seeds: Iterable[int], *, deadline: float | None = None, most: int 
             batch.coverage.run = batch.runs
             batch.runs += 1
             since.append(seed)
-            broken = simulate(seed, batch.coverage)
+            broken = simulate(seed, batch.coverage, endings=endings)
             if broken:
                 batch.broken[seed] = broken
                 if len(batch.broken) >= most:
                     break
             if len(since) >= _SWEEP:
-                _sweep(since, batch)
-        _sweep(since, batch)
+                _sweep(since, batch, endings=endings)
+        _sweep(since, batch, endings=endings)
     finally:
         talk.setLevel(level)
         gc.unfreeze()
@@ -85,11 +87,11 @@ def run_seeds(seeds: Iterable[int], *, deadline: float | None = None, most: int 
     return batch
 
 
-def _sweep(since: list[int], batch: Batch) -> None:
+def _sweep(since: list[int], batch: Batch, *, endings: bool) -> None:
     said = _collected()
     if said:
         for seed in since:
-            simulate(seed, Coverage())
+            simulate(seed, Coverage(), endings=endings)
             again = _collected()
             if again:
                 batch.broken.setdefault(seed, []).extend(again)
@@ -105,22 +107,26 @@ def _collected() -> list[str]:
     return [f"found by the garbage collection: {said}" for said in SCHEDULER.complaints[before:]]
 
 
-def timeline(seed: int) -> str:
+def timeline(seed: int, *, endings: bool = ENDINGS) -> str:
     """Return a failing seed's story and the command that tells it again."""
-    broken, lines = replay(seed)
+    broken, lines = replay(seed, endings=endings)
     return "\n".join(
         (
             f"seed {seed}",
             *lines,
             *(f"BROKEN {one}" for one in broken),
-            f"again: python -m tests.simulation.run --replay {seed}",
+            f"again: python -m tests.simulation.run --replay {seed}{_switch(endings)}",
         )
     )
 
 
-def _share(work: tuple[int, int, float | None, int]) -> tuple[int, Batch]:
-    first, end, deadline, most = work
-    return first, run_seeds(range(first, end), deadline=deadline, most=most)
+def _switch(endings: bool) -> str:
+    return "" if endings is ENDINGS else " --endings" if endings else " --no-endings"
+
+
+def _share(work: tuple[int, int, float | None, int, bool]) -> tuple[int, Batch]:
+    first, end, deadline, most, endings = work
+    return first, run_seeds(range(first, end), deadline=deadline, most=most, endings=endings)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -135,16 +141,25 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--most", type=int, default=10, help="stop after so many failing seeds")
     parser.add_argument("--states", action="store_true", help="list every state reached")
     parser.add_argument("--replay", type=int, metavar="SEED", help="tell the story of one seed")
+    parser.add_argument(
+        "--endings",
+        action=argparse.BooleanOptionalAction,
+        default=ENDINGS,
+        help="whether loops end in the runs",
+    )
     options = parser.parse_args(arguments)
     if options.replay is not None:
-        _say(timeline(options.replay))
-        return 1 if replay(options.replay)[0] else 0
+        _say(timeline(options.replay, endings=options.endings))
+        return 1 if replay(options.replay, endings=options.endings)[0] else 0
     base = secrets.randbelow(10**12) if options.base is None else options.base
     end = base + options.seeds
     _say(f"seeds {base} to {end - 1}, {options.processes} processes")
     began = time.monotonic()
     deadline = None if options.seconds is None else began + options.seconds
-    work = [(first, min(first + _CHUNK, end), deadline, options.most) for first in range(base, end, _CHUNK)]
+    work = [
+        (first, min(first + _CHUNK, end), deadline, options.most, options.endings)
+        for first in range(base, end, _CHUNK)
+    ]
     whole = Batch()
     with contextlib.ExitStack() as stack:
         shares: Iterable[tuple[int, Batch]] = map(_share, work)
@@ -155,7 +170,8 @@ def main(arguments: list[str] | None = None) -> int:
             _add(whole, batch, after=first - base, began=began)
             if len(whole.broken) >= options.most:
                 break
-    return _tell(whole, time.monotonic() - began, longest=10**6 if options.states else 12)
+    took = time.monotonic() - began
+    return _tell(whole, took, longest=10**6 if options.states else 12, endings=options.endings)
 
 
 def _add(whole: Batch, batch: Batch, *, after: int, began: float) -> None:
@@ -176,11 +192,11 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-def _tell(whole: Batch, took: float, *, longest: int) -> int:
+def _tell(whole: Batch, took: float, *, longest: int, endings: bool) -> int:
     for line in whole.coverage.report(max(whole.runs, 1), longest=longest):
         _say(line)
     for seed in sorted(whole.broken)[:1]:
-        _say(timeline(seed))
+        _say(timeline(seed, endings=endings))
     for seed, said in sorted(whole.broken.items()):
         _say(f"seed {seed}: {'; '.join(said)}")
     _say(

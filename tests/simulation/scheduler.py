@@ -13,6 +13,7 @@ Nothing here waits: when no callback is ready, the time jumps to the next timer.
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import random
 import weakref
@@ -55,8 +56,13 @@ class Scheduler:
         self.last_timer = 0.0
         self.steps = 0
         self.made: list[weakref.ref[SimTask]] = []
-        self._numbers = 0
+        self._numbers = self._serials = 0
         self.complaints: list[str] = []
+
+    def next_serial(self) -> int:
+        """Return the number of the next task."""
+        self._serials += 1
+        return self._serials
 
     def at(
         self, when: float, callback: Callable[..., object], *args: Any, loop: SimLoop | None = None
@@ -106,6 +112,8 @@ class Scheduler:
                 if loop.parked is not None:
                     loop.parked.append(turn)
                     continue
+                if loop.closed or loop.gone:
+                    continue  # the outside world's news for it come too late
                 context = turn.context
                 try:
                     if context is None:
@@ -140,6 +148,20 @@ class Scheduler:
         found = [task for task in (ref() for ref in self.made) if task is not None]
         return [task for task in found if task.get_loop() is loop and not task.done()]
 
+    def visible(self, loop: SimLoop) -> list[asyncio.Task[Any]]:
+        """Return the unfinished tasks that a program finds when it asks for all of `loop`, oldest first."""
+        return sorted(asyncio.all_tasks(loop), key=hash)
+
+    def close(self, loop: SimLoop) -> list[asyncio.Task[Any]]:
+        """Close a loop: what it has ready or waiting for its time is dropped. Returns its tasks, pending for ever."""
+        left: list[asyncio.Task[Any]] = [*self.of(loop)]  # first of all: a turn may be all that holds a task
+        left += [task for task in self.visible(loop) if task not in left]
+        for task in left:
+            setattr(task, "_log_destroy_pending", False)  # noqa: B010 - an honest remark of Python's, and no fault
+        self.take(loop)
+        loop.parked, loop.closed = None, True
+        return left
+
     def take(self, loop: SimLoop) -> list[Turn]:
         """Take everything that `loop` has ready or waiting for its time away, and return it in order."""
         mine = [turn for turn in self.ready if turn.loop is loop] + (loop.parked or [])
@@ -159,9 +181,9 @@ class Scheduler:
         self.timers = late
 
     def kill(self, loop: SimLoop) -> None:
-        """End a process: its tasks are cancelled and run to their ends apart from everybody, in no time.
+        """End a process: its tasks are cancelled and run to their ends apart from the others, in no time.
 
-        Whoever calls this has seen to it that what they do on their way reaches nobody.
+        The caller has made sure that what they do on their way reaches no other process.
         """
         loop.parked, loop.ready = None, self.take(loop)
         loop.ending = True

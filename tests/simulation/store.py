@@ -11,9 +11,11 @@ from nauth.errors import LeaseLostError
 from nauth.stores.base import Listener, Record, StoreKey
 from nauth.token import Token
 from tests.simulation.clocks import EPOCH
+from tests.simulation.loop import is_over
 
 if TYPE_CHECKING:
     from tests.simulation.handle import StoreHandle
+    from tests.simulation.process import Process
     from tests.simulation.world import World
 
 __all__ = ["SimLease", "StoreServer", "settle"]
@@ -22,7 +24,7 @@ __all__ = ["SimLease", "StoreServer", "settle"]
 class SimLease:
     """A lease. Its holder counts from before it asked, the server from when it granted: the holder ends first."""
 
-    __slots__ = ("_clock", "_local_end", "ends", "granted", "handle", "key", "number")
+    __slots__ = ("_clock", "_local_end", "asker", "ends", "granted", "handle", "key", "number")
 
     def __init__(
         self,
@@ -33,13 +35,21 @@ class SimLease:
         granted: float,
         ends: float,
         local_end: float,
+        asker: asyncio.Task[Any] | None = None,
     ) -> None:
+        self.asker = asker
         self.handle, self.key, self.number, self.granted, self.ends = handle, key, number, granted, ends
         self._clock, self._local_end = handle.node.clock, local_end
 
     @property
     def remaining(self) -> timedelta:
         return timedelta(seconds=self._local_end - self._clock.monotonic())
+
+    def gone(self, process: Process) -> bool:
+        """Tell whether it was asked for by a task of this process whose loop has been closed since."""
+        if self.asker is None or self.handle.node.process is not process:
+            return False
+        return is_over(self.asker.get_loop())
 
 
 class StoreServer:
@@ -59,6 +69,7 @@ class StoreServer:
         self.lease: SimLease | None = None
         self.restarted = -1.0
         self.version = self.granted = 0
+        self.earlier: list[tuple[Token, int, float]] = []
         self.slowest = 0.0
         self.pushes = False
         self.push_delay, self.push_loss = 0.0, 0.0
@@ -71,6 +82,16 @@ class StoreServer:
         """Lose everything, as an engine without a disk does."""
         self.record = self.lease = None
         self.restarted = self.world.scheduler.now
+
+    def restore(self, chance: float) -> bool:
+        """Come back with an earlier record, as a restored backup or a lagging replica does. Leases are lost."""
+        if not self.earlier:
+            return False
+        self.record, self.lease = self.earlier[int(chance * len(self.earlier))], None
+        self.restarted = self.world.scheduler.now
+        self._wake()
+        self._push()
+        return True
 
     def look(self) -> None:
         """Bring what the judge reads up to date; here it always is."""
@@ -90,12 +111,21 @@ class StoreServer:
         age_s = max(self.world.scheduler.now - asked, 0.0)
         return Record(token=token, version=version, age=timedelta(seconds=age_s))
 
-    def do_lease(self, handle: StoreHandle, key: StoreKey, ttl_s: float, local_end: float) -> SimLease | None:
+    def do_lease(
+        self,
+        handle: StoreHandle,
+        key: StoreKey,
+        ttl_s: float,
+        local_end: float,
+        asker: asyncio.Task[Any] | None,
+    ) -> SimLease | None:
         now = self.world.scheduler.now
         if self.lease is not None and self.lease.ends > now:
             return None
         self.granted += 1
-        self.lease = SimLease(handle, key, self.granted, granted=now, ends=now + ttl_s, local_end=local_end)
+        self.lease = SimLease(
+            handle, key, self.granted, granted=now, ends=now + ttl_s, local_end=local_end, asker=asker
+        )
         return self.lease
 
     def do_extend(self, lease: SimLease, ttl_s: float, local_end: float) -> SimLease:
@@ -103,7 +133,13 @@ class StoreServer:
             raise LeaseLostError("the lease ended before it could be extended")
         end = self.world.scheduler.now + ttl_s
         self.lease = SimLease(
-            lease.handle, lease.key, lease.number, granted=lease.granted, ends=end, local_end=local_end
+            lease.handle,
+            lease.key,
+            lease.number,
+            granted=lease.granted,
+            ends=end,
+            local_end=local_end,
+            asker=lease.asker,
         )
         return self.lease
 
@@ -119,6 +155,8 @@ class StoreServer:
             raise LeaseLostError("another client stored a token meanwhile")
         now = self.world.scheduler.now
         self.version = max(self.version + 1, int((now + EPOCH) * 1e6))
+        if self.record is not None:
+            self.earlier.append(self.record)
         self.record = (token, self.version, now - age_s)
         self.lease = None
         self.world.judge.stored(lease.handle.node, token, self.version)
@@ -150,10 +188,12 @@ class StoreServer:
             delay = self.push_delay * world.draw()
             last[0] = max(last[0] + 1e-6, world.scheduler.now + delay)
             self.slowest = max(self.slowest, last[0] - world.scheduler.now)
-            world.scheduler.at(last[0], handle.deliver, deref, record, loop=handle.node.loop)
+            loop = handle.node.loop
+            if loop is not None:
+                world.scheduler.at(last[0], handle.deliver, deref, record, loop=loop)
 
 
 def settle(waiter: asyncio.Future[Any], outcome: object) -> None:
-    """Give `waiter` its outcome, unless it has left."""
-    if not waiter.done():
+    """Give `waiter` its outcome, unless it has left or its loop is closed."""
+    if not waiter.done() and not is_over(waiter.get_loop()):
         waiter.set_result(outcome)

@@ -63,6 +63,19 @@ def test_a_seed_replays_exactly() -> None:
         assert replay(seed) == first
 
 
+def test_a_seed_with_endings_replays_exactly() -> None:
+    """So do two runs in which loops end, are closed with tasks pending, and are followed by others."""
+    told: set[str] = set()
+    for seed in range(1, 60):
+        first = replay(seed, endings=True)
+        replay(seed + 1, endings=True)
+        assert replay(seed, endings=True) == first
+        told.update(
+            line.split("world")[-1].split(" p")[0].strip() for line in first[1] if "  world  " in line
+        )
+    assert {"end", "end twice", "cancel all", "close"} <= told
+
+
 def test_a_seed_replays_in_another_process() -> None:
     """Neither addresses nor the hashes of strings have a part in a run."""
     command = [sys.executable, "-c", "from tests.simulation.run import timeline; print(timeline(7), end='')"]
@@ -131,7 +144,7 @@ def test_coverage_of_pairs() -> None:
 def _run(work: Callable[[], Awaitable[object]], *, seed: int = 0, shuffled: bool = True) -> Scheduler:
     scheduler = Scheduler()
     scheduler.reset(random.Random(seed), shuffled=shuffled)
-    loop = SimLoop(scheduler)  # type: ignore[abstract]  # what nobody calls is not written
+    loop = SimLoop(scheduler)  # type: ignore[abstract]  # methods that are never called are left out
 
     async def run() -> None:
         await work()
@@ -229,7 +242,7 @@ def test_locks_timeouts_and_scopes() -> None:
 
 
 def test_unretrieved_exceptions_are_complaints() -> None:
-    """What asyncio would only log is kept: the exception of a task that nobody asked."""
+    """What asyncio would only log is kept: the exception of a task that was not retrieved."""
 
     async def forget() -> None:
         async def fail() -> None:
@@ -244,7 +257,7 @@ def test_unretrieved_exceptions_are_complaints() -> None:
 
 
 def test_errors_of_callbacks_are_complaints() -> None:
-    """A callback that raises is reported and stops nobody."""
+    """A callback that raises is reported and stops no process."""
 
     async def schedule() -> None:
         def fail() -> None:
@@ -304,3 +317,49 @@ def test_suspended_process() -> None:
     scheduler.at(5, scheduler.put_off, loop, 100.0)
     scheduler.run()
     assert seen == pytest.approx([10, 110])
+
+
+def test_closed_loop() -> None:
+    """What a closed loop had ready or waiting never runs, nothing more can be scheduled there, and its tasks stay."""
+    scheduler = Scheduler()
+    loop, other = SimLoop(scheduler), SimLoop(scheduler)  # type: ignore[abstract]  # as above
+    seen: list[str] = []
+
+    async def live(name: str) -> None:
+        await asyncio.sleep(10)
+        seen.append(name)
+
+    loop.call_soon(lambda: loop.create_task(live("closed")))
+    other.call_soon(lambda: other.create_task(live("other")))
+    left: list[asyncio.Task[object]] = []
+    scheduler.at(5, lambda: left.extend(scheduler.close(loop)))
+    scheduler.run()
+    assert seen == ["other"]
+    assert loop.is_closed()
+    assert not loop.is_running()
+    assert [task.done() for task in left] == [False]
+    with pytest.raises(RuntimeError, match="closed"):
+        loop.call_soon(seen.append, "too late")
+    with pytest.raises(RuntimeError, match="closed"):
+        loop.call_later(1, seen.append, "too late")
+    left.pop().get_coro().close()
+    assert scheduler.complaints == []
+
+
+def test_visible_tasks() -> None:
+    """A program that asks for all tasks of a loop gets them oldest first, without those that were hidden."""
+    scheduler = Scheduler()
+    loop = SimLoop(scheduler)  # type: ignore[abstract]  # as above
+    names: list[str] = []
+
+    async def look() -> None:
+        hidden = loop.create_task(asyncio.sleep(1), name="hidden")
+        for name in "abc":
+            loop.create_task(asyncio.sleep(1), name=name)
+        asyncio._unregister_task(hidden)
+        names.extend(task.get_name() for task in scheduler.visible(loop))
+        assert hidden in scheduler.of(loop)
+
+    loop.call_soon(lambda: loop.create_task(look(), name="looking"))
+    scheduler.run()
+    assert names == ["looking", "a", "b", "c"]

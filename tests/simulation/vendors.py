@@ -24,12 +24,14 @@ from nauth.errors import (
 )
 from nauth.secret import Secret
 from nauth.token import Token
+from tests.simulation.loop import is_over
 
 if TYPE_CHECKING:
+    from tests.simulation.books import Call
     from tests.simulation.process import Node
     from tests.simulation.world import World
 
-__all__ = ["KINDS", "Grant", "SimAuthenticator", "Vendor", "VendorKind"]
+__all__ = ["KINDS", "UNTIL_USED", "Grant", "SimAuthenticator", "Vendor", "VendorKind"]
 
 
 @attrs.frozen(kw_only=True)
@@ -47,6 +49,8 @@ class VendorKind:
         interactive: whether only a person can sign in.
         caches: whether it hands the same access token out again while that lives.
         repeats: whether the same refresh token is sent again after a lost answer, as its documentation allows.
+        until_used: whether a spent refresh token, and the access token it came with, live until the first request
+            that carries a token it brought.
     """
 
     name: str
@@ -60,7 +64,13 @@ class VendorKind:
     interactive: bool = False
     caches: bool = False
     repeats: bool = False
+    until_used: bool = False
 
+
+UNTIL_USED = VendorKind(
+    name="until used", lifetime_s=240, refreshes=True, rotates=True, interactive=True, until_used=True
+)
+"""Doorkeeper's way. Not among `KINDS`: the plans made before it mean what they meant."""
 
 KINDS = (
     VendorKind(name="nomba", lifetime_s=1800, refreshes=True, rotates=True, grace_s=60, repeats=True),
@@ -83,14 +93,28 @@ KINDS = (
 class Grant:
     """What the server knows of one access token and the refresh token that came with it."""
 
-    __slots__ = ("access", "asked", "dead", "family", "granted", "lifetime", "refresh", "spent")
+    __slots__ = (
+        "access",
+        "asked",
+        "dead",
+        "family",
+        "granted",
+        "lifetime",
+        "parent",
+        "refresh",
+        "serial",
+        "spent",
+        "used_up",
+    )
 
     def __init__(
         self, access: str, *, refresh: str | None, family: int, asked: float, kind: VendorKind
     ) -> None:
         self.access, self.refresh, self.family, self.asked = access, refresh, family, asked
         self.lifetime = kind.lifetime_s
-        self.dead = False
+        self.dead = self.used_up = False
+        self.parent: Grant | None = None  # whose refresh token brought it
+        self.serial = 0
         self.granted = 0.0
         self.spent: float | None = None
 
@@ -126,14 +150,21 @@ class Vendor:
         now, grant = self.world.scheduler.now, self.grants.get(access)
         if grant is None or grant.dead or grant.family in self._ended or now < self.doubting_until:
             return False
-        return grant.lifetime is None or now < grant.granted + grant.lifetime
+        good = grant.lifetime is None or now < grant.granted + grant.lifetime
+        if good and self.kind.until_used and grant.parent is not None:
+            grant.parent.used_up = grant.parent.dead = True
+        return good
+
+    def by_refresh(self, refresh: str) -> Grant | None:
+        """Return the grant that a refresh token came with, or the latest one that kept it."""
+        return self._by_refresh.get(refresh)
 
     def lives(self, refresh: str) -> bool:
         """Tell whether a refresh token would work."""
         grant = self._by_refresh.get(refresh)
         if grant is None or grant.family in self._ended:
             return False
-        return grant.spent is None or not self.kind.rotates
+        return not grant.used_up if self.kind.until_used else grant.spent is None or not self.kind.rotates
 
     def serve(self, what: str, given: str, asked: float) -> Grant | NauthError | None:
         """Carry out one call."""
@@ -174,7 +205,11 @@ class Vendor:
         now, old = self.world.scheduler.now, self._by_refresh.get(given)
         if old is None or old.family in self._ended:
             return CredentialsRejectedError("unknown refresh token")
-        if self.kind.rotates and old.spent is not None and now - old.spent > self.kind.grace_s:
+        if self.kind.until_used:
+            spent = old.used_up
+        else:
+            spent = self.kind.rotates and old.spent is not None and now - old.spent > self.kind.grace_s
+        if spent:
             self.reuses += 1
             self.world.judge.reused(given)
             if self.kind.reuse_kills:
@@ -183,13 +218,15 @@ class Vendor:
         old.spent = now if old.spent is None else old.spent
         if self.kind.refresh_kills:
             old.dead = True
-        return self._grant(family=old.family, asked=asked, keep=None if self.kind.rotates else given)
+        grant = self._grant(family=old.family, asked=asked, keep=None if self.kind.rotates else given)
+        grant.parent = old
+        return grant
 
     def _grant(self, *, family: int, asked: float, keep: str | None = None) -> Grant:
         self._count += 1
         refresh = f"r{self._count}" if self.kind.refreshes and keep is None else None
         grant = Grant(f"t{self._count}", refresh=refresh, family=family, asked=asked, kind=self.kind)
-        grant.granted = self.world.scheduler.now
+        grant.granted, grant.serial = self.world.scheduler.now, self._count
         self.grants[grant.access] = self._newest = grant
         if refresh is not None:
             self._by_refresh[refresh] = grant
@@ -238,21 +275,21 @@ class SimAuthenticator:
 
     async def _call(self, what: str, given: str) -> Grant | None:
         node, world, plan = self.node, self.world, self.world.plan
-        world.judge.call_begins(node, what, given)
+        call = world.judge.call_begins(node, what, given)
         try:
-            answer = await self._exchange(what, given)
+            answer = await self._exchange(what, given, call)
         except BaseException:
-            world.judge.call_ends(node, f"{what}~", given, None)
+            world.judge.call_ends(call, f"{what}~", given, None)
             raise
         if plan.garbled and isinstance(answer, Grant) and world.draw() < plan.garbled:
             answer = MalformedResponseError("not understood", problems=("$: expected object, got str",))
         how = f"{what}:{type(answer).__name__}" if isinstance(answer, NauthError) else what
-        world.judge.call_ends(node, how, given, answer if isinstance(answer, NauthError) else None)
+        world.judge.call_ends(call, how, given, answer if isinstance(answer, NauthError) else None)
         if isinstance(answer, NauthError):
             raise answer
         return answer
 
-    async def _exchange(self, what: str, given: str) -> Grant | NauthError | None:
+    async def _exchange(self, what: str, given: str, call: Call) -> Grant | NauthError | None:
         world, plan, draw = self.world, self.world.plan, self.world.draw
         if self.node.process.dead:
             return NotSentError("this process is dead")
@@ -270,6 +307,7 @@ class SimAuthenticator:
                 world.scheduler.at(now + 1.5 * (up + down) * draw(), world.murder, self.node.process)
         waiter: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         in_time = fate == 3 and up + down <= patience
+        call.answers = now + (up + down if in_time else patience)
         if fate != 1:
             world.scheduler.at(now + up, self._arrive, what, given, waiter if in_time else None, now, down)
         if not in_time:
@@ -280,6 +318,7 @@ class SimAuthenticator:
     def _arrive(
         self, what: str, given: str, answer: asyncio.Future[Any] | None, asked: float, down: float
     ) -> None:
+        self.world.endings.hit(self.node.process, "serve")
         result = self.world.vendor.serve(what, given, asked)
         if self.world.journal is not None:
             said = result.access if isinstance(result, Grant) else repr(result)
@@ -289,5 +328,5 @@ class SimAuthenticator:
 
 
 def _settle(waiter: asyncio.Future[Any], outcome: object) -> None:
-    if not waiter.done():
+    if not waiter.done() and not is_over(waiter.get_loop()):
         waiter.set_result(outcome)

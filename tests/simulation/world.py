@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from nauth import tasks
 from nauth.errors import NauthError
 from nauth.secret import Secret
 from nauth.token import Token
@@ -15,7 +16,8 @@ from tests.simulation.callers import BEHAVIOURS, close, finally_works
 from tests.simulation.coverage import Coverage
 from tests.simulation.endings import check_idle, check_store, check_timers
 from tests.simulation.invariants import Judge
-from tests.simulation.loop import SimLoop
+from tests.simulation.lifecycle import Endings
+from tests.simulation.loop import SimKeeper, SimLoop, is_over
 from tests.simulation.memory import MemoryServer
 from tests.simulation.plan import Plan, make_plan
 from tests.simulation.process import Node, Process
@@ -25,11 +27,14 @@ from tests.simulation.vendors import Vendor
 
 __all__ = ["LOOPS", "SCHEDULER", "World", "replay", "simulate"]
 
+ENDINGS = True
+"""Whether seeds draw loops that end, unless told otherwise."""
+
 _QUIET_S = 200.0
 """Longer than every pause a manager makes."""
 
 SCHEDULER = Scheduler()
-LOOPS = [SimLoop(SCHEDULER) for _ in range(8)]  # type: ignore[abstract]  # what nobody calls is not written
+LOOPS = [SimLoop(SCHEDULER) for _ in range(8)]  # type: ignore[abstract]  # methods that are never called are left out
 """Made once: a loop costs more than a seed may. Each run begins by resetting them."""
 
 
@@ -43,15 +48,17 @@ class World:
         processes: the one alive in each slot, or the dead one.
     """
 
-    def __init__(self, seed: int, coverage: Coverage, *, keep: bool) -> None:
+    def __init__(self, seed: int, coverage: Coverage, *, keep: bool, endings: bool) -> None:
         self.seed, self.coverage = seed, coverage
         chance = random.Random(seed)
         self.draw = chance.random
         random.seed(seed)  # the manager draws its jitter there
         self.journal: list[str] | None = [] if keep else None
         later = random.Random(seed ^ 0x1A7E6)
-        self.plan: Plan = make_plan(self.draw, later.random, eager=sys.version_info >= (3, 12))
+        ends = random.Random(seed ^ 0x0E4D5).random if endings else None
+        self.plan: Plan = make_plan(self.draw, later.random, ends, eager=sys.version_info >= (3, 12))
         self.scheduler = SCHEDULER
+        self.endings = Endings(self)
         SCHEDULER.reset(chance, shuffled=self.plan.shuffled)
         self.judge = Judge(self)
         self.store = MemoryServer(self) if self.plan.memory else StoreServer(self)
@@ -60,6 +67,8 @@ class World:
         self.closed = 0.0  # when the last manager was closed
         self._furnish()
         self.processes = [self._start(slot) for slot in range(len(self.plan.nodes))]
+        if isinstance(self.store, MemoryServer) and self.plan.kind.interactive:
+            self.store.furnish(self.processes[0], self._sign_in())
 
     def log(self, who: str, what: str) -> None:
         """Put a line on the timeline."""
@@ -68,11 +77,19 @@ class World:
 
     def run(self) -> list[str]:
         """Run to the end and return what was broken."""
+        before, tasks.keeper_type = tasks.keeper_type, SimKeeper
+        try:
+            return self._run()
+        finally:
+            tasks.keeper_type = before
+
+    def _run(self) -> list[str]:
         judge, plan, scheduler = self.judge, self.plan, self.scheduler
         for when, what, slot, span in plan.events:
             scheduler.at(when, self._happen, what, slot, span)
         for when, slot, index, what, mood in plan.callers:
-            scheduler.at(when, self._call, slot, index, what, mood)
+            scheduler.at(when, self.call, slot, index, what, mood)
+        self.endings.begin()
         try:
             scheduler.run()
             check_idle(self, "after the last caller")
@@ -90,12 +107,14 @@ class World:
             scheduler.run()
             check_idle(self, "after closing")
             check_timers(self, self.closed)
+            self.endings.finish()
         except Livelock as error:
             judge.violate(str(error))
         if judge.violations:  # whatever was left over would be met by the next run
             for process in self.everybody:
-                process.dead = True
-                scheduler.kill(process.loop)
+                self._silence(process)
+            self.endings.finish(quiet=True)
+        tasks._running.clear()
         return judge.violations + [f"complaint: {said}" for said in scheduler.complaints]
 
     def alive(self) -> list[Node]:
@@ -109,27 +128,44 @@ class World:
         ]
 
     def spawn(
-        self, node: Node, name: str, work: Callable[..., Coroutine[Any, Any, None]], *more: float
+        self,
+        node: Node,
+        name: str,
+        work: Callable[..., Coroutine[Any, Any, None]],
+        *more: float,
+        loop: SimLoop | None = None,
     ) -> None:
-        """Run `work` as a task of the node's process, unless that is dead by then."""
-        node.loop.call_soon(self._spawn, node, name, work, *more)
+        """Run `work` as a task of the node's process, unless that is dead by then or has no loop that goes on."""
+        loops = [loop] if loop is not None else [one for one in node.process.loops if one.notice is None]
+        if loops:
+            place = int(more[0] * 997) % len(loops) if more else 0
+            loops[place].call_soon(self._spawn, loops[place], node, name, work, *more)
 
     def _spawn(
-        self, node: Node, name: str, work: Callable[..., Coroutine[Any, Any, None]], *more: float
+        self,
+        loop: SimLoop,
+        node: Node,
+        name: str,
+        work: Callable[..., Coroutine[Any, Any, None]],
+        *more: float,
     ) -> None:
-        node.loop.create_task(self._guarded(node, name, work, *more), name=name)
+        if loop.notice is None:
+            loop.create_task(self._guarded(node, name, work, *more), name=name)
 
     async def _guarded(
         self, node: Node, name: str, work: Callable[..., Coroutine[Any, Any, None]], *more: float
     ) -> None:
+        loop = asyncio.get_running_loop()
         try:
             await work(node, *more)
         except NauthError as error:
             node.log(f"{name} got {type(error).__name__}")
         except asyncio.CancelledError:
-            if not node.process.dead:
+            if not node.process.dead and not self.judge.ends.may_cancel():
                 self.judge.violate(f"{name} on {node.name} was cancelled by nobody")
         except Exception as error:  # noqa: BLE001 - whatever it is, it is a violation
+            if is_over(loop):  # what a caller's own scopes say at the garbage collection is not ours
+                return
             self.judge.violate(f"{name} on {node.name} got {type(error).__name__}: {error}")
 
     def _furnish(self) -> None:
@@ -137,20 +173,26 @@ class World:
         store.latency, store.tail, store.flaky = plan.latency, plan.tail, plan.flaky
         store.pushes, store.push_delay, store.push_loss = plan.pushes, plan.push_delay, plan.push_loss
         self.vendor.spacing = plan.spacing
-        if plan.kind.interactive:
-            grant = self.vendor.plant()
-            life = self.judge.lifetime(grant)
-            refresh = None if grant.refresh is None else Secret(grant.refresh)
-            token = Token(access_token=Secret(grant.access), refresh_token=refresh, lifetime=life)
+        if plan.kind.interactive and not plan.memory:
             store.version = 1_000_000
-            store.record = (token, store.version, 0.0)
+            store.record = (self._sign_in(), store.version, 0.0)
+
+    def _sign_in(self) -> Token:
+        grant = self.vendor.plant()
+        life = self.judge.lifetime(grant)
+        refresh = None if grant.refresh is None else Secret(grant.refresh)
+        return Token(access_token=Secret(grant.access), refresh_token=refresh, lifetime=life)
 
     def _start(self, slot: int) -> Process:
-        process = Process(self, LOOPS[len(self.everybody)], len(self.everybody), slot)
+        number = len(self.everybody)
+        if LOOPS[number].closed or LOOPS[number].gone:  # a loop that was closed never opens again
+            LOOPS[number] = SimLoop(SCHEDULER)  # type: ignore[abstract]  # as above
+        process = Process(self, LOOPS[number], number, slot)
         self.everybody.append(process)
         return process
 
-    def _call(self, slot: int, index: int, what: str, mood: float) -> None:
+    def call(self, slot: int, index: int, what: str, mood: float) -> None:
+        """Let a caller come."""
         process = self.processes[slot]
         if not process.dead:
             node = process.nodes[index]
@@ -169,11 +211,12 @@ class World:
             self.store.stall_until = now + min(span, 60.0)
         elif what == "restart":
             self.store.restart()
+        elif what == "restored":
+            self.store.restore(span)
         elif process.dead:
             return
         elif what in ("refuse", "hang", "lose"):
-            for node in process.nodes:
-                node.handle.blocked = what
+            process.blocked = what
             self.scheduler.at(now + span, self._join, process)
         elif what == "kill":
             self._kill(process, span / 4)
@@ -186,11 +229,10 @@ class World:
             self.spawn(node, "closing", close)
 
     def _join(self, process: Process) -> None:
-        for node in process.nodes:
-            node.handle.blocked = ""
+        process.blocked = ""
 
     def murder(self, process: Process) -> None:
-        """Kill a process amid what it does, unless that is dead by now."""
+        """Kill a process during what it does, unless it is dead by now."""
         if not process.dead:
             self.log("world", f"murder of {process.name}")
             self.coverage.reach(("event", "murder"))
@@ -198,19 +240,24 @@ class World:
             self._kill(process, 0.0 if self.draw() < 0.3 else 30 * self.draw())
 
     def _kill(self, process: Process, again_s: float) -> None:
-        process.dead = True
-        self.scheduler.kill(process.loop)
+        self._silence(process)
         for node in process.nodes:
             self.judge.died(node)
         if len(self.everybody) < len(LOOPS):
             self.scheduler.at(self.scheduler.now + again_s, self._respawn, process.slot)
+
+    def _silence(self, process: Process) -> None:
+        """Let nothing of a process be heard of again."""
+        process.dead = True
+        for loop in process.loops:
+            self.scheduler.kill(loop)
 
     def _respawn(self, slot: int) -> None:
         self.processes[slot] = self._start(slot)
 
     def stop(self, process: Process, span: float, asleep: bool = False) -> None:
         """Let a process stand still for `span`; asleep, its monotonic clock does so as well."""
-        if process.loop.parked is not None or process.dead:
+        if process.standing or process.dead:
             return
         self.judge.hurt("pause")
         self.log("world", f"{process.name} stands still for {span:.3f}")
@@ -218,35 +265,40 @@ class World:
         process.stood_still += span
         if asleep:
             process.woke = process.resumed
-            self.scheduler.put_off(process.loop, span)
-        process.loop.parked = []
+            for loop in process.every_loop:
+                self.scheduler.put_off(loop, span)
+        for loop in process.loops:
+            loop.parked = []
         self.scheduler.at(self.scheduler.now + span, self._go_on, process)
 
     def _go_on(self, process: Process) -> None:
-        if process.loop.parked is not None:
-            self.scheduler.ready.extend(process.loop.parked)
-            process.loop.parked = None
+        for loop in process.loops:
+            if loop.parked is not None:
+                self.scheduler.ready.extend(loop.parked)
+                loop.parked = None
 
     def _heal(self) -> None:
         self.plan.heal()
         self.vendor.down_until = self.vendor.doubting_until = self.store.stall_until = -1.0
+        self.endings.stop()
         self.vendor.spacing = self.store.flaky = self.store.tail = self.store.push_loss = 0.0
         for process in self.processes:
             self._join(process)
+            self.endings.go_on(process)
 
 
 def _nothing() -> None:
     return None
 
 
-def simulate(seed: int, coverage: Coverage) -> list[str]:
-    """Run one seed and return what was broken."""
-    return World(seed, coverage, keep=False).run()
+def simulate(seed: int, coverage: Coverage, *, endings: bool = ENDINGS) -> list[str]:
+    """Run one seed, with or without loops that end, and return what was broken."""
+    return World(seed, coverage, keep=False, endings=endings).run()
 
 
-def replay(seed: int) -> tuple[list[str], list[str]]:
+def replay(seed: int, *, endings: bool = ENDINGS) -> tuple[list[str], list[str]]:
     """Run one seed again and return what was broken and the timeline."""
-    world = World(seed, Coverage(), keep=True)
+    world = World(seed, Coverage(), keep=True, endings=endings)
     broken = world.run()
     assert world.journal is not None
     return broken, [world.plan.describe(), *world.journal]

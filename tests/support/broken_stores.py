@@ -80,7 +80,7 @@ class WritingFirst(MemoryStore):
 
 
 class Unfenced(MemoryStore):
-    """Commits by the version alone, whoever holds the lease."""
+    """Commits by the version alone, no matter which client holds the lease."""
 
     async def commit(self, lease: Lease, token: Token, *, expected_version: int, age: timedelta) -> Record:
         holder = self._leases.pop(lease.key, None)
@@ -95,7 +95,7 @@ class Unfenced(MemoryStore):
 
 
 class Generous(MemoryStore):
-    """Gives the lease to everybody."""
+    """Gives the lease to every client."""
 
     async def lease(self, key: StoreKey, ttl: timedelta) -> Lease | None:
         self._leases.pop(key, None)
@@ -122,7 +122,7 @@ class Eternal(MemoryStore):
 
 
 class Grabbing(MemoryStore):
-    """Releases by the key, whoever holds the lease."""
+    """Releases by the key, no matter which client holds the lease."""
 
     async def release(self, lease: Lease) -> None:
         self._leases.pop(lease.key, None)
@@ -185,14 +185,14 @@ class Sleepy(MemoryStore):
     """Does not wake those who wait when a record is discarded."""
 
     async def discard(self, key: StoreKey, token: Token) -> bool:
-        waiters = self._waiters.pop(key, [])
+        waiters = self._waiters.pop(key, {})
         done = await super().discard(key, token)
         self._waiters[key] = waiters
         return done
 
 
 class Patient(MemoryStore):
-    """Waits for a change though nobody holds the lease."""
+    """Waits for a change though no client holds the lease."""
 
     async def changed(self, key: StoreKey, *, timeout: timedelta) -> None:  # noqa: ASYNC109 - part of the contract
         await asyncio.sleep(timeout.total_seconds())
@@ -202,7 +202,7 @@ class Private(MemoryStore):
     """Does not tell the listeners of a discard."""
 
     async def discard(self, key: StoreKey, token: Token) -> bool:
-        listeners = self._listeners.pop(key, [])
+        listeners = self._listeners.pop(key, {})
         done = await super().discard(key, token)
         self._listeners[key] = listeners
         return done
@@ -224,7 +224,7 @@ class Telling(MemoryStore):
 
 
 class Frail(MemoryStore):
-    """Loses listeners that nobody else refers to."""
+    """Loses listeners that are referenced nowhere else."""
 
     def subscribe(self, key: StoreKey, listener: Listener) -> Unsubscribe:
         return super().subscribe(key, listener) if inspect.ismethod(listener) else lambda: None

@@ -68,7 +68,7 @@ class Report:
     told: bool = False
 
     def check(self, way: Way) -> None:
-        """Fail if the cancellation was swallowed, turned into something else, or came to a run that nobody stopped."""
+        """Fail if the cancellation was swallowed, turned into something else, or came without a stop."""
         if not self.struck:
             assert self.ended in {"returned", "raised"}, self
             assert not self.told, self

@@ -39,7 +39,7 @@ class FakeStore(MemoryStore):
     async def plant(
         self, key: StoreKey, token: Token, *, age: timedelta = timedelta(0), push: bool = False
     ) -> Record:
-        """Write `token` as somebody would who respects no lease."""
+        """Write `token` as a client would that respects no lease."""
         leases, listeners = dict(self._leases), dict(self._listeners)
         self._leases.pop(key, None)
         if not push:

@@ -51,8 +51,7 @@ async def client() -> None:
         assert_type(balance.time_created, datetime)
         envelope = await nomba.api.get_balance(account_id="other")
         assert_type(envelope, Envelope[Balance])
-        if envelope.meta is not None:
-            assert_type(envelope.meta.rate_limit, RateLimit | None)
+        assert_type(envelope.meta.rate_limit, RateLimit | None)
         async with nomba.get("/v1/transfers/banks", params={"page": 1}) as response:
             assert_type(response, ClientResponse)
         assert_type(await nomba.post("/v1/x", json={"a": 1}, timeout=ClientTimeout(total=5)), ClientResponse)

@@ -20,7 +20,7 @@ _PREFIXES = ("NOMAD_", "NOMBA_", "NOYO_", "NAO_")
 
 @pytest.fixture(autouse=True)
 def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take away what whoever runs the tests has set."""
+    """Take away what the environment of the test run has set."""
     for name in list(os.environ):
         if name.startswith(_PREFIXES):
             monkeypatch.delenv(name)
@@ -132,10 +132,10 @@ def test_every_kind_is_read_from_variables() -> None:
 
 @pytest.mark.parametrize("way", _WAYS, ids=lambda way: f"{way.kind}-{way.variables.__name__}")
 async def test_a_client_without_arguments_signs_in(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`async with XClient()` and nothing else; a newline pasted behind a value does no harm."""
+    """`async with XClient()` and nothing else; a blank before a value and a newline behind it do no harm."""
     async with way.vendor.sandbox(**way.switches) as sandbox:
         for name, value in way.variables(sandbox).items():
-            monkeypatch.setenv(name, f"{value}\n")
+            monkeypatch.setenv(name, f" {value}\n")
         async with way.vendor.client() as client:
             await client.check()  # type: ignore[attr-defined]  # every vendor's client has it
             async with client.get(way.vendor.path) as response:
@@ -169,6 +169,9 @@ _FAULTS: list[tuple[Vendor, Mapping[str, str], list[str]]] = [
             "NOMBA_PRIVATE_KEY",
             "NOMBA_ACCOUNT_ID",
             "NOMBA_ENVIRONMENT",
+            "NOMBA_BASE_URL",
+            "production",
+            "sandbox",
         ],
     ),
     (

@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
 
 from nauth.client import VendorClient
-from nauth.errors import CredentialsRejectedError, VendorUnavailableError
+from nauth.errors import VendorUnavailableError
 from nauth.events import RenewalFailed, RenewalSucceeded
 from nauth.testing import Fault
 from tests.support.killers import Killer, aborted, cancelled, timed_out
-from tests.support.vendors.table import CASES, FIXED, Case, Stage, opened
+from tests.support.vendors.packages import named
+from tests.support.vendors.table import CASES, FIXED, Stage
 
 _SECOND = timedelta(seconds=1)
 
 every_way = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 every_fixed_credential = pytest.mark.parametrize("case", FIXED, ids=lambda case: case.name)
-
-
-@pytest.fixture
-async def stage(case: Case) -> AsyncIterator[Stage]:
-    """One way to sign in, and a vendor to do it at."""
-    async with opened(case) as made:
-        yield made
 
 
 # --- a herd on a cold client ------------------------------------------------------------------------------------------
@@ -44,7 +37,7 @@ async def test_a_cold_herd_costs_one_call(stage: Stage) -> None:
 
 @every_way
 async def test_a_refusal_is_shared_and_cools_down(stage: Stage) -> None:
-    """One sign-in; everybody gets a typed error of their own with the wait, in which the vendor gets no call."""
+    """One sign-in; each caller gets a typed error of its own with the wait, in which the vendor gets no call."""
     client = await stage.client(wrong=True)
     errors = await asyncio.gather(*(client.token() for _ in range(2000)), return_exceptions=True)
     assert len({id(error) for error in errors}) == 2000
@@ -58,7 +51,7 @@ async def test_a_refusal_is_shared_and_cools_down(stage: Stage) -> None:
 
 @every_way
 async def test_an_outage_is_shared_and_passes(stage: Stage) -> None:
-    """The vendor's own `Retry-After` counts; once it is over, one call puts everybody right."""
+    """The vendor's own `Retry-After` counts; once it is over, one call brings all callers a token."""
     client, outage = await stage.client(), Fault(status=503, headers={"Retry-After": "90"})
     stage.sandbox.faults.add(outage, endpoint=stage.case.signs_in)
     for _ in range(2):
@@ -112,7 +105,7 @@ async def test_a_stopped_first_caller_hurts_nobody(
 
 @every_way
 async def test_a_stopped_only_caller_leaves_the_token_to_the_next_client(stage: Stage) -> None:
-    """With nobody else waiting, closing waits for the answer, and the next client finds the token in the store."""
+    """With no other caller waiting, closing waits for the answer, and the next client finds the token in the store."""
     client, gate, committed = await stage.client(), asyncio.Event(), asyncio.Event()
     stage.sandbox.faults.add(Fault(gate=gate, hold="after"), endpoint=stage.case.signs_in)
     victim = asyncio.create_task(cancelled(client, committed))
@@ -132,7 +125,7 @@ async def test_a_stopped_only_caller_leaves_the_token_to_the_next_client(stage: 
 
 @every_way
 async def test_a_stale_token_is_served_while_one_renewal_runs(stage: Stage) -> None:
-    """Nobody waits: the old token is handed out at once until the new one is there."""
+    """No caller waits: the old token is handed out at once until the new one is there."""
     client, gate, case = await stage.client(), asyncio.Event(), stage.case
     old = await client.token()
     jitter: timedelta = client._manager._policy.jitter
@@ -221,6 +214,23 @@ async def test_late_401s_cost_one_renewal(stage: Stage) -> None:
 
 
 @every_way
+async def test_a_late_401_for_a_replaced_token_renews_nothing(stage: Stage) -> None:
+    """Requests whose token was replaced while they were on their way are sent again with the token held by then."""
+    client, gate, endpoint = await stage.client(), asyncio.Event(), stage.case.vendor.endpoint
+    await client.token()
+    stage.sandbox.faults.add(Fault(gate=gate, hold="before"), endpoint=endpoint, times=10)
+    requests = [asyncio.create_task(stage.status(client)) for _ in range(10)]
+    await stage.sandbox.wait_for(endpoint, 10)
+    stage.sandbox.kill_sessions()
+    await client.renew()
+    calls = stage.token_calls
+    gate.set()
+    assert Counter(await asyncio.gather(*requests)) == {200: 10}
+    assert stage.sandbox.unauthorized == 10
+    assert (stage.token_calls, stage.refresh_reuses) == (calls, 0)
+
+
+@every_way
 async def test_a_vendor_that_always_refuses_gets_two_token_calls(stage: Stage) -> None:
     """Two hundred requests get their 401; one renewal is tried for all of them, and `check` raises the typed kind."""
     client = await stage.client()
@@ -228,7 +238,7 @@ async def test_a_vendor_that_always_refuses_gets_two_token_calls(stage: Stage) -
     statuses = await asyncio.gather(*(stage.status(client) for _ in range(150)))
     statuses += [await stage.status(client) for _ in range(50)]
     assert Counter(statuses) == {401: 200}
-    with pytest.raises(CredentialsRejectedError) as refused:
+    with pytest.raises(named(stage.case.vendor, "TokenRefusedError", "errors")) as refused:
         await client.check()  # type: ignore[attr-defined]  # every vendor's client has it
     assert refused.value.status == 401
     assert stage.token_calls == 2

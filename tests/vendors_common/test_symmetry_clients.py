@@ -9,9 +9,10 @@ import attrs
 import pytest
 
 from nauth.client import VendorClient
+from nauth.errors import ConfigurationError
 from nauth.secret import Secret
 from tests.support.vendors.packages import every_vendor, exceptions, face, named
-from tests.support.vendors.shape import OPTIONS, OTHER_TYPES, OWN_CALLS, OWN_OPTIONS
+from tests.support.vendors.shape import OPTIONS, OTHER_REPLIES, OTHER_TYPES, OWN_CALLS, OWN_OPTIONS
 from tests.support.vendors.table import CASES, FIXED, Case, Vendor
 
 every_kind = pytest.mark.parametrize(
@@ -68,8 +69,9 @@ def test_clients_take_the_same_options(vendor: Vendor) -> None:
     common = [parameter for parameter in rest if parameter.name in OPTIONS]
     assert [parameter.name for parameter in common] == list(OPTIONS)
     assert {parameter.name for parameter in rest} - set(OPTIONS) == exceptions(OWN_OPTIONS, vendor)
-    assert {parameter.default for parameter in common} == {None}
-    usual = {"credentials": "{prefix}Credentials | None", **OPTIONS}
+    optional = [parameter for parameter in common if "None" in OPTIONS[parameter.name]]
+    assert {parameter.default for parameter in optional} == {None}
+    usual = {"credentials": "{prefix}Credentials | AnySource[{prefix}Credentials] | None", **OPTIONS}
     for parameter in (first, *common):
         other, _ = OTHER_TYPES.get((vendor.name, parameter.name), (None, ""))
         assert parameter.annotation == (other or usual[parameter.name].format(prefix=vendor.prefix))
@@ -84,7 +86,8 @@ def test_clients_have_the_same_face(vendor: Vendor) -> None:
     assert own == {"api", "check"} | exceptions(OWN_CALLS, vendor)
     assert inspect.iscoroutinefunction(client.check)
     assert client.api.fget.__annotations__["return"] == f"{vendor.prefix}Api"
-    assert [name for name in face(VendorClient) if name in vars(client)] == []
+    typed_anew = [name for name in face(VendorClient) if name in vars(client)]
+    assert typed_anew == (sorted(OTHER_REPLIES) if vendor.name == "nomba" else [])
 
 
 @every_vendor
@@ -97,6 +100,37 @@ def test_clients_and_their_options_are_documented(vendor: Vendor) -> None:
     assert "Source: https://" in text
     assert "ConfigurationError: " in text
     assert "async with" in text
+
+
+_SHAPES = {
+    "nomad": "NomadPassword",
+    "nomba": "NombaCredentials",
+    "noyo": "NoyoCredentials",
+    "nao": "NaoApiKey",
+}
+
+
+@every_vendor
+@pytest.mark.parametrize(
+    "credentials", [("id", "CANARY"), {"client_secret": "CANARY"}, "CANARY", object()], ids=type
+)
+def test_credentials_of_another_type_are_refused(vendor: Vendor, credentials: object) -> None:
+    """The error shows a form that works, and never the value."""
+    with pytest.raises(
+        ConfigurationError, match=rf"{vendor.prefix}Client\({_SHAPES[vendor.name]}\("
+    ) as refused:
+        vendor.client(credentials, base_url="https://api.example.com")
+    assert "CANARY" not in str(refused.value)
+
+
+@every_kind
+async def test_the_constructor_sends_nothing(case: Case) -> None:
+    """A client that is never used costs no call, and closes without one."""
+    async with case.vendor.sandbox(**case.switches) as sandbox:
+        credentials, before = case.credentials(sandbox), len(sandbox.log)
+        async with case.vendor.client(credentials, base_url=sandbox.base_url) as client:
+            assert sandbox.base_url in repr(client)
+        assert len(sandbox.log) == before
 
 
 @every_kind

@@ -14,7 +14,7 @@ from yarl import URL
 from nauth.bearer.aiohttp_netrc import from_netrc
 from nauth.bearer.aiohttp_redirects import Calls, remember, remembered
 from nauth.bearer.aiohttp_replay import expect_again, replayable, settle
-from nauth.bearer.unauthorized import Hidden401, Rejections
+from nauth.bearer.unauthorized import Hidden401, Rejections, TokenHeaders
 from nauth.errors import OriginError, TokenRefusedError
 from nauth.events import Observer, OriginRefused, RequestReplayed, notify
 from nauth.manager.token_manager import TokenManager
@@ -52,6 +52,7 @@ class BearerAuth:
         manager: whose token.
         origins: who may see it.
         headers: what the vendor wants beside the token on every call, unless the caller sets it.
+        token_headers: what the vendor wants on every call and only the token tells, such as its account's id.
         hidden_401: tells a refusal that comes with a status of success, for vendors that have such.
         observer: told of replays and refused origins.
     """
@@ -67,6 +68,7 @@ class BearerAuth:
         "_observer",
         "_origins",
         "_rejections",
+        "_token_headers",
     )
 
     def __init__(
@@ -75,9 +77,11 @@ class BearerAuth:
         origins: Iterable[URL],
         *,
         headers: Mapping[str, str] | None = None,
+        token_headers: TokenHeaders | None = None,
         hidden_401: Hidden401 | None = None,
         observer: Observer | None = None,
     ) -> None:
+        self._token_headers = token_headers
         self._hidden_401 = hidden_401
         self._manager, self._cache = manager, manager.cache
         urls = tuple(origins)
@@ -101,7 +105,7 @@ class BearerAuth:
         """(scheme, host, port) of each server that may see the token."""
         return self._origins
 
-    async def __call__(  # noqa: C901 - one function: another coroutine would cost as much as all its questions
+    async def __call__(  # noqa: C901, PLR0912 - one function: another coroutine would cost as much as all its questions
         self, request: ClientRequest, handler: ClientHandlerType
     ) -> ClientResponse:
         """Send `request` with the token, if it may have it.
@@ -135,6 +139,9 @@ class BearerAuth:
             return await self._unsigned(request, handler)
         token = self._cache.fresh() or await self._manager.token()
         headers[AUTHORIZATION] = token.authorization
+        if self._token_headers is not None:
+            for name, value in self._token_headers(token).items():
+                headers.setdefault(name, value)
         # an error of aiohttp's passes through this frame, whose locals an error tracker prints
         del headers
         try:
@@ -169,7 +176,7 @@ class BearerAuth:
 
         It may raise for the status, or for a body that says 401. What was read by then is looked at, nothing else.
         """
-        response = request.response
+        response: ClientResponse | None = getattr(request, "response", None)
         if response is None or request.headers.get(AUTHORIZATION) != token.authorization:
             return False
         # the attempt may have ended before its response began; then there is no status

@@ -13,19 +13,19 @@ from nauth.transport.aiohttp_private import call_timer
 __all__ = ["Calls", "remember", "remembered"]
 
 Calls: TypeAlias = dict[int, ref[ClientResponse]]
-"""Calls whose caller brought an ``Authorization`` of their own: identity of the call, and the answer that moved it on.
+"""Calls whose caller set ``Authorization``: id of the call's timer -> the redirect response.
 
-An entry goes with its answer. aiohttp keeps that in the call's history, so it outlives the call's last hop, and it
-holds the object that names the call, so no other call can take the name over.
+An entry is removed when its redirect response is collected. aiohttp keeps the response in ``history`` until the call
+ends, and the response keeps the timer alive, so no other call can get the same id meanwhile.
 """
 
 _FIRST_MOVE, _LAST_MOVE = 300, 399
 
 
 def remember(calls: Calls, request: ClientRequest, response: ClientResponse) -> None:
-    """Note that the caller of `request` brought an identity, if `response` sends the request elsewhere.
+    """Remember that the caller of `request` set ``Authorization``, if `response` is a redirect.
 
-    aiohttp takes the header away between origins, so no later hop could tell.
+    aiohttp removes the header on a redirect to another origin, so a later hop could not tell.
     """
     if _FIRST_MOVE <= response.status <= _LAST_MOVE:
         key = _call(request)
@@ -38,9 +38,9 @@ def remembered(calls: Calls, request: ClientRequest) -> bool:
 
 
 def _call(request: ClientRequest) -> int:
-    """Return what all hops of one call have in common, and no other call has: the timer of its total timeout.
+    """Return the id of the call's total-timeout timer, which all its hops share and no other call has.
 
-    Without it (no aiohttp known so far) it is the task: all that a task asks for while it still holds the redirected
-    answer then goes without our token, which is the safe side.
+    If there is no timer (true of no aiohttp release so far), return the id of the task. Every request that the task
+    makes while it holds the redirect response then goes without our token, which is safe.
     """
     return id(call_timer(request) or asyncio.current_task())

@@ -1,4 +1,4 @@
-"""Decide whether a request body can be sent again; read and release the refused response before waiting for a token."""
+"""Decide whether a body can be sent again; read and release a refused response before waiting for a token."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from nauth.transport.aiohttp_private import seekable
 __all__ = ["expect_again", "replayable", "settle"]
 
 _SMALL = 65_536
-"""Bytes of a refused answer worth reading, to keep them and the connection; a larger one is cut and closed."""
+"""Bytes of a refused response that are read and kept. A longer body is cut and its connection closed."""
 
 _SETTLE_S = 2.0
-"""Seconds a refused answer gets to arrive; one that trickles is cut and closed."""
+"""Seconds a refused response may take to arrive. After that it is cut and its connection closed."""
 
 
 def replayable(body: object) -> bool:
     """Tell whether sending `body` again sends the same bytes.
 
-    Only types known to replay count. Everything else, async generators and streams above all, would send nothing or
-    only the rest the second time, and the server might answer 200 to that.
+    Only types known to be repeatable count. Anything else, such as an async generator or a stream, would send nothing
+    or only its rest the second time, and the server might answer 200 to that.
     """
     if isinstance(body, BytesPayload | bytes):
         return True
@@ -45,16 +45,15 @@ def expect_again(request: ClientRequest) -> None:
 
 
 async def settle(request: ClientRequest, response: ClientResponse) -> None:
-    """Let go of the connection of an attempt that was answered 401, and keep its body for whoever gets to see it.
+    """Read a 401 response and release its connection; its body stays readable for the caller.
 
-    Callers that hold unread answers while they wait for a token can fill a connection pool for good; an upload still
-    running when the answer came must be stopped before the same body is sent again.
+    Callers that hold unread responses while they wait for a token could fill the connection pool and wait for ever. An
+    upload that is still running must be stopped before the same body is sent again.
 
-    The answer may yet be handed back, so what has arrived stays readable in every way, as if it had just come; beyond
-    64 KiB, or two seconds, it is cut.
+    The caller may get this response, so what has arrived can be read as usual. Beyond 64 KiB or two seconds it is cut.
 
     Raises:
-        TimeoutError: the caller's own time is up.
+        TimeoutError: the caller's timeout has passed.
     """
     body = bytearray()
     ours = asyncio.timeout(_SETTLE_S)
@@ -62,7 +61,7 @@ async def settle(request: ClientRequest, response: ClientResponse) -> None:
         async with ours:
             while len(body) < _SMALL and (chunk := await response.content.readany()):
                 body += chunk
-    except ClientError:  # lost on the way: the status is known, and the rest hardly matters
+    except ClientError:  # the connection broke: the status is known, and the body matters little
         response.close()
     except TimeoutError:
         response.close()

@@ -1,4 +1,4 @@
-"""`HttpxAuth`: what `BearerAuth` is to aiohttp, for httpx and httpx2. Imports neither until `httpx_auth` is called."""
+"""`HttpxAuth`: the counterpart of `BearerAuth` for httpx and httpx2, imported when `httpx_auth` is first called."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from yarl import URL
 from nauth.bearer.httpx_redirects import HopGuard, Trace, hop_key
 from nauth.bearer.httpx_replay import HttpxRequest, HttpxResponse, hold, kept, packages, replayable
 from nauth.bearer.httpx_response import HttpxAnswer
-from nauth.bearer.unauthorized import Hidden401, Rejections
+from nauth.bearer.unauthorized import Hidden401, Rejections, TokenHeaders
 from nauth.errors import ConfigurationError, TokenRefusedError
 from nauth.events import Observer, OriginRefused, RequestReplayed, notify
 from nauth.manager.token_manager import TokenManager
@@ -26,26 +26,27 @@ __all__ = ["HttpxAuth", "httpx_auth"]
 _R = TypeVar("_R")
 _UNAUTHORIZED = 401
 _AUTOMATIC = {"accept": re.compile(r"\*/\*"), "user-agent": re.compile(r"python-httpx2?/\S+")}
-"""What httpx puts on every request by itself: nobody's choice."""
+"""Headers that httpx adds by default; the vendor's own value may replace them."""
 
 
 class HttpxAuth:
-    """Put the manager's token on each request to the configured origins, and answer one 401 with a new token.
+    """Put the manager's token on requests to the configured origins; after a 401 renew it and repeat the request once.
 
     One object serves any number of ``httpx.AsyncClient(auth=...)`` and ``httpx2.AsyncClient(auth=...)``, on asyncio;
     trio is not supported. The rules are those of `nauth.bearer.BearerAuth`; what differs comes from httpx:
 
-    * httpx follows redirects below this object. A hop to another origin loses the token and the vendor's other
-      headers as it is sent; a redirect that comes back gets no token again, so its 401 is handed back.
-    * A body counts as replayable if httpx holds it as bytes: none, JSON, forms, text. After a 401 on multipart or a
-      generator the 401 is handed back, and the token renewed for the next call.
+    * httpx follows redirects without calling this object. On a redirect to another origin the token and the vendor's
+      other headers are removed. A later redirect back to a configured origin gets no token, so the caller sees its
+      401.
+    * A body can be sent again if httpx holds it as bytes: no body, JSON, forms, text. After a 401 on multipart or a
+      generator the caller gets the 401, and the token is renewed for the next call.
     * After a redirect, only the request that got the 401 is sent again.
-    * A client with ``verify=False`` gets `OriginError` before its TLS handshake. Unseen stay connections that a
-      request with another ``auth=`` has opened before, and transports other than httpx's own: these are not asked for
-      their TLS, nor for the headers of redirects, of which httpx itself only removes ``Authorization``.
-    * Where an event hook raises at the 401, its error reaches the caller, and the token is renewed for the next call. A
-      refusal that comes with another status stays unseen then, and so does the 401 of a transport other than httpx's own.
-    * A token that cannot be had raises nauth's errors, not httpx's.
+    * A client with ``verify=False`` gets `OriginError` before its TLS handshake. Two cases escape this check: a
+      connection that an earlier request with another ``auth=`` has opened, and transports other than httpx's own. Such
+      transports do not show the headers of redirects either; there httpx itself removes only ``Authorization``.
+    * If an event hook raises at the 401, its error reaches the caller, and the token is renewed for the next call. A
+      refusal with another status is not seen then, and neither is the 401 of a transport other than httpx's own.
+    * If no token can be obtained, nauth's errors are raised, not httpx's.
 
     Made by `VendorClient.httpx_auth`. At run time it derives from ``Auth`` of both packages, as far as they are
     installed; to a type checker it is a callable that both accept.
@@ -57,12 +58,14 @@ class HttpxAuth:
         origins: Iterable[URL],
         *,
         headers: Mapping[str, str] | None = None,
+        token_headers: TokenHeaders | None = None,
         hidden_401: Hidden401 | None = None,
         observer: Observer | None = None,
     ) -> None:
         self._manager = manager
         self._origins: frozenset[OriginKey] = frozenset(map(origin_key, origins))
         self._headers = tuple((headers or {}).items())
+        self._token_headers = token_headers
         self._hidden_401 = hidden_401
         self._observer = observer
         self._rejections = Rejections(manager)
@@ -71,7 +74,7 @@ class HttpxAuth:
         return f"<HttpxAuth for {len(self._origins)} origins>"
 
     def __call__(self, request: _R, /) -> _R:  # noqa: ARG002 - its type is what checkers compare
-        """Refuse to be used as a plain callable, by a client that does not know this object as its own ``Auth``.
+        """Refuse a client that does not recognise this object as its ``Auth`` and calls it as a plain function.
 
         Raises:
             ConfigurationError: always. Nothing was sent.
@@ -92,17 +95,17 @@ class HttpxAuth:
         )
 
     async def async_auth_flow(self, request: HttpxRequest) -> AsyncGenerator[HttpxRequest, HttpxResponse]:
-        """Sign `request` if it may have the token, and once more after a 401.
+        """Put the token on `request` if its origin is configured; after a 401 do so once more with a new token.
 
         Raises:
-            NauthError: no token could be had; the kind says what to do.
+            NauthError: no token could be obtained; the class says what to do.
         """
         guard = self._guarded(request)
         if guard is None or AUTHORIZATION in request.headers:
             yield request
             return
         token = await self._manager.token()
-        guard.put(request.headers, AUTHORIZATION, token.authorization)
+        self._sign(request, guard, token)
         with guard.unseen_401(lambda: self._rejections.note(token, _endpoint(request))):
             response = yield request
         hop = response.request
@@ -118,7 +121,7 @@ class HttpxAuth:
             renewed = await self._manager.renew(rejected=token, at=at)
         except TokenRefusedError:
             return
-        # httpx reads what it keeps in `history`, and what cannot be decoded would cost the caller the replay
+        # httpx reads the responses it keeps in `history`; a body that cannot be decoded would make the replay fail
         response.stream = kept(b"", like=response.stream)
         guard.put(hop.headers, AUTHORIZATION, renewed.authorization)
         with guard.unseen_401(lambda: self._manager.refused(renewed, at=at)):
@@ -136,16 +139,23 @@ class HttpxAuth:
         if response.status_code < 400 and self._carries(response.request, token):  # noqa: PLR2004 - any but an error
             self._rejections.worked(token, at)
 
+    def _sign(self, request: HttpxRequest, guard: HopGuard, token: Token) -> None:
+        guard.put(request.headers, AUTHORIZATION, token.authorization)
+        if self._token_headers is not None:
+            for name, value in self._token_headers(token).items():
+                if name not in request.headers:
+                    guard.put(request.headers, name, value)
+
     def _guarded(self, request: HttpxRequest) -> HopGuard | None:
-        """Set the vendor's headers, and look out for where they go; None for another origin, which gets nothing."""
+        """Set the vendor's headers and return a guard for redirects; None for another origin, which gets no header."""
         headers, inner = request.headers, request.extensions.get("trace")
-        if isinstance(inner, HopGuard):  # this very request, or the redirect that came back, is sent again
+        if isinstance(inner, HopGuard):  # the caller sends this request, or the redirect made from it, again
             inner.undo(headers)
             inner = inner.inner
         key = _key(request)
         user, password = request.url.username, request.url.password
         if (user or password) and AUTHORIZATION not in headers:
-            # httpx does so only where there is no other `auth`
+            # httpx turns user and password into a header only if there is no other `auth`
             headers[AUTHORIZATION] = f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
         if key not in self._origins:
             if self._observer is not None:
@@ -161,7 +171,7 @@ class HttpxAuth:
         return guard
 
     def _carries(self, request: HttpxRequest, token: Token) -> bool:
-        """Tell whether `request`, the last of a chain of redirects, took `token` to one of our origins."""
+        """Tell whether `request`, the last of a chain of redirects, carried `token` to a configured origin."""
         return request.headers.get(AUTHORIZATION) == token.authorization and _key(request) in self._origins
 
     async def _refuses(self, response: HttpxResponse, token: Token) -> bool:
@@ -177,17 +187,25 @@ def httpx_auth(
     origins: Iterable[URL],
     *,
     headers: Mapping[str, str] | None = None,
+    token_headers: TokenHeaders | None = None,
     hidden_401: Hidden401 | None = None,
     observer: Observer | None = None,
 ) -> HttpxAuth:
-    """Return an `HttpxAuth` that the installed ones of httpx and httpx2 take as their own; options as `BearerAuth`'s.
+    """Return an `HttpxAuth` that httpx and httpx2, as far as installed, accept; options as in `BearerAuth`.
 
-    Imports both, the first time: some 0.1 s each.
+    The first call imports both packages, which takes about 0.1 s each.
 
     Raises:
         ConfigurationError: neither is installed.
     """
-    return _auth_class()(manager, origins, headers=headers, hidden_401=hidden_401, observer=observer)
+    return _auth_class()(
+        manager,
+        origins,
+        headers=headers,
+        token_headers=token_headers,
+        hidden_401=hidden_401,
+        observer=observer,
+    )
 
 
 @cache

@@ -1,4 +1,4 @@
-"""`HopGuard`: looks at each hop of an httpx request where it leaves, because httpx runs an `Auth` only before the first."""
+"""`HopGuard`: check each redirect of an httpx request as it is sent; httpx calls an `Auth` only before the first."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ class _Stream(Protocol):
 
 
 def hop_key(scheme: str, host: bytes, port: int | None) -> OriginKey:
-    """Return what `origin_key` returns, from a URL as httpx would connect to it."""
+    """Return the `origin_key` of a URL given in httpx's parts."""
     scheme = AS_HTTP.get(scheme, scheme)
     return scheme, host.decode("ascii"), _PORTS.get(scheme) if port is None else port
 
 
 class HopGuard:
-    """Take our headers off a hop that leaves the origins, and refuse a handshake that verifies nothing.
+    """Remove our headers from a request to another origin, and refuse TLS without verification.
 
     A `trace` extension: redirects inherit it, and httpx's own transports call it with the headers that are about to
     be sent. httpx itself removes no header but ``Authorization`` on a redirect to another origin, and not even that
     one on the way from http to https. Other transports, such as mocks, do not call it.
 
     Args:
-        origins: who may see the headers.
+        origins: the origins that may get the headers.
         inner: the caller's own extension, called after this one.
     """
 
@@ -68,7 +68,7 @@ class HopGuard:
         self._ours.add((name.lower(), value))
 
     def undo(self, headers: MutableMapping[str, str]) -> None:
-        """Take our headers off a request that is sent a second time, lest they pass for the caller's own."""
+        """Remove our headers from a request that is sent again, so that they are not taken for the caller's."""
         for name, value in self._ours:
             if headers.get(name) == value:
                 del headers[name]
@@ -87,7 +87,7 @@ class HopGuard:
             raise
 
     async def __call__(self, event: str, info: dict[str, object]) -> None:
-        """Look at one event of the connection.
+        """Handle one trace event of httpx.
 
         Raises:
             OriginError: TLS verification is switched off. Nothing was sent.
@@ -101,7 +101,7 @@ class HopGuard:
             self._stream = cast("_Stream", info["return_value"])
         elif event.endswith(".start_tls.started") and unverified(info["ssl_context"]):
             if self._stream is not None:
-                await self._stream.aclose()  # nobody else will
+                await self._stream.aclose()  # httpx does not close it after an error here
             raise OriginError(
                 "the client switches TLS verification off (verify=False, or a context that demands no certificate); a "
                 "token is never sent that way. For a private certificate authority use a context that trusts it"

@@ -1,4 +1,4 @@
-"""What httpx and httpx2 have in common, the bodies of their answers above all; imports neither until asked."""
+"""The parts of httpx and httpx2 used here, and how bodies are kept and sent again; imports both only when needed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NAMES = ("httpx2", "httpx")
 
 _SMALL = 65_536
 _SETTLE_S = 2.0
-"""Bytes and seconds, as in `nauth.bearer.aiohttp_replay` and for the same reasons."""
+"""Limits in bytes and seconds, as in `nauth.bearer.aiohttp_replay`."""
 
 
 class HttpxUrl(Protocol):
@@ -58,7 +58,7 @@ class HttpxResponse(Protocol):
     is_stream_consumed: bool
 
     async def aclose(self) -> None:
-        """Let go of the connection."""
+        """Release the connection."""
         ...
 
 
@@ -66,7 +66,7 @@ class HttpxResponse(Protocol):
 def packages() -> tuple[ModuleType, ...]:
     """Import httpx2 and httpx, as far as they are installed.
 
-    Both, where both are: an object made for one is no use to the other.
+    If both are installed, both are returned: an ``Auth`` made for one does not work with the other.
 
     Raises:
         ConfigurationError: neither is installed.
@@ -85,26 +85,26 @@ def packages() -> tuple[ModuleType, ...]:
 
 
 def replayable(hop: HttpxRequest, first: HttpxRequest) -> bool:
-    """Tell whether sending `hop`, which redirects may have made of `first`, sends the same body again.
+    """Tell whether sending `hop`, the request after redirects from `first`, sends the same body again.
 
     Only bodies held as bytes count: JSON, forms, text. Multipart and generators are streams to httpx.
     """
-    # a redirect that keeps the body carries the same stream on, without the bytes read from it
+    # a redirect that keeps the body reuses the stream object, but not the bytes read from it
     request = first if hop.stream is first.stream else hop
     try:
-        request.content  # noqa: B018 - reading it is the question
+        request.content  # noqa: B018 - reading it raises if there are no bytes
     except RuntimeError:  # RequestNotRead, of either package
         return False
     return True
 
 
 def kept(body: bytes, *, error: Exception | None = None, like: object = None) -> _Stream:
-    """Return a stream of either package that gives `body`, any number of times, and belongs to no connection.
+    """Return a stream for both packages that yields `body` each time it is read and belongs to no connection.
 
     Args:
-        body: as it came, not decoded.
-        error: raised after it.
-        like: the stream it takes the place of; httpx2 asks it for the time it took.
+        body: as received, not decoded.
+        error: raised after the body.
+        like: the stream it replaces; httpx2 reads the elapsed time from it.
     """
     stream = _kept_class()()
     stream.body, stream.error, stream.elapsed = body, error, getattr(like, "elapsed", None)
@@ -132,15 +132,15 @@ def _kept_class() -> type[_Kept]:
 
 
 async def hold(response: HttpxResponse, *, refused: bool) -> None:
-    """Take the body of `response` off its connection and leave it readable, as if it had just come.
+    """Read the body of `response`, release its connection, and leave the body readable.
 
-    Callers that hold unread answers while they wait for a token can fill a connection pool for good.
+    Callers that hold unread responses while they wait for a token could fill the connection pool and wait for ever.
 
     Args:
-        response: whose body nobody has read yet; of one that was read, only the connection is let go.
-        refused: it is a 401, of which what arrives counts: cut beyond 64 KiB or two seconds, and a failure is the
-            end. A compressed one that was cut is dropped, for nobody could read it. Otherwise all of it is read,
-            and a failure is kept for the reader.
+        response: if its body was read before, only its connection is released.
+        refused: true for a 401: its body is cut at 64 KiB, after two seconds or at a transport error; a compressed
+            body that was cut is dropped, because it cannot be decoded. False: the whole body is read, and a transport
+            error is raised to the reader.
     """
     source = response.stream
     if response.is_stream_consumed:

@@ -1,4 +1,4 @@
-"""`HttpxAnswer`: an answer of httpx or httpx2 in the words that a `Hidden401` asks in."""
+"""`HttpxAnswer`: a response of httpx or httpx2 with the attributes that a `Hidden401` reads."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ __all__ = ["HttpxAnswer"]
 
 
 class HttpxAnswer:
-    """Show an answer the way aiohttp's ``ClientResponse`` does, as far as a `Hidden401` asks."""
+    """Give an httpx response the attributes of aiohttp's ``ClientResponse`` that a `Hidden401` reads."""
 
     def __init__(self, response: HttpxResponse) -> None:
         self._response = response
 
     @property
     def status(self) -> int:
-        """The status."""
+        """HTTP status."""
         return self._response.status_code
 
     @property
@@ -25,7 +25,7 @@ class HttpxAnswer:
 
     @property
     def content_length(self) -> int | None:
-        """What the header says, in bytes; None where it says nothing of use."""
+        """The ``Content-Length`` header in bytes; None if it is missing or not a number."""
         text = self._response.headers.get("content-length", "")
         return int(text) if text.isascii() and text.isdigit() else None
 
@@ -35,7 +35,7 @@ class HttpxAnswer:
         return self._response.request
 
     async def read(self) -> bytes:
-        """Return the body, decoded, and leave it readable; nothing where it breaks off, which the caller will meet."""
+        """Return the decoded body and leave it readable; empty if it breaks off, as the caller will see too."""
         response = self._response
         await hold(response, refused=False)
         package = next(package for package in packages() if isinstance(response, package.Response))
@@ -44,6 +44,6 @@ class HttpxAnswer:
                 return response.content
             twin = package.Response(response.status_code, headers=response.headers, stream=response.stream)
             body: bytes = await twin.aread()
-        except (package.RequestError, RuntimeError):  # RuntimeError: somebody has read it and kept nothing
+        except (package.RequestError, RuntimeError):  # RuntimeError: the body was read before and not kept
             return b""
         return body

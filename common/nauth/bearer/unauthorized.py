@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
 from aiohttp import ClientResponse
@@ -11,23 +11,27 @@ from nauth.bearer.httpx_response import HttpxAnswer
 from nauth.manager.token_manager import TokenManager
 from nauth.token import Token
 
-__all__ = ["Answered", "Hidden401", "Rejections"]
+__all__ = ["Answered", "Hidden401", "Rejections", "TokenHeaders"]
 
 
 Answered: TypeAlias = ClientResponse | HttpxAnswer
-"""What a `Hidden401` is shown: aiohttp's answer, or httpx's in the same words, as far as `HttpxAnswer` has them."""
+"""Argument of a `Hidden401`: aiohttp's response, or httpx's with the attributes that `HttpxAnswer` gives it."""
 
 Hidden401: TypeAlias = Callable[[Answered], Awaitable[bool]]
 """Tells whether a response other than 401 means that the token was refused. Must leave its body readable."""
 
+TokenHeaders: TypeAlias = Callable[[Token], Mapping[str, str]]
+"""Returns the headers that go with a token."""
+
 
 class Rejections:
-    """Renew for the next call, or start the cool-down where the last such renewal did not help.
+    """Renew after a 401 that cannot be replayed, or start the cool-down if the last such renewal did not help.
 
-    Without replays nobody sees a renewed token refused at once, and each stream would cost a renewal.
+    Without a replay nauth does not see that the vendor refuses the new token too, and each such request would cost a
+    renewal.
 
     Attributes:
-        last: refused on a request that could not be replayed, and not known to have been the cause.
+        last: the token refused on a request that could not be replayed; None once it is known to have been the cause.
     """
 
     __slots__ = ("_at", "_heir", "_manager", "last")
@@ -43,7 +47,7 @@ class Rejections:
         return self.last is not None or self._manager.cache.settled is not token
 
     def note(self, token: Token, at: str) -> None:
-        """Take down that endpoint `at` has answered 401 to `token`."""
+        """Record that endpoint `at` answered 401 to `token`."""
         if self.last is None or token.same_access(self.last):
             self.last, self._at, self._heir = token, at, None
             self._manager.reject(token, at=at)
@@ -52,7 +56,7 @@ class Rejections:
             self._manager.refused(token, at=at)
 
     def worked(self, token: Token, at: str) -> None:
-        """Take down that endpoint `at` has accepted `token`.
+        """Record that endpoint `at` accepted `token`.
 
         The earlier 401 was the token's fault where the endpoint that gave it takes the next one. That another endpoint
         takes it proves nothing; but once yet another token is in use, the matter is too old to be held against it.

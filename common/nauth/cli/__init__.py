@@ -1,4 +1,4 @@
-"""The `nauth` command: the front door of ``pip install nauth[cli]``."""
+"""The `nauth` command, installed with ``pip install nauth[cli]``."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ def main() -> NoReturn:
     """Run the command line.
 
     Raises:
-        SystemExit: always: 0 done, 1 failed, 2 wrongly set up or asked, 130 ended by Ctrl-C, 143 by SIGTERM.
+        SystemExit: always, with exit code 0 done, 1 failed, 2 wrong setting or argument, 130 ended by Ctrl-C, 143 by
+            SIGTERM.
     """
     try:
-        # not at the top: the library works without them, and this text must reach those who lack them
+        # not at the top: the library works without typer and rich, and the text below must appear if they are missing
         from nauth.cli.app import app  # noqa: PLC0415
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in {"typer", "rich"}:

@@ -1,4 +1,4 @@
-"""The commands."""
+"""The commands of `nauth`, one function each."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ app: typer.Typer = typer.Typer(
     help="Sign a service in to its vendors, and see what it takes.",
     add_completion=False,
     no_args_is_help=True,
-    # its tracebacks print local variables
+    # typer's tracebacks print local variables, which may hold secrets
     pretty_exceptions_enable=False,
 )
 
 
 def _known(name: str) -> str:
     if name not in VENDORS:
-        # not by its name: a secret pasted there would end up on the screen and in a pipeline's log
+        # the name is not quoted: a secret pasted there would end up on the screen and in a pipeline's log
         raise typer.BadParameter(f"there is no such vendor; there is: {', '.join(VENDORS)}")
     return name
 
 
 def _all_known(names: list[str]) -> list[str]:
-    # twice the same would be one
+    # a vendor named twice runs once
     return list(dict.fromkeys(map(_known, names)))
 
 
@@ -70,7 +70,7 @@ def demo(
     coroutines: Annotated[int, typer.Option(min=1, help="How many call each vendor at once.")] = 1000,
     plain: Annotated[bool, typer.Option("--plain", help="Lines every second instead of a table.")] = False,
 ) -> None:
-    """See a thousand coroutines a vendor share one token through several renewals, on this machine alone.
+    """Show a thousand coroutines for each vendor sharing one token through several renewals, on this machine alone.
 
     Ends with each promise and whether it was kept; exit code 1 if one was broken.
     """
@@ -80,7 +80,7 @@ def demo(
 
 @app.command()
 def check(vendor: VendorName) -> None:
-    """Make the vendor's simplest authenticated call with the credentials of the environment, and print the answer."""
+    """Make the vendor's simplest authenticated call with the environment's credentials, and print the response."""
     entry = VENDORS[vendor]()
 
     async def call() -> int:
@@ -133,7 +133,7 @@ def login(
         ),
     ] = False,
 ) -> None:
-    """Have a person sign in: prints an address, and reads the one the browser came back to from stdin, unseen."""
+    """Let a person sign in: print an address, and read the one the browser came back to from stdin, not shown."""
     entry = VENDORS[vendor]()
     sign_in = entry.login
     if sign_in is None:
@@ -189,7 +189,7 @@ def sandbox(
     vendor: VendorName,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any.")] = 0,
 ) -> None:
-    """Run the vendor's double on this machine until Ctrl-C, and print the environment that points a client at it."""
+    """Run a local test server that behaves like the vendor, and print the environment that points a client at it."""
     entry = VENDORS[vendor]()
 
     async def serve() -> int:

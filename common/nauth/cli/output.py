@@ -1,4 +1,4 @@
-"""How the commands print what they know: a name and a value a line, and never a secret unasked."""
+"""Print the commands' results, one name and value a line; a secret only if it was asked for."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ __all__ = ["print_pairs", "print_record", "print_token", "show_secrets"]
 
 
 def print_record(record: Mapping[str, object]) -> None:
-    """Print a vendor's answer."""
+    """Print a vendor's response."""
     print_pairs({name.replace("_", " "): _shown(value) for name, value in record.items()})
 
 
 def print_token(token: Token, policy: RenewalPolicy, *, lifetime_unknown: str, err: bool = False) -> None:
-    """Print everything about a token but the token.
+    """Print what is known of a token, without its secrets.
 
     Args:
-        token: what was got.
+        token: the token.
         policy: of the client that would use it.
-        lifetime_unknown: what to say where it has no stated lifetime; "endless", say.
+        lifetime_unknown: the word for a lifetime that is not stated, such as "endless".
         err: print to stderr.
     """
     print_pairs(
@@ -75,5 +75,5 @@ def _shown(value: object) -> str:
         return value.isoformat()
     if isinstance(value, Decimal):
         return f"{value:f}"
-    # the vendor's text: whatever is in it must not reach the terminal as it came
+    # the vendor's text may hold control characters or tokens: it must not reach the terminal unchanged
     return clean(str(value)) or "-"

@@ -35,4 +35,4 @@ def _loader(entry: EntryPoint) -> Callable[[], Vendor]:
 VENDORS: Mapping[str, Callable[[], Vendor]] = {
     entry.name: _loader(entry) for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
 }
-"""Name on the command line -> how to get at the vendor."""
+"""Name on the command line -> function that imports and returns the `Vendor`."""

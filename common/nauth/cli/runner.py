@@ -1,4 +1,4 @@
-"""Run one command's coroutine: signals end it in good order, errors become a line of text and an exit code."""
+"""Run one command's coroutine: signals cancel it, errors become a line of text and an exit code."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ async def _supervised(command: Callable[[], Coroutine[object, None, int]]) -> in
         except NauthError as error:
             return _tell(error, _FAILED)
         except BrokenPipeError:
-            raise  # typer ends quietly when nobody reads any more
+            raise  # the reader of stdout has gone: typer ends without a message
         except OSError as error:
             return _tell(error, _FAILED)
 
 
 @contextlib.contextmanager
 def _cancelling() -> Generator[list[int]]:
-    """Let SIGINT and SIGTERM cancel the current task; give the list that the first one is noted in."""
+    """Let SIGINT and SIGTERM cancel the current task; yield the list that the first signal's number is added to."""
     caught: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield caught  # Python delivers signals to the main thread only
@@ -59,7 +59,7 @@ def _cancelling() -> Generator[list[int]]:
     assert task is not None  # noqa: S101 - a coroutine always runs in one
 
     def cancel(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's shape
-        # only once: a second Ctrl-C must not interrupt the closing, which has a bound of its own
+        # only once: a second Ctrl-C must not interrupt the closing, which has its own time limit
         if not caught:
             caught.append(number)
             loop.call_soon_threadsafe(task.cancel)
@@ -75,7 +75,7 @@ def _cancelling() -> Generator[list[int]]:
 
 def _tell(error: Exception, code: int) -> int:
     typer.echo(f"nauth: {error}", err=True)
-    # a refused credential has a retry_after too: the pause of a client that lives on, which this process does not
+    # not for a refused credential: its retry_after is the pause of a client that goes on running; this process ends
     if isinstance(error, VendorUnavailableError) and error.retry_after is not None:
         typer.echo(f"  try again in {math.ceil(error.retry_after.total_seconds())} s", err=True)
     if isinstance(error, NauthError) and error.request_id is not None:

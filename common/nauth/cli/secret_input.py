@@ -1,4 +1,4 @@
-"""Read one line that holds a secret from stdin: unseen on a terminal, of any length, and given up by Ctrl-C."""
+"""Read one line that holds a secret from stdin: not shown on a terminal, of any length, cancelled by Ctrl-C."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _ENDS = (b"\n", b"\r")
 
 
 async def read_secret_line() -> Secret:
-    """Return the next line of stdin without its end; empty where there is none.
+    """Return the next line of stdin without its line end; empty if there is none.
 
-    Being cancelled gives up at once: the thread that reads is a daemon, which no loop waits for at its end.
+    Cancelling it returns at once: the reading thread is a daemon thread, which the event loop does not wait for.
     """
     loop = asyncio.get_running_loop()
     line: asyncio.Future[Secret] = loop.create_future()
@@ -32,7 +32,7 @@ async def read_secret_line() -> Secret:
 
     def read() -> None:
         found = _line(descriptor)
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the command has ended
             loop.call_soon_threadsafe(deliver, found)
 
     try:
@@ -51,7 +51,7 @@ def _line(descriptor: int) -> Secret:
         try:
             chunk = os.read(descriptor, _CHUNK)
         except OSError:
-            break  # not readable: as good as empty
+            break  # not readable: treated as empty
         if not chunk:
             break
         read += chunk
@@ -60,10 +60,10 @@ def _line(descriptor: int) -> Secret:
 
 @contextlib.contextmanager
 def _unseen(descriptor: int) -> Generator[None]:
-    """Let the terminal show nothing of what is typed or pasted, and pass on lines of more than 4,095 characters."""
+    """Switch off the terminal's echo, and its limit of 4,095 characters a line."""
     try:
         import termios  # noqa: PLC0415 - see below
-    except ImportError:  # Windows: there the line is seen
+    except ImportError:  # Windows: the line is shown there
         yield
         return
     try:

@@ -1,4 +1,4 @@
-"""The registry: what the command line knows of each vendor. A vendor is one entry here and one room beside it."""
+"""`Vendor`: what a vendor package gives the `nauth` command, registered as an entry point."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Ask", "Client", "Login", "Vendor"]
 
 
 class Client(Protocol):
-    """What the commands ask of a vendor's client."""
+    """The part of a vendor's client that the commands use."""
 
     async def __aenter__(self) -> Self: ...
 
@@ -34,7 +34,7 @@ Ask: TypeAlias = Callable[[str], Coroutine[object, None, Secret]]
 """Shows a person an address to open, and returns the one their browser came back to."""
 
 Login: TypeAlias = Callable[[Ask, str | None], Coroutine[object, None, Token]]
-"""Has a person sign in, through the provider named, if the vendor has several."""
+"""Lets a person sign in, through the named identity provider if the vendor has several."""
 
 
 @attrs.frozen(kw_only=True)
@@ -43,15 +43,17 @@ class Vendor:
 
     Attributes:
         title: the name people know it by.
-        client: makes a client from the process environment; raises `ConfigurationError` where that is not enough.
+        client: makes a client from the process environment; raises `ConfigurationError` if a variable is missing or
+            wrong.
         policy: when that client renews.
-        check: makes the vendor's simplest authenticated call with such a client; returns what to print of the answer.
-        sandbox: makes the vendor's double for a port (0: any), which gives, once running, the environment variables
-            that point a client at it.
-        story: makes the vendor's part of the demonstration.
-        revoke: signs in and ends the session at once; None where the vendor has no call for it.
-        login: has a person sign in; None where nobody can.
-        providers: whether `login` wants the name of an identity provider.
+        check: makes the vendor's simplest authenticated call with such a client; returns what to print of the
+            response.
+        sandbox: makes the vendor's sandbox for a port (0: any); entering it starts it and returns the environment
+            variables that point a client at it.
+        story: makes the vendor's scenario for `nauth demo`.
+        revoke: signs in and ends the session at once; None if the vendor has no call for it.
+        login: lets a person sign in; None if the vendor has no sign-in for people.
+        providers: whether `login` needs the name of an identity provider.
     """
 
     title: str

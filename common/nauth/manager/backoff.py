@@ -8,7 +8,20 @@ from math import inf
 from nauth.errors import NauthError, TokenRefusedError, fresh_copy
 from nauth.token import RenewalPolicy, Token
 
-__all__ = ["Pauses"]
+__all__ = ["CoolingDown", "Pauses"]
+
+
+class CoolingDown(Exception):  # noqa: N818 - a way out of a renewal, never raised to callers
+    """A renewal must not call the vendor, because another one has failed while this one waited for its turn.
+
+    Attributes:
+        error: what its callers are told.
+    """
+
+    def __init__(self, error: NauthError) -> None:
+        super().__init__()
+        self.error = error
+
 
 _MOST_ENDPOINTS = 256
 """Endpoints remembered in one pause: paths may hold ids without end."""
@@ -31,6 +44,7 @@ class Pauses:
         "_blamed",
         "_cool_until",
         "_error",
+        "_failed_at",
         "_failures",
         "_look_from",
         "_news",
@@ -47,6 +61,7 @@ class Pauses:
         self._quiet_until = -inf
         self._cool_until = -inf
         self._error: NauthError | None = None
+        self._failed_at = -inf
         self._refusals = 0
         self._refused_until = -inf
         self._look_from = -inf
@@ -71,7 +86,18 @@ class Pauses:
         self._quiet_until, self._cool_until = now + quiet, now + cool
         if not valid:
             error.retry_after = timedelta(seconds=cool)
-        self._error = error
+        self._error, self._failed_at = error, now
+
+    def last_failure(self, now: float) -> tuple[str, timedelta, timedelta | None] | None:
+        """Return the last failure's class name, how long ago it was, and how long callers get it at once."""
+        if self._error is None:
+            return None
+        left_s = self._cool_until - now
+        return (
+            type(self._error).__name__,
+            timedelta(seconds=now - self._failed_at),
+            timedelta(seconds=left_s) if left_s > 0 else None,
+        )
 
     def may_try_quietly(self, now: float) -> bool:
         """Tell whether a background renewal may start."""
@@ -88,20 +114,33 @@ class Pauses:
             error.retry_after = timedelta(seconds=self._cool_until - now)
             raise error
 
-    def refused(self, now: float, token: Token, at: str | None = None) -> None:
-        """Note that `token` was refused, by endpoint `at`, although it had only just been issued."""
+    def permit(self, now: float) -> None:
+        """Let a renewal under way call the vendor, or raise why not.
+
+        Raises:
+            CoolingDown: a failure of another loop or client has begun a cool-down meanwhile.
+        """
+        try:
+            self.check(now)
+        except NauthError as error:
+            raise CoolingDown(error) from None
+
+    def refused(self, now: float, token: Token, at: str | None = None) -> timedelta | None:
+        """Note that `token` was refused, by endpoint `at`, although new; return the cool-down that this began."""
         if now < self._refused_until:
             # many requests find out at the same time; one refusal is one refusal
             self._news = self._news and token.same_access(self._blamed)
             self._remember(self._odd, at)
-            return
+            return None
         self._blamed, self._news = token, True
         self._odd.clear()
         self._accepting.clear()
         self._remember(self._odd, at)
         calm = self._refused_until + self._policy.pause_s(self._policy.cooldown, 40)
         self._refusals = 1 if now > calm else self._refusals + 1
-        self._refused_until = now + self._policy.pause_s(self._policy.cooldown, self._refusals)
+        cooldown_s = self._policy.pause_s(self._policy.cooldown, self._refusals)
+        self._refused_until = now + cooldown_s
+        return timedelta(seconds=cooldown_s)
 
     def accepted(self, now: float, token: Token, at: str) -> bool:
         """Note that endpoint `at` has accepted `token`; say whether further endpoints are of interest."""
@@ -125,7 +164,9 @@ class Pauses:
         left = timedelta(seconds=self._refused_until - now)
         return TokenRefusedError(
             "the vendor refused a token that it had only just issued, so its age is not the cause and renewing "
-            f"again would change nothing. Renewals after a 401 are paused for {left.total_seconds():.1f} s more",
+            f"again would change nothing. Renewals after a 401 are paused for {left.total_seconds():.1f} s more. If "
+            "another process signs in with the same credentials, let them share one token: set NAUTH_STORE, or pass "
+            "each client the same store=",
             status=401,
             retry_after=left,
         )

@@ -11,6 +11,7 @@ from nauth.errors import StoreError
 from nauth.manager.per_loop import Room
 from nauth.manager.renewal import Minted, Renewal
 from nauth.stores.base import Lease, Record
+from nauth.tasks import Work, current_work, hidden
 from nauth.token import Token
 
 __all__ = ["deposit"]
@@ -42,36 +43,50 @@ async def deposit(
         room: keeps the pauses, so that closing can cut them short.
         current: returns the token held now.
         stored: told of the record, this token's or a newer one, while the lease is still held.
-        closing: tells that this attempt must be the last.
+        closing: tells that this attempt must be the last. So it is where the loop ends: it cuts the pause short, and
+            what could not be stored then is taken up by the next loop that uses the manager.
     """
-    shared, failures = renewal.shared, 0
+    shared, failures, work = renewal.shared, 0, current_work()
     while made.token.same_access(current()):
         failures += 1
-        await _rest(room, renewal.clock, renewal.policy.pause_s(renewal.policy.backoff, failures))
-        last = closing()
+        if not work.ending:
+            await _rest(room, work, renewal.clock, renewal.policy.pause_s(renewal.policy.backoff, failures))
+        last = closing() or work.ending
         try:
             if (lease := await shared.lease(_LEASE)) is not None:
+                collected = False
                 try:
                     record = await _attempt(made, renewal, current, lease)
                     if record is not None:
                         stored(record)  # now: its age is as it was just read
                     return
+                except GeneratorExit:
+                    collected = True  # the loop was closed under this: nothing can be awaited any more
+                    raise
                 finally:
-                    await shared.release(lease)
+                    if not collected:
+                        await shared.release(lease)
         except StoreError:
             pass
         if last:
             break
 
 
-async def _rest(room: Room, clock: Clock, seconds: float) -> None:
-    pause = asyncio.ensure_future(clock.sleep(max(seconds, _AT_LEAST_S)))
+async def _rest(room: Room, work: Work, clock: Clock, seconds: float) -> None:
+    pause = hidden(asyncio.ensure_future(clock.sleep(max(seconds, _AT_LEAST_S))))
     room.pauses.add(pause)
+    work.wake = pause.cancel
+    collected = False
     try:
         await asyncio.wait({pause})  # unlike `await pause`, it ends quietly where closing cancels the pause
+    except GeneratorExit:
+        collected = True  # the loop was closed under this: nothing can be cancelled there any more
+        raise
     finally:
+        work.wake = None
         room.pauses.discard(pause)
-        pause.cancel()
+        if not collected:
+            pause.cancel()
 
 
 async def _attempt(

@@ -23,12 +23,13 @@ from nauth.errors import (
 from nauth.manager.held_token import Held, age_on_arrival
 from nauth.manager.store_access import LEASE_GRACE, Shared
 from nauth.stores.base import Lease, Record
+from nauth.tasks import current_work
 from nauth.times import instant
 from nauth.token import MAX_LIFETIME, RenewalPolicy, Token
 
 __all__ = ["Minted", "Renewal", "fault_of", "refusal"]
 
-_log = logging.getLogger("nauth")
+_log = logging.getLogger("nauth.store")
 
 
 @attrs.frozen
@@ -61,7 +62,15 @@ class Renewal:
     policy: RenewalPolicy
     clock: Clock
 
-    async def run(self, holding: Callable[[], Held], rejected: list[Token], *, since: int | None) -> Minted:
+    async def run(
+        self,
+        holding: Callable[[], Held],
+        rejected: list[Token],
+        *,
+        since: int | None,
+        spare: Callable[[Minted], object] = lambda _: None,
+        permit: Callable[[], object] = lambda: None,
+    ) -> Minted:
         """Renew, or adopt what a sibling has renewed meanwhile.
 
         Args:
@@ -70,6 +79,8 @@ class Renewal:
             rejected: access tokens known to be dead; the list may grow while the renewal runs.
             since: the version that callers had seen when they asked: a newer record is adopted. None if what the store
                 holds already will not do; one that a sibling makes while we wait for the lease still counts.
+            spare: told of a token whose commit was cancelled.
+            permit: called before the vendor is; what it raises ends the renewal.
 
         Raises:
             NauthError: the kinds of `Authenticator`, `StoreError`, or `OutcomeUnknownError` at the deadline.
@@ -84,20 +95,25 @@ class Renewal:
                 if self.policy.on_store_failure == "serve":
                     raise
                 held = holding()
-                return await self._mint(None, held.token, held.version, held, rejected)
-            committed, found, held = False, None, holding()
+                permit()
+                return await self._mint(None, held.token, held.version, held, rejected, spare=spare)
+            committed, found, held, collected = False, None, holding(), False
             try:
                 version = 0 if record is None else record.version
                 seen = version if seen is None else seen
                 if record is not None and version > seen and self._usable(record, rejected, held):
                     found = self._adopted(record)
                 elif lease is not None:
+                    permit()
                     base = self._base(record, held)
-                    made = await self._mint(lease, base, version, held, rejected)
+                    made = await self._mint(lease, base, version, held, rejected, spare=spare)
                     committed = made.call is not None and made.version > version
                     return made
+            except GeneratorExit:
+                collected = True  # the loop was closed under this: nothing can be awaited any more
+                raise
             finally:
-                if lease is not None and not committed:
+                if lease is not None and not (committed or collected):
                     await self.shared.release(lease)
             # check again: releasing the lease may have outlasted the token
             if (
@@ -137,6 +153,8 @@ class Renewal:
             # the store may have been slow: a lease about to end is not one to call the vendor under
             if lease is not None and lease.remaining <= self.policy.deadline:
                 lease = await self._extended(lease, ttl)
+        except GeneratorExit:
+            raise  # the loop was closed under this: nothing can be awaited any more
         except BaseException:
             if lease is not None:
                 await self.shared.release(lease)
@@ -169,7 +187,14 @@ class Renewal:
         return fault_of(record.token, record.age.total_seconds(), rejected) is None
 
     async def _mint(
-        self, lease: Lease | None, base: Token | None, version: int, held: Held, rejected: list[Token]
+        self,
+        lease: Lease | None,
+        base: Token | None,
+        version: int,
+        held: Held,
+        rejected: list[Token],
+        *,
+        spare: Callable[[Minted], object],
     ) -> Minted:
         limit_s = self.policy.deadline.total_seconds()
         limit = asyncio.timeout(limit_s)
@@ -189,13 +214,20 @@ class Renewal:
         kept = None if base is None else base.refresh_token
         if made.fault is not None and made.token.refresh_token == kept:
             return made  # nothing in it is worth storing, and siblings would adopt a dead token
-        return await self._commit(lease, made, version, held, rejected)
+        try:
+            return await self._commit(lease, made, version, held, rejected)
+        except asyncio.CancelledError:
+            spare(made)
+            raise
 
     async def _call(self, base: Token | None, version: int, held: Held, rejected: list[Token]) -> Minted:
-        asked_at = self.clock.monotonic()
+        asked_at, work = self.clock.monotonic(), current_work()
+        work.calling()
         if base is not None and base.refresh_token:
             try:
-                return Minted(await self.authenticator.refresh(base), version, asked_at, "refresh")
+                token = await self.authenticator.refresh(base)
+                work.sending()  # an answer has come, however it was sent
+                return Minted(token, version, asked_at, "refresh")
             except CredentialsRejectedError:
                 pass
             # a sibling that does not respect the lease may have rotated the refresh token: look before giving up
@@ -204,7 +236,10 @@ class Renewal:
             if winner is not None:
                 return self._adopted(winner)
             asked_at = self.clock.monotonic()
-        return Minted(await self.authenticator.issue(), version, asked_at, "issue")
+        work.calling()
+        token = await self.authenticator.issue()
+        work.sending()
+        return Minted(token, version, asked_at, "issue")
 
     def _complete(self, made: Minted, base: Token | None, rejected: list[Token]) -> Minted:
         token, mono, wall = made.token, self.clock.monotonic(), self.clock.wall()

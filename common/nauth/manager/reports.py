@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from nauth.errors import NauthError
 from nauth.events import Observer, RenewalFailed, RenewalJoined, RenewalSucceeded, TokenAdopted, notify
 from nauth.manager.renewal import Minted
 from nauth.manager.single_flight import Flight
+from nauth.reporting.reporter import Reporter
 
 __all__ = ["adopted", "failed", "joined", "landed"]
 
 
-def joined(observer: Observer | None, flight: Flight) -> Flight:
+def joined(observer: Reporter, flight: Flight) -> Flight:
     """Tell that a caller is about to wait for `flight`, and return it."""
-    if observer is not None:
+    if observer.joins:
         notify(observer, RenewalJoined(cause=flight.cause, waiters=len(flight) + 1))
     return flight
 
 
-def adopted(observer: Observer | None, age: timedelta, *, pushed: bool) -> None:
+def adopted(observer: Observer | None, age: timedelta, *, pushed: bool, expires_at: datetime | None) -> None:
     """Tell that a sibling's token was taken over."""
-    notify(observer, TokenAdopted(age=age, pushed=pushed))
+    notify(observer, TokenAdopted(age=age, pushed=pushed, expires_at=expires_at))
 
 
 def landed(observer: Observer | None, flight: Flight, made: Minted, *, now: float, started: float) -> None:
     """Tell what a successful flight brought; instants are monotonic seconds."""
     if made.call is None:
-        adopted(observer, timedelta(seconds=now - made.asked_at), pushed=False)
+        age = timedelta(seconds=now - made.asked_at)
+        adopted(observer, age, pushed=False, expires_at=made.token.expires_at)
         return
     notify(
         observer,
@@ -36,6 +38,7 @@ def landed(observer: Observer | None, flight: Flight, made: Minted, *, now: floa
             waiters=len(flight),
             took=timedelta(seconds=now - started),
             refreshed=made.call == "refresh",
+            expires_at=made.token.expires_at,
         ),
     )
 
@@ -53,5 +56,6 @@ def failed(
             error=type(error).__name__,
             quiet=quiet,
             retry_after=error.retry_after,
+            request_id=error.request_id,
         ),
     )

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from nauth.errors import NauthError, OutcomeUnknownError, fresh_copy, unexpected
 from nauth.manager.renewal import Renewal
 from nauth.manager.single_flight import Outcome
+from nauth.tasks import current_work
 from nauth.token import Token
 
 __all__ = ["revoke_all"]
@@ -28,19 +29,27 @@ async def revoke_all(
     Returns:
         An empty outcome, or the error. The token is kept then, so that revoking can be tried again.
     """
+    work = current_work()
     try:
         lease, record = await renewal.exclusively()
+        collected = False
         try:
             async with asyncio.timeout(renewal.policy.deadline.total_seconds()):
                 stored, version = (None, 0) if record is None else (record.token, record.version)
                 held = ours()
                 for token in (stored, None if held is not None and held.same_access(stored) else held):
                     if token is not None:
+                        work.calling()
                         await renewal.authenticator.revoke(token)
+                        work.sending()  # confirmed: here and in the store it is to be forgotten
                         forget(token, version)
                         await renewal.shared.discard(token)
+        except GeneratorExit:
+            collected = True  # the loop was closed under this: nothing can be awaited any more
+            raise
         finally:
-            await renewal.shared.release(lease)
+            if not collected:
+                await renewal.shared.release(lease)
     except TimeoutError:
         return Outcome(
             error=OutcomeUnknownError("the vendor did not confirm the revocation in time; revoke again")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Awaitable
 from datetime import timedelta
 from typing import TypeVar
@@ -11,17 +12,22 @@ from typing import TypeVar
 import attrs
 
 from nauth.clock import Clock
-from nauth.errors import NauthError, StoreError, recast, unexpected
+from nauth.errors import LeaseLostError, NauthError, StoreError, recast, unexpected
+from nauth.reporting.reporter import SHORT_IDENTITY
 from nauth.stores.base import Lease, Record, StoreKey, TokenStore
+from nauth.times import instant
 from nauth.token import Token
 
 __all__ = ["LEASE_GRACE", "POLL", "STORE_DEADLINE", "Shared"]
+
+_log = logging.getLogger("nauth.store")
 
 LEASE_GRACE = timedelta(seconds=10)
 """How much longer a lease holds than the token call may take: room to store the result."""
 
 STORE_DEADLINE = timedelta(seconds=5)
-"""The most that one operation of a store may take, whatever deadlines the store has of its own."""
+"""The most that one operation of a store may take. A store that `queues` has such a deadline of its own for each exchange,
+and a call may wait for its turn as well: for as long as a renewal may take in all."""
 
 POLL = timedelta(seconds=1)
 """Longest wait between two looks at a store that cannot push; engines that can push wake the waiter at once."""
@@ -33,24 +39,26 @@ _T = TypeVar("_T")
 class Shared:
     """A store's operations on one key.
 
-    Each raises `StoreError` where the store fails in whatever way, or has not answered within `STORE_DEADLINE`.
+    Each raises `StoreError` where the store fails in whatever way, or has not answered within `STORE_DEADLINE`, or within
+    `deadline` where it `queues`.
     """
 
     store: TokenStore
     key: StoreKey
     clock: Clock
+    deadline: timedelta = STORE_DEADLINE
 
     async def load(self) -> Record | None:
         """Return the current record, or None."""
         asked = self.clock.monotonic()
-        record = await _bounded(self.store.load(self.key))
+        record = await self._bounded("load", self.store.load(self.key))
         waited = timedelta(seconds=self.clock.monotonic() - asked)
         # the store said how old it is at some moment in between: an age too great is on the safe side
         return attrs.evolve(record, age=record.age + waited) if record is not None and waited else record
 
     async def lease(self, ttl: timedelta) -> Lease | None:
         """Take the right to renew for `ttl`, or return None if somebody else has it."""
-        return await _bounded(self.store.lease(self.key, ttl))
+        return await self._bounded("lease", self.store.lease(self.key, ttl))
 
     async def extend(self, lease: Lease, ttl: timedelta) -> Lease:
         """Let `lease` hold for `ttl` from now.
@@ -58,13 +66,13 @@ class Shared:
         Raises:
             LeaseLostError: it is over.
         """
-        return await _bounded(self.store.extend(lease, ttl))
+        return await self._bounded("extend", self.store.extend(lease, ttl))
 
     async def release(self, lease: Lease) -> None:
         """Give the lease back, if the store is there to take it."""
         # a lease that cannot be given back ends by itself; the outcome of the work under it matters more
         with contextlib.suppress(StoreError):
-            await _bounded(self.store.release(lease))
+            await self._bounded("release", self.store.release(lease))
 
     async def commit(self, lease: Lease, token: Token, *, expected_version: int, age: timedelta) -> Record:
         """Write `token`, asked for `age` ago, and release the lease.
@@ -72,20 +80,46 @@ class Shared:
         Raises:
             LeaseLostError: the lease is over or the record has changed. Nothing was written.
         """
-        return await _bounded(self.store.commit(lease, token, expected_version=expected_version, age=age))
+        return await self._bounded(
+            "commit", self.store.commit(lease, token, expected_version=expected_version, age=age)
+        )
 
     async def discard(self, token: Token) -> bool:
         """Delete the record if it still holds `token`'s access token; say whether it did."""
-        return await _bounded(self.store.discard(self.key, token))
+        return await self._bounded("discard", self.store.discard(self.key, token))
 
     async def changed(self) -> None:
         """Return when the record or its lease has changed, at the latest after `POLL`."""
         # a store that cannot tell is found out by the next operation
         with contextlib.suppress(StoreError):
-            await _bounded(self.store.changed(self.key, timeout=POLL), POLL + STORE_DEADLINE)
+            await self._bounded("watch", self.store.changed(self.key, timeout=POLL), POLL)
+
+    async def _bounded(self, operation: str, work: Awaitable[_T], more: timedelta = timedelta(0)) -> _T:
+        queues = getattr(self.store, "queues", False)
+        longest = (max(self.deadline, STORE_DEADLINE) if queues else STORE_DEADLINE) + more
+        try:
+            return await _bounded(work, longest)
+        except LeaseLostError:
+            raise  # another client was faster: no failure of the store
+        except NauthError as error:
+            _log.warning(
+                "%s: the token store failed to %s: %s",
+                self.key.vendor,
+                operation,
+                type(error).__name__,
+                extra={
+                    "nauth.event": "store.failed",
+                    "vendor": self.key.vendor,
+                    "identity": self.key.identity[:SHORT_IDENTITY],
+                    "at": instant(self.clock.wall()).isoformat(timespec="seconds"),
+                    "operation": operation,
+                    "error": type(error).__name__,
+                },
+            )
+            raise
 
 
-async def _bounded(work: Awaitable[_T], longest: timedelta = STORE_DEADLINE) -> _T:
+async def _bounded(work: Awaitable[_T], longest: timedelta) -> _T:
     limit = asyncio.timeout(longest.total_seconds())
     try:
         async with limit:

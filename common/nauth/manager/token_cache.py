@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import random
-import threading
 from collections.abc import Callable
-from math import inf
-
-import attrs
+from datetime import timedelta
 
 from nauth.clock import Clock
 from nauth.errors import TokenRefusedError
 from nauth.events import Observer
+from nauth.forks import guard
 from nauth.manager import reports
 from nauth.manager.backoff import Pauses
 from nauth.manager.held_token import NOTHING, Held, held, succeed
@@ -32,6 +30,7 @@ class TokenCache:
 
     Attributes:
         held: the token with its ends. Read without a lock: it is replaced as a whole and never changed.
+        ready: what a fast path may serve from: `held`, or nothing where `TokenManager.token` has something to do.
         monotonic: the clock's reading that never runs backwards.
         wall: the clock's reading of the time of day.
         guard: for everything here that is changed; never held over an await.
@@ -51,6 +50,7 @@ class TokenCache:
         "held",
         "monotonic",
         "pauses",
+        "ready",
         "settled",
         "wall",
     )
@@ -61,14 +61,15 @@ class TokenCache:
         self._policy, self._observer, self._busy = policy, observer, busy
         self.monotonic, self.wall = clock.monotonic, clock.wall
         self.held: Held = NOTHING
-        self.guard = threading.Lock()
+        self.ready: Held = NOTHING
+        self.guard = guard()
         self.pauses = Pauses(policy)
         self.settled: Token | None = None
         self.closed = False
 
     def fresh(self) -> Token | None:
         """Return the token if it is fresh by both clocks; None where `TokenManager.token` has to decide."""
-        now, monotonic, wall = self.held, self.monotonic, self.wall
+        now, monotonic, wall = self.ready, self.monotonic, self.wall
         return now.token if now.renew_mono > monotonic() and now.renew_wall > wall() else None
 
     def alive(self) -> bool:
@@ -81,7 +82,7 @@ class TokenCache:
             if self.closed or (record is not None and record.version <= self.held.version):
                 return
             if record is None:
-                self.held = self.held.discarded()
+                self.replace(self.held.discarded())
                 return
             if self.held.outdates(record.token, self.monotonic() - record.age.total_seconds()):
                 return  # the stored token is rejected, or older than ours, whose commit failed: ignore it
@@ -94,7 +95,7 @@ class TokenCache:
             # this manager's own commit; or its flight is about to report the adoption
             own = known or self._busy()
         if not own:
-            reports.adopted(self._observer, record.age, pushed=True)
+            reports.adopted(self._observer, record.age, pushed=True, expires_at=record.token.expires_at)
 
     def hold(self, token: Token, version: int, age_s: float, *, dead: bool, stored: bool = True) -> None:
         """Hold `token`, asked for `age_s` seconds ago, from now on. The caller has the guard."""
@@ -113,7 +114,7 @@ class TokenCache:
             spread=spread,
             stored=stored,
         )
-        self.held = succeed(self.held, new.dead() if dead else new, mono=mono, wall=wall)
+        self.replace(succeed(self.held, new.dead() if dead else new, mono=mono, wall=wall))
 
     def accept(self, token: Token, at: str) -> None:
         """Note that endpoint `at` has accepted `token`."""
@@ -121,28 +122,38 @@ class TokenCache:
             watching = self.pauses.accepted(self.monotonic(), token, at)
             self.settled = None if watching else token
 
-    def refuse(self, token: Token, at: str | None) -> None:
-        """Note that endpoint `at` has refused `token`, a new one. One that is no longer held is ignored."""
+    def refuse(self, token: Token, at: str | None) -> timedelta | None:
+        """Note that endpoint `at` has refused `token`, a new one; return the cool-down that this began.
+
+        A token that is no longer held is ignored.
+        """
         with self.guard:
-            if token.same_access(self.held.token):
-                self.pauses.refused(self.monotonic(), token, at)
-                self.settled = None
+            if not token.same_access(self.held.token):
+                return None
+            self.settled = None
+            return self.pauses.refused(self.monotonic(), token, at)
 
     def reject(self, rejected: Token, at: str | None) -> TokenRefusedError | None:
         """Count `rejected` as dead if it is held, or return why it must not be renewed now."""
         with self.guard:
             error = self.pauses.refusal(self.monotonic(), rejected, at)
             if error is None and rejected.same_access(self.held.token):
-                self.held = self.held.dead()
+                self.replace(self.held.dead())
         return error
 
     def forget(self, token: Token, version: int) -> None:
         """Drop `token`, which was revoked; `version` is the store's."""
         with self.guard:
-            self.held = self.held.without(token, version)
+            self.replace(self.held.without(token, version))
 
     def close(self) -> None:
         """Hand out nothing and take nothing over any more. The token stays for a commit that is still to be made."""
         with self.guard:
             self.closed = True
-            self.held = attrs.evolve(self.held, renew_mono=-inf)  # so that no fast path serves it
+            self.replace(self.held)
+
+    def replace(self, new: Held) -> None:
+        """Hold `new` in the place of what is held. The caller has the guard."""
+        self.held = new
+        # a token that is not stored yet may have lost the loop that was to store it: each call looks after that
+        self.ready = new if new.stored and not self.closed else NOTHING

@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
+from functools import partial
 from math import inf
 
 from nauth.authenticator import Authenticator
 from nauth.clock import Clock, SystemClock
-from nauth.errors import ClosedError, NauthError, TokenRefusedError, fresh_copy, unexpected
-from nauth.events import Cause, Observer, RenewalStarted, notify
+from nauth.errors import (
+    ClosedError,
+    NauthError,
+    OutcomeUnknownError,
+    TokenRefusedError,
+    fresh_copy,
+    unexpected,
+)
+from nauth.events import Cause, Observer, RenewalStarted, TokenRefused, notify
 from nauth.manager import reports
+from nauth.manager.backoff import CoolingDown
 from nauth.manager.deferred_commit import deposit
+from nauth.manager.health import Health, HealthState
 from nauth.manager.held_token import NOTHING, Held
 from nauth.manager.per_loop import Room, Rooms
-from nauth.manager.renewal import Minted, Renewal, fault_of
+from nauth.manager.renewal import Minted, Renewal, fault_of, refusal
 from nauth.manager.revocation import revoke_all
 from nauth.manager.single_flight import ABANDONED, Flight, Outcome
 from nauth.manager.store_access import Shared
 from nauth.manager.token_cache import TokenCache
+from nauth.reporting.reporter import Reporter
 from nauth.stores.base import StoreKey, TokenStore, Unsubscribe
 from nauth.stores.memory import default_store
+from nauth.tasks import Work
 from nauth.token import RenewalPolicy, Token, TokenState
 
 __all__ = ["TokenManager"]
@@ -58,21 +71,24 @@ class TokenManager:
         clock: Clock | None = None,
         observer: Observer | None = None,
     ) -> None:
-        self._policy, self._clock, self._observer = (
-            policy or RenewalPolicy(),
-            clock or SystemClock(),
-            observer,
-        )
+        self._policy, self._clock = policy or RenewalPolicy(), clock or SystemClock()
+        self._observer = Reporter.of(observer, vendor=key.vendor, identity=key.identity, clock=self._clock)
         self._monotonic, self._wall = self._clock.monotonic, self._clock.wall
-        self._rooms = Rooms()
-        self._cache = TokenCache(self._policy, self._clock, observer, busy=self._rooms.busy)
+        self._rooms = Rooms(self._lost)
+        self._cache = TokenCache(self._policy, self._clock, self._observer, busy=self._rooms.busy)
         self._store: TokenStore = store if store is not None else default_store(self._clock)
-        self._renewable = getattr(authenticator, "renewable", True)
+        self._authenticator = authenticator
+        self._cause_gone: Callable[[NauthError], bool] | None = getattr(authenticator, "cause_gone", None)
         self._key = key
         self._renewal = Renewal(
-            authenticator, Shared(self._store, key, self._clock), self._policy, self._clock
+            authenticator,
+            Shared(self._store, key, self._clock, self._policy.deadline),
+            self._policy,
+            self._clock,
         )
         self._unsubscribe: Unsubscribe | None = None
+        self._unstored: Minted | None = None
+        self._commit: Work | None = None
 
     def __repr__(self) -> str:
         state = (
@@ -86,9 +102,37 @@ class TokenManager:
         return self._cache.held.token
 
     @property
+    def health(self) -> Health:
+        """How this manager is doing, from memory alone."""
+        now = self._monotonic()
+        with self._cache.guard:
+            held, failure = self._cache.held, self._cache.pauses.last_failure(now)
+        error, ago, left = failure or (None, None, None)
+        return Health(
+            state=self._health_state(held, now),
+            expires_at=None if held.token is None else held.token.expires_at,
+            last_error=error,
+            failed_ago=ago,
+            retry_after=left,
+            renewing=self._rooms.busy(),
+        )
+
+    def _health_state(self, held: Held, mono: float) -> HealthState:
+        if self._cache.closed:
+            return HealthState.CLOSED
+        if held.token is None:
+            return HealthState.NONE
+        return HealthState(held.state(mono, self._wall()).value)
+
+    @property
     def cache(self) -> TokenCache:
         """What this manager holds in memory. For fast paths, which only read it; `token` decides everything else."""
         return self._cache
+
+    @property
+    def reporter(self) -> Reporter:
+        """What takes this manager's events, for whatever else belongs to the same client."""
+        return self._observer
 
     @property
     def key(self) -> StoreKey:
@@ -104,7 +148,7 @@ class TokenManager:
                 `retry_after` when the next attempt makes sense.
         """
         # `TokenCache.fresh`, written out: the call would cost a quarter of all this
-        held, monotonic, wall = self._cache.held, self._monotonic, self._wall
+        held, monotonic, wall = self._cache.ready, self._monotonic, self._wall
         if held.renew_mono > monotonic() and held.renew_wall > wall():
             return held.token  # type: ignore[return-value]  # what holds no token is never fresh
         answer = self._attend()
@@ -156,7 +200,9 @@ class TokenManager:
         Starts a cool-down in which `renew(rejected=...)` raises `TokenRefusedError` instead of calling the vendor:
         a wrong account id must not become a renewal for each request. A token that is no longer current is ignored.
         """
-        self._cache.refuse(token, at)
+        cooldown = self._cache.refuse(token, at)
+        if cooldown is not None:
+            notify(self._observer, TokenRefused(cooldown=cooldown))
 
     def forgive(self) -> None:
         """Forget failed renewals, because what made them fail has changed: a person has signed in, say."""
@@ -175,7 +221,11 @@ class TokenManager:
         self._check_open()
         room = self._rooms.here()
         flight = Flight(Cause.FORCED, asyncio.get_running_loop())
-        room.own(self._run_revocation(room, flight), name="nauth revocation")
+        room.own(
+            self._run_revocation(room, flight),
+            name="nauth revocation",
+            over=lambda work: flight.land(_UNCONFIRMED if work.at_risk else ABANDONED),
+        )
         outcome = await flight.wait()
         if outcome.error is not None:
             raise fresh_copy(outcome.error)
@@ -191,19 +241,21 @@ class TokenManager:
             self._unsubscribe = None
         await self._rooms.drain()
         with self._cache.guard:
-            self._cache.held = NOTHING
+            self._cache.replace(NOTHING)
 
     # --- the callers' side: decides without awaiting -------------------------------------------------
 
     def _attend(self) -> Token | Flight:
         """Return a token to serve now or the flight to wait for, starting one where it is due."""
         self._check_open()
-        now, room = self._cache.held, self._rooms.here()
-        flight = room.flight
+        room = self._rooms.here()
+        now, flight = self._cache.held, room.flight
+        if not now.stored:
+            self._see_to_commit(room)
         if now.token is None or now.expire_mono == -inf:  # nothing to serve, whatever the clocks say
             if flight is None:
                 return self._start_cold(room, now)
-            return flight if self._observer is None else reports.joined(self._observer, flight)
+            return reports.joined(self._observer, flight)
         mono = self._monotonic()
         state = now.state(mono, self._wall())
         if state is TokenState.EXPIRED:
@@ -215,7 +267,7 @@ class TokenManager:
         return now.token
 
     def _start_cold(self, room: Room, now: Held) -> Flight:
-        self._cache.pauses.check(self._monotonic())
+        self._check_cooldown()
         flight = self._start(room, Cause.COLD if now.token is None else Cause.EXPIRED, now)
         return reports.joined(self._observer, flight)
 
@@ -224,12 +276,15 @@ class TokenManager:
         self._check_open()
         now = self._cache.held
         if rejected is not None:
-            if not self._renewable:
-                raise TokenRefusedError(
+            if not getattr(self._authenticator, "renewable", True):
+                refusal = TokenRefusedError(
                     "the vendor refused a credential that is sent as it is: there is nothing to renew. Check that it "
                     "is complete, still valid, and meant for this address",
                     status=401,
                 )
+                if self._cause_gone is not None:
+                    self._cause_gone(refusal)
+                raise refusal
             if now.token is not None and not rejected.same_access(now.token) and self._cache.alive():
                 return now.token
             error = self._cache.reject(rejected, at)
@@ -238,7 +293,7 @@ class TokenManager:
         room = self._rooms.here()
         flight = room.flight
         if flight is None:
-            self._cache.pauses.check(self._monotonic())
+            self._check_cooldown()
             flight = self._start(room, Cause.FORCED if rejected is None else Cause.REJECTED, now, rejected)
         elif rejected is not None:
             flight.rejected.append(rejected)
@@ -254,8 +309,20 @@ class TokenManager:
         if not self._cache.pauses.may_look(self._monotonic()):
             raise error
         look = room.look = Flight(Cause.REJECTED, asyncio.get_running_loop(), rejected)
-        room.own(self._run_look(room, look, error), name="nauth look")
+
+        def over(_: Work) -> None:
+            room.look = None
+            look.land(Outcome(error=error))
+
+        room.own(self._run_look(room, look), name="nauth look", over=over)
         return look
+
+    def _check_cooldown(self) -> None:
+        try:
+            self._cache.pauses.check(self._monotonic())
+        except NauthError as error:
+            if self._cause_gone is None or not self._cause_gone(error):
+                raise
 
     def _check_open(self) -> None:
         if self._cache.closed:
@@ -268,14 +335,19 @@ class TokenManager:
         # first of all: an eager task runs its body before the call that makes it returns
         room.flight = flight
         notify(self._observer, RenewalStarted(cause=cause))
-        room.own(self._run_renewal(room, flight, seen), name="nauth renewal")
+        started = self._monotonic()
+        work = room.own(
+            self._run_renewal(room, flight, seen, started),
+            name="nauth renewal",
+            over=lambda work: self._end(room, flight, started, work),
+        )
+        if room.flight is flight:
+            room.work = work
         return flight
 
     # --- the owned task's side: no caller's cancellation reaches it ------------------------------------
 
-    async def _run_renewal(self, room: Room, flight: Flight, seen: Held) -> None:
-        started = self._monotonic()
-        outcome = ABANDONED
+    async def _run_renewal(self, room: Room, flight: Flight, seen: Held, started: float) -> None:
         try:
             async with room.lock:
                 base = self._cache.held
@@ -283,23 +355,66 @@ class TokenManager:
                     return  # revoked while we waited for the lock, and no caller waits: do not sign in again
                 # not the base's version: it may have been pushed since, and then it is what the callers want
                 since = None if flight.cause is Cause.FORCED else min(seen.version, base.version)
-                made = await self._renewal.run(lambda: self._cache.held, flight.rejected, since=since)
+                made = await self._renewal.run(
+                    lambda: self._cache.held,
+                    flight.rejected,
+                    since=since,
+                    spare=partial(self._spare, base),
+                    permit=lambda: self._cache.pauses.permit(self._monotonic()),
+                )
             outcome = self._take(room, made, base, flight, started)
+        except CoolingDown as ended:
+            outcome = Outcome(error=fresh_copy(ended.error))
+            reports.failed(
+                self._observer,
+                flight,
+                ended.error,
+                took_s=self._monotonic() - started,
+                quiet=self._cache.alive(),
+            )
         except NauthError as error:
             outcome = self._fail(fresh_copy(error), flight, started)
         except Exception as error:  # noqa: BLE001 - an authenticator's bug must reach the callers as a typed error
             outcome = self._fail(unexpected(error), flight, started)
-        finally:
-            room.flight = None
-            flight.land(outcome)
+        # not in a `finally`: the garbage collector may end this coroutine anywhere, and then `_end` has been called
+        self._free(room, flight)
+        flight.land(outcome)
+
+    def _end(self, room: Room, flight: Flight, started: float, work: Work) -> None:
+        """End a flight whose work was cancelled: by the end of its loop, or by closing, even before its first step."""
+        self._free(room, flight)
+        if flight.outcome is not None:
+            return
+        outcome = ABANDONED
+        if work.at_risk and not self._cache.closed:
+            outcome = self._fail(_given_up(), flight, started)
+        flight.land(outcome)
+
+    def _free(self, room: Room, flight: Flight) -> None:
+        if room.flight is flight:
+            room.flight = room.work = None
+
+    def _lost(self, room: Room) -> None:
+        """Count a renewal whose loop was closed under it, or was left behind by a fork, as a failed attempt.
+
+        Only while the old token lives. Without one the callers want a token, not the error of a loop that is gone.
+        """
+        with self._cache.guard:
+            if room.work is not None and room.work.at_risk and self._cache.alive():
+                self._cache.pauses.failed(_given_up(), self._monotonic(), valid=True)
 
     async def _run_revocation(self, room: Room, flight: Flight) -> None:
-        outcome = ABANDONED
-        try:
-            async with room.lock:
-                outcome = await revoke_all(self._renewal, lambda: self._cache.held.token, self._cache.forget)
-        finally:
-            flight.land(outcome)
+        async with room.lock:
+            outcome = await revoke_all(self._renewal, lambda: self._cache.held.token, self._cache.forget)
+        flight.land(outcome)
+
+    def _spare(self, base: Held, made: Minted) -> None:
+        """Hold a token whose commit was cancelled: it may be the only copy of a rotated refresh token."""
+        with self._cache.guard:
+            now = self._cache.held
+            if now.version == base.version and not made.token.same_access(now.token):
+                age_s = self._monotonic() - made.asked_at
+                self._cache.hold(made.token, now.version, age_s, dead=made.fault is not None, stored=False)
 
     def _take(self, room: Room, made: Minted, base: Held, flight: Flight, started: float) -> Outcome:
         """Hold what a renewal brought and describe it to the waiters."""
@@ -308,6 +423,10 @@ class TokenManager:
         fault = made.fault or fault_of(made.token, age_s, flight.rejected)
         with self._cache.guard:
             now = self._cache.held
+            if fault is None and now.knows_dead(made.token) and not base.knows_dead(made.token):
+                fault = refusal(
+                    made.token, [made.token]
+                )  # pushed early, and refused in another loop meanwhile
             # pushed before its answer came: placed anew all the same, for the wall clock may have been stepped since
             ours = made.token.same_access(now.token)
             # else a sibling's newer record may have been pushed while this one was on its way
@@ -317,7 +436,7 @@ class TokenManager:
             if fault is None:
                 self._cache.pauses.succeeded()
         if not made.stored:
-            room.own(self._run_deposit(room, made), name="nauth deposit")
+            self._commit_later(room, made)
         if fault is not None:
             return self._fail(fault, flight, started)
         reports.landed(self._observer, flight, made, now=self._monotonic(), started=started)
@@ -331,6 +450,17 @@ class TokenManager:
         reports.failed(self._observer, flight, error, took_s=now - started, quiet=quiet)
         return Outcome(error=error)
 
+    def _see_to_commit(self, room: Room) -> None:
+        """Take the deferred commit up where the loop that was making it is gone, or has given up at its end."""
+        if self._unstored is not None and self._unstored.token.same_access(self._cache.held.token):
+            work = self._commit
+            if work is None or work.task.done() or work.task.get_loop().is_closed():
+                self._commit_later(room, self._unstored)
+
+    def _commit_later(self, room: Room, made: Minted) -> None:
+        self._unstored = made
+        self._commit = room.own(self._run_deposit(room, made), name="nauth deferred commit", at_risk=True)
+
     async def _run_deposit(self, room: Room, made: Minted) -> None:
         await deposit(
             made,
@@ -341,13 +471,23 @@ class TokenManager:
             closing=lambda: self._cache.closed,
         )
 
-    async def _run_look(self, room: Room, look: Flight, error: NauthError) -> None:
-        outcome = Outcome(error=error)
-        try:
-            record = await self._renewal.look(self._cache.held, look.rejected)
-            if record is not None:
-                self._cache.adopt(record)
-                outcome = Outcome(token=record.token)
-        finally:
+    async def _run_look(self, room: Room, look: Flight) -> None:
+        record = await self._renewal.look(self._cache.held, look.rejected)
+        if record is not None:
+            self._cache.adopt(record)
             room.look = None
-            look.land(outcome)
+            look.land(Outcome(token=record.token))
+
+
+_UNCONFIRMED = Outcome(
+    error=OutcomeUnknownError(
+        "the revocation was given up, because its event loop has ended; the vendor may have acted on it: revoke again"
+    )
+)
+
+
+def _given_up() -> OutcomeUnknownError:
+    return OutcomeUnknownError(
+        "the renewal was given up, because its event loop has ended or its task was cancelled; the vendor may have acted "
+        "on it. It is tried again after a pause"
+    )

@@ -8,6 +8,7 @@ import attrs
 from yarl import URL
 
 from nauth.errors import (
+    ConfigurationError,
     CredentialsRejectedError,
     InteractionRequiredError,
     NauthError,
@@ -17,8 +18,8 @@ from nauth.errors import (
 )
 from nauth.manager.token_manager import TokenManager
 from nauth.oauth2.callback import Awaited, Callback, hide, new_state
-from nauth.oauth2.endpoint import TokenEndpoint
-from nauth.oauth2.errors import Ask
+from nauth.oauth2.endpoint import Parameters, TokenEndpoint
+from nauth.oauth2.errors import CLIENT_CODES, Operation, ends_grant
 from nauth.oauth2.pkce import PKCE
 from nauth.oauth2.urls import endpoint_url, with_parameters
 from nauth.secret import Secret
@@ -26,14 +27,16 @@ from nauth.token import Token
 
 __all__ = ["AuthorizationCode"]
 
-_CLIENT_CODES = frozenset({"invalid_client", "unauthorized_client"})
 _ATTEMPTS = 3
-"""Renewals that `exchange` joins before it gives up: the first may have begun before the code was there."""
+"""Renewals that `exchange` waits for before it gives up: the first may have begun before the code was accepted."""
+
+
+_OF_THE_GRANT = frozenset({"grant_type", "code", "redirect_uri", "code_verifier", "refresh_token"})
 
 
 @attrs.frozen
 class _Grant:
-    """A code that waits to be exchanged, once."""
+    """An authorization code that has not been sent yet, with the PKCE verifier that belongs to it."""
 
     code: Secret
     pkce: PKCE | None = attrs.field(repr=False)
@@ -58,10 +61,12 @@ class AuthorizationCode:
         redirect_uri: where they are sent back to, as registered. None leaves it out.
         scope: what to ask for, separated by spaces.
         pkce: prove that code and exchange belong together (RFC 7636).
-        refresh_token: from an earlier sign-in; exchanged by the first `issue`, so that nobody need sign in again.
+        refresh_token: from an earlier sign-in; exchanged by the first `issue`, so that no person needs to sign in again.
+        parameters: further form fields of the token calls, such as ``resource`` (RFC 8707) or ``organization``; sent
+            with the code and with each refresh token.
 
     Raises:
-        ConfigurationError: `authorization_url` is no https address.
+        ConfigurationError: `authorization_url` is no https address, or `parameters` names a field of the grant itself.
     """
 
     def __init__(
@@ -73,19 +78,22 @@ class AuthorizationCode:
         scope: str | None = None,
         pkce: bool = True,
         refresh_token: str | Secret | None = None,
+        parameters: Parameters | None = None,
     ) -> None:
         self._endpoint = endpoint
-        self._door = endpoint_url(authorization_url, setting="authorization_url")
+        self._authorization_url = endpoint_url(authorization_url, setting="authorization_url")
         self._redirect_uri = redirect_uri
         self._scope = scope
         self._pkce = pkce
-        self._seed = None if refresh_token is None else Secret.of(refresh_token)
+        self._parameters = _further(parameters or {})
+        self._given_refresh_token = None if refresh_token is None else Secret.of(refresh_token)
         self._awaited = Awaited()
         self._grant: _Grant | None = None
-        self._client_refused: NauthError | None = None
+        self._refusal: CredentialsRejectedError | None = None
+        self._ended: Secret | None = None  # the refresh token that the server has refused for good
 
     def __repr__(self) -> str:
-        return f"<AuthorizationCode {self._door.host}: {len(self._awaited)} sign-ins under way>"
+        return f"<AuthorizationCode {self._authorization_url.host}: {len(self._awaited)} sign-ins under way>"
 
     @property
     def pending(self) -> bool:
@@ -111,7 +119,7 @@ class AuthorizationCode:
             "code_challenge_method": None if pkce is None else pkce.method,
         }
         given = {name: value for name, value in ours.items() if value is not None}
-        return with_parameters(self._door, {**(parameters or {}), **given})
+        return with_parameters(self._authorization_url, {**(parameters or {}), **given})
 
     def accept(self, callback: str | URL | Secret) -> None:
         """Check what the person brought back and keep its code for the next `issue`. Sends nothing.
@@ -144,7 +152,7 @@ class AuthorizationCode:
         del callback  # as in `accept`
         self.accept(hidden)
         for _ in range(_ATTEMPTS):
-            # a person has just acted: a cool-down that asked for just that is over
+            # the person has just signed in, so a cool-down that told callers to sign in is over
             manager.forgive()
             try:
                 token = await manager.renew()
@@ -159,22 +167,22 @@ class AuthorizationCode:
         )
 
     async def issue(self) -> Token:
-        """Exchange the code at hand, or the refresh token given at the start. Neither is sent twice.
+        """Exchange the code that was accepted, or the refresh token given at the start. Neither is sent twice.
 
         Raises:
-            InteractionRequiredError: there is neither, or it was refused: somebody has to sign in.
+            InteractionRequiredError: there is neither, or it was refused: a person has to sign in.
             NauthError: see `TokenEndpoint.token`.
         """
         grant, self._grant = self._grant, None
         if grant is not None:
             token = await self._exchanged(grant)
-        elif self._seed is not None:
-            token = await self._sown(self._seed)
-        elif self._client_refused is not None:
-            raise fresh_copy(self._client_refused)
+        elif self._given_refresh_token is not None:
+            token = await self._from_given_refresh_token(self._given_refresh_token)
+        elif self._refusal is not None and self._refusal.code in CLIENT_CODES:
+            raise fresh_copy(self._refusal)
         else:
             raise self._sign_in()
-        self._client_refused = self._seed = None
+        self._refusal = self._given_refresh_token = None
         return token
 
     async def refresh(self, token: Token) -> Token:
@@ -186,15 +194,17 @@ class AuthorizationCode:
             NauthError: see `TokenEndpoint.token`.
         """
         if self.pending:
-            # the manager issues then, and so keeps nothing of the old session
+            # the manager then calls issue, which keeps nothing of the old session
             raise CredentialsRejectedError("a new sign-in takes the place of this session; nothing was sent")
-        # the refresh token at hand came after the one given at the start, which must not be sent again
-        self._client_refused = self._seed = None
+        if self._refusal is not None and self._ended == token.refresh_token:
+            # sending it again would change nothing, and some servers take it for an attack
+            raise fresh_copy(self._refusal)
+        # `token` is newer than the refresh token given at the start, which must not be sent again
+        self._refusal = self._given_refresh_token = None
         try:
-            return await self._endpoint.refresh(token)
+            return await self._endpoint.refresh(token, parameters=self._parameters)
         except CredentialsRejectedError as error:
-            if error.code in _CLIENT_CODES:
-                self._client_refused = fresh_copy(error)
+            self._remember(error, token.refresh_token)
             raise
 
     async def revoke(self, token: Token) -> None:
@@ -206,31 +216,61 @@ class AuthorizationCode:
         await self._endpoint.revoke(token)
 
     async def _exchanged(self, grant: _Grant) -> Token:
-        parameters = {
+        parameters: Parameters = {
+            **self._parameters,
             "code": grant.code,
             "redirect_uri": self._redirect_uri,
             "code_verifier": None if grant.pkce is None else grant.pkce.verifier,
         }
         try:
-            return await self._endpoint.token(Ask.AUTHORIZATION_CODE, parameters)
+            return await self._endpoint.token(Operation.AUTHORIZATION_CODE, parameters)
         except NotSentError:
-            self._grant = grant  # nobody has seen the code, so it is as good as before
+            self._grant = grant  # the server has not seen the code, so it can still be used
             raise
 
-    async def _sown(self, seed: Secret) -> Token:
-        # kept until it is known to be good or bad: an outage must not cost the person's sign-in
+    async def _from_given_refresh_token(self, given: Secret) -> Token:
+        # kept until the server itself has taken or refused it: neither an outage nor a gateway's bare 401 may cost the
+        # person's sign-in
         try:
-            token = await self._endpoint.token(Ask.REFRESH_TOKEN, {"refresh_token": seed})
+            token = await self._endpoint.token(
+                Operation.REFRESH_TOKEN, {**self._parameters, "refresh_token": given}
+            )
         except CredentialsRejectedError as error:
-            if error.code in _CLIENT_CODES:
+            self._remember(error, given)
+            if error.code in CLIENT_CODES:
                 raise
-            self._seed = None
         else:
-            return attrs.evolve(token, refresh_token=token.refresh_token or seed)
+            return attrs.evolve(token, refresh_token=token.refresh_token or given)
+        if self._ended is not None:
+            self._given_refresh_token = None
         raise self._sign_in()
 
+    def _remember(self, error: CredentialsRejectedError, refresh_token: Secret | None) -> None:
+        # a copy, for the original's traceback holds the request
+        self._refusal = fresh_copy(error)
+        self._ended = refresh_token if ends_grant(error) else None
+
     def _sign_in(self) -> InteractionRequiredError:
+        refusal = self._refusal
+        why = "a person has to sign in"
+        if refusal is not None:
+            said = f"HTTP {refusal.status}" + (f", {refusal.code}" if refusal.code else "")
+            said += f": {refusal.detail}" if refusal.detail else ""
+            why += f", for the refresh token was refused ({said})"
         return InteractionRequiredError(
-            f"{self._endpoint.name}: somebody has to sign in. Send them to what authorization_url() returns (at "
-            f"{self._door.host}), and hand the address they come back to over to exchange()"
+            f"{self._endpoint.name}: {why}. Send them to what authorization_url() returns (at "
+            f"{self._authorization_url.host}), and hand the address they come back to over to exchange()",
+            status=None if refusal is None else refusal.status,
+            code=None if refusal is None else refusal.code,
+            detail=None if refusal is None else refusal.detail,
+            request_id=None if refusal is None else refusal.request_id,
         )
+
+
+def _further(parameters: Parameters) -> Parameters:
+    taken = sorted(_OF_THE_GRANT.intersection(parameters))
+    if taken:
+        raise ConfigurationError(
+            f"AuthorizationCode(parameters=...) names {', '.join(taken)}, which the grant sets itself; leave it out"
+        )
+    return dict(parameters)

@@ -1,8 +1,9 @@
-"""Where a sign-in stands while the person is away, and what they bring back (RFC 6749 section 4.1.2)."""
+"""The sign-ins under way, and the callback that ends one of them (RFC 6749 section 4.1.2)."""
 
 from __future__ import annotations
 
-import hmac
+import hashlib
+import logging
 import secrets
 from urllib.parse import parse_qsl
 
@@ -18,23 +19,25 @@ __all__ = ["Awaited", "Callback", "hide", "new_state"]
 
 _STATE_BYTES = 32
 _NAMES = frozenset({"code", "state", "error", "error_description"})
-"""The parameters that are kept. Any other name may be anything: a code handed over without its address is one."""
+"""The parameters that are kept. Other names are dropped: a code handed over without its address would be such a name."""
 
 _LONGEST = 16_384
 """Longest callback looked into, in characters; no browser or proxy lets a longer address pass."""
 
-_MOST = 64
-"""Sign-ins that may be under way at once; the oldest is forgotten, and asked to start again."""
+_MOST = 10_000
+"""Sign-ins that may be under way at once in one object: some 4 MB."""
+
+_log = logging.getLogger("nauth")
 
 
 def new_state() -> Secret:
-    """Return a state that nobody can guess: 256 random bits."""
+    """Return a state that cannot be guessed: 256 random bits."""
     return Secret(secrets.token_urlsafe(_STATE_BYTES))
 
 
 @attrs.frozen
 class Callback:
-    """What a person brought back, with everything in it hidden."""
+    """The parameters of a callback, each of them hidden."""
 
     _members: dict[str, Secret]
 
@@ -89,47 +92,62 @@ class Callback:
 
 
 class Awaited:
-    """The sign-ins under way: state -> PKCE. Each state is good for one callback."""
+    """The sign-ins under way: state -> PKCE. Each state is good for one callback.
 
-    def __init__(self) -> None:
-        self._pending: dict[Secret, PKCE | None] = {}
+    States are looked up by their digest, so the time a look-up takes tells nothing about any state.
+    """
+
+    def __init__(self, most: int = _MOST) -> None:
+        self._most = most
+        self._pending: dict[bytes, PKCE | None] = {}
+        self._dropped: dict[bytes, None] = {}
 
     def __len__(self) -> int:
         return len(self._pending)
 
     def add(self, state: Secret, pkce: PKCE | None) -> None:
-        """Remember a sign-in that starts now."""
-        while len(self._pending) >= _MOST:
-            del self._pending[next(iter(self._pending))]
-        self._pending[state] = pkce
+        """Remember a sign-in that starts now. Beyond the bound the oldest one is dropped, with a warning."""
+        while len(self._pending) >= self._most:
+            oldest = next(iter(self._pending))
+            del self._pending[oldest]
+            _log.warning(
+                "%d sign-ins are under way and the oldest was dropped: its callback will be refused. Is the sign-in page "
+                "visited by a program?",
+                self._most,
+            )
+            self._dropped[oldest] = None
+        while len(self._dropped) > self._most:
+            del self._dropped[next(iter(self._dropped))]
+        self._pending[_digest(state)] = pkce
 
     def take(self, state: Secret) -> PKCE | None:
         """Forget the sign-in that `state` belongs to, and return its PKCE.
 
-        All are compared, each in constant time: how long it takes tells nothing about any of them.
-
         Raises:
-            InteractionRequiredError: no sign-in that was started here has this state.
+            InteractionRequiredError: no sign-in that is under way here has this state.
         """
-        found = [known for known in self._pending if same(known, state)]
-        if not found:
+        digest = _digest(state)
+        if digest in self._pending:
+            return self._pending.pop(digest)
+        if digest in self._dropped:
             raise InteractionRequiredError(
-                "the callback's state belongs to no sign-in that was started here: it was used before, is from another "
-                "process, or somebody forged it (RFC 6749 section 10.12). Nothing was sent. Start again at the "
-                "authorization URL"
+                f"this sign-in was dropped because {self._most} newer ones were started here before the person came "
+                "back. Nothing was sent. Start again at the authorization URL"
             )
-        return self._pending.pop(found[0])
+        raise InteractionRequiredError(
+            "the callback's state belongs to no sign-in that is under way in this object: it was used before, the sign-in "
+            "was started by another process or before a restart, or a third party forged it (RFC 6749 section 10.12). "
+            "Nothing was sent. Start again at the authorization URL; where several workers serve one application, the "
+            "worker that made the URL must get the callback"
+        )
 
 
-def same(one: Secret, other: Secret) -> bool:
-    """Compare two states in constant time."""
-    return hmac.compare_digest(
-        one.reveal().encode("utf-8", "surrogatepass"), other.reveal().encode("utf-8", "surrogatepass")
-    )
+def _digest(state: Secret) -> bytes:
+    return hashlib.sha256(state.reveal().encode("utf-8", "surrogatepass")).digest()
 
 
 def hide(callback: object) -> Secret:
-    """Return the callback hidden, so that whatever happens next no frame of ours shows the code in it.
+    """Return the callback hidden, so that no frame of ours shows the code in it when an error is raised.
 
     Raises:
         ConfigurationError: it is not text.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import ssl
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from types import TracebackType
-from typing import Literal, Self, TypeAlias, get_args
-from urllib.parse import quote_plus, urlencode
+from typing import Literal, Self, TypeAlias, cast, get_args
+from urllib.parse import quote, urlencode
 
 from aiohttp import ClientSession
 from yarl import URL
@@ -15,7 +15,7 @@ from yarl import URL
 from nauth.clock import Clock, SystemClock
 from nauth.errors import ConfigurationError, RequestRejectedError
 from nauth.identity import identity_digest
-from nauth.oauth2.errors import Ask, refusal
+from nauth.oauth2.errors import Operation, refusal
 from nauth.oauth2.token_response import read_token
 from nauth.oauth2.urls import endpoint_url
 from nauth.secret import Secret
@@ -27,34 +27,38 @@ from nauth.transport.network import Network
 
 __all__ = ["ClientAuth", "Parameters", "TokenEndpoint"]
 
-ClientAuth: TypeAlias = Literal["basic", "body", "none"]
-Parameters: TypeAlias = Mapping[str, str | Secret | None]
-"""Form fields; those that are None are left out."""
+ClientAuth: TypeAlias = Literal["basic", "basic_raw", "body", "none"]
+Parameters: TypeAlias = Mapping[str, str | Secret | Sequence[str] | None]
+"""Form fields. One that is None is left out; a sequence is sent as one field for each of its texts."""
 
 _GRANT_TYPES = {
-    Ask.CLIENT_CREDENTIALS: "client_credentials",
-    Ask.AUTHORIZATION_CODE: "authorization_code",
-    Ask.REFRESH_TOKEN: "refresh_token",
+    Operation.CLIENT_CREDENTIALS: "client_credentials",
+    Operation.AUTHORIZATION_CODE: "authorization_code",
+    Operation.REFRESH_TOKEN: "refresh_token",
 }
 
 
 class TokenEndpoint:
     """One client at one authorization server.
 
-    Holds no token. Unless `transport` is given it opens connections of its own: close it with `aclose`, or use it as
+    Holds no token. Unless `transport` is given it opens its own connections: close it with `aclose`, or use it as
     an async context manager.
 
     Args:
         token_url: where tokens come from; https, or http on loopback.
         client_id: as registered.
         client_secret: as registered; None for a public client.
-        client_auth: how the client proves itself: "basic" (an Authorization header, both parts form-encoded as RFC
-            6749 section 2.3.1 says), "body", or "none" for a public client, which only names itself. By default
+        client_auth: how the client proves itself. "basic": an Authorization header, both parts percent-encoded as RFC
+            6749 section 2.3.1 says. "basic_raw": the same header with both parts as they are, for servers that decode
+            nothing. "body": id and secret in the form. "none": a public client, which only names itself. By default
             "basic" with a secret and "none" without.
         revocation_url: where tokens are revoked (RFC 7009), if the server offers it.
         name: how errors call the server.
-        headers: what the server wants on every call beside the usual.
-        transport: carries the calls; closed by whoever made it.
+        headers: what the server wants on every call beside the usual. An ``Authorization`` here is sent as it is and
+            takes the place of the default "basic".
+        token_types: further words for the type of a bearer token, beside "Bearer" and "BearerToken". The token
+            is still sent as ``Bearer``.
+        transport: carries the calls; the caller who made it closes it.
         policy: pauses and deadline of repeated calls, where no transport is given.
         clock: where time comes from, where no transport is given.
         user_agent: sent with every call, where no transport is given.
@@ -77,6 +81,7 @@ class TokenEndpoint:
         revocation_url: str | URL | None = None,
         name: str = "the authorization server",
         headers: Mapping[str, str] | None = None,
+        token_types: Collection[str] = (),
         transport: Transport | None = None,
         policy: RenewalPolicy | None = None,
         clock: Clock | None = None,
@@ -94,6 +99,12 @@ class TokenEndpoint:
         self._client_auth = _client_auth(client_auth, self._secret)
         self._name = name
         self._headers = dict(headers or {})
+        self._ready_made = _has_authorization(self._headers)
+        if self._ready_made and client_auth in {"basic", "basic_raw"}:
+            raise ConfigurationError(
+                f"client_auth={client_auth!r} and the Authorization in headers contradict each other: give one of them"
+            )
+        self._token_types = _token_types(token_types)
         network = Network(session=session, proxy=proxy, ssl_context=ssl_context)
         if transport is not None and network != Network():
             raise ConfigurationError(
@@ -133,16 +144,16 @@ class TokenEndpoint:
 
         Args:
             vendor: a short name of the server.
-            parts: whatever else tells this token from others of the same client: scope, or the person who signed in.
+            parts: what else tells this token from others of the same client: scope, or the person who signed in.
         """
         identity = identity_digest(self._client_id, self._secret, *parts)
         return StoreKey(vendor=vendor, base_url=str(self._token_url), identity=identity)
 
-    async def token(self, ask: Ask, parameters: Parameters, *, repeatable: bool = False) -> Token:
+    async def token(self, operation: Operation, parameters: Parameters, *, repeatable: bool = False) -> Token:
         """Ask for a token.
 
         Args:
-            ask: what for; gives the grant type.
+            operation: what for; gives the grant type.
             parameters: of the grant.
             repeatable: may be sent again although the server may have acted on it. A code may not, nor a refresh
                 token that rotates: a server that sees one twice takes it for stolen and revokes everything.
@@ -150,18 +161,28 @@ class TokenEndpoint:
         Raises:
             NauthError: see `nauth.oauth2.errors` for refusals and `nauth.transport` for the rest.
         """
-        fields = {"grant_type": _GRANT_TYPES[ask], **parameters}
+        fields = {"grant_type": _GRANT_TYPES[operation], **parameters}
         answer = await self._post(self._token_url, fields, repeatable=repeatable)
-        return read_token(answer, ask, name=self._name)
+        return read_token(answer, operation, name=self._name, token_types=self._token_types)
 
-    async def refresh(self, token: Token, *, scope: str | None = None) -> Token:
+    async def refresh(
+        self, token: Token, *, scope: str | None = None, parameters: Parameters | None = None
+    ) -> Token:
         """Exchange `token.refresh_token` (RFC 6749 section 6). It is sent once: see `token`.
+
+        Args:
+            token: holds the refresh token.
+            scope: less than was granted; None leaves it as it is.
+            parameters: further form fields.
 
         Raises:
             CredentialsRejectedError: refused for good.
             NauthError: as for `token`.
         """
-        return await self.token(Ask.REFRESH_TOKEN, {"refresh_token": token.refresh_token, "scope": scope})
+        return await self.token(
+            Operation.REFRESH_TOKEN,
+            {**(parameters or {}), "refresh_token": token.refresh_token, "scope": scope},
+        )
 
     async def revoke(self, token: Token) -> None:
         """End the life of both tokens (RFC 7009), the refresh token first. "Already invalid" is success.
@@ -192,7 +213,7 @@ class TokenEndpoint:
     async def _revoke(self, url: URL, token: Secret, hint: str) -> None:
         answer = await self._post(url, {"token": token, "token_type_hint": hint}, repeatable=True)
         if not answer.ok:
-            raise refusal(answer, Ask.REVOCATION, name=self._name)
+            raise refusal(answer, Operation.REVOCATION, name=self._name)
 
     async def _post(self, url: URL, fields: Parameters, *, repeatable: bool) -> Answer:
         request = Request(
@@ -206,7 +227,7 @@ class TokenEndpoint:
 
     def _client_fields(self) -> Parameters:
         match self._client_auth:
-            case "basic":
+            case "basic" | "basic_raw":
                 return {}
             case "body":
                 return {"client_id": self._client_id, "client_secret": self._secret}
@@ -219,8 +240,11 @@ class TokenEndpoint:
             "Content-Type": "application/x-www-form-urlencoded",
             **self._headers,
         }
-        if self._client_auth == "basic" and self._secret is not None:
-            headers["Authorization"] = _basic(self._client_id, self._secret)
+        if self._secret is not None and not self._ready_made:
+            if self._client_auth == "basic":
+                headers["Authorization"] = _basic(_quoted(self._client_id), _quoted(self._secret))
+            elif self._client_auth == "basic_raw":
+                headers["Authorization"] = _basic(Secret(self._client_id), self._secret)
         return headers
 
 
@@ -228,21 +252,36 @@ def _form(fields: Parameters) -> bytes:
     return urlencode(
         [
             (name, value.reveal() if isinstance(value, Secret) else value)
-            for name, value in fields.items()
-            if value is not None
+            for name, given in fields.items()
+            for value in ([given] if isinstance(given, str | Secret) else given or ())
         ],
-        # half of a surrogate pair is for the server to refuse, in what it holds for a wrong code or secret
+        # a lone surrogate is sent as it is: the server refuses it as it refuses any wrong code or secret
         errors="surrogatepass",
     ).encode("ascii")
 
 
-def _basic(client_id: str, secret: Secret) -> str:
-    # RFC 6749 section 2.3.1: both parts are form-encoded first, or a colon in the id would move the border
-    return f"Basic {base64.b64encode(f'{_quoted(client_id)}:{_quoted(secret.reveal())}'.encode()).decode()}"
+def _basic(client_id: Secret, secret: Secret) -> str:
+    pair = f"{client_id.reveal()}:{secret.reveal()}".encode("utf-8", "surrogatepass")
+    return f"Basic {base64.b64encode(pair).decode()}"
 
 
-def _quoted(text: str) -> str:
-    return quote_plus(text, errors="surrogatepass")
+def _quoted(text: str | Secret) -> Secret:
+    # RFC 6749 section 2.3.1: both parts are encoded first, or a colon in the id would move the border. A space becomes
+    # %20 and no plus: every server that decodes understands the former, some not the latter
+    return Secret(quote(text.reveal() if isinstance(text, Secret) else text, safe="", errors="surrogatepass"))
+
+
+def _has_authorization(headers: Mapping[str, str]) -> bool:
+    return any(name.lower() == "authorization" for name in headers)
+
+
+def _token_types(given: object) -> frozenset[str]:
+    if isinstance(given, str) or not isinstance(given, Collection):
+        raise ConfigurationError(f"token_types must be a list of words, not {type(given).__name__}")
+    words = cast("Collection[object]", given)
+    if not all(isinstance(word, str) for word in words):
+        raise ConfigurationError("token_types must hold text only")
+    return frozenset(str(word).strip().lower() for word in words)
 
 
 def _named(client_id: object) -> str:
@@ -267,4 +306,4 @@ def _client_auth(chosen: object, secret: Secret | None) -> ClientAuth:
                     + ("the client_secret that was given" if secret else "an absent or empty client_secret")
                 )
             return known  # type: ignore[no-any-return]  # one of the literal's own members
-    raise ConfigurationError("client_auth must be 'basic', 'body' or 'none'")
+    raise ConfigurationError("client_auth must be 'basic', 'basic_raw', 'body' or 'none'")

@@ -1,4 +1,4 @@
-"""From RFC 6749 error codes to nauth's kinds: what a refusal means, and what to do next."""
+"""Choose nauth's error class for an OAuth error code, and say what the refusal means and what to do next."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import enum
 import re
 from collections.abc import Mapping
 from typing import TypeAlias, cast
+
+import attrs
 
 from nauth.errors import (
     CredentialsRejectedError,
@@ -17,15 +19,15 @@ from nauth.errors import (
     VendorUnavailableError,
 )
 from nauth.redact import clean
+from nauth.responses.error_body import ErrorDocument, find_words
 from nauth.transport.base import Answer
 from nauth.transport.retry import wait_of
-from nauth.wire.converter import parse_json
 
-__all__ = ["Ask", "authorization_refusal", "refusal"]
+__all__ = ["CLIENT_CODES", "ErrorBody", "Operation", "authorization_refusal", "ends_grant", "refusal"]
 
 
-class Ask(enum.Enum):
-    """What was asked for: the same code means different things in different places."""
+class Operation(enum.Enum):
+    """What the request asks for. The same error code means different things for different operations."""
 
     CLIENT_CREDENTIALS = "signing in with client credentials"
     AUTHORIZATION_CODE = "exchanging the authorization code"
@@ -39,11 +41,15 @@ _CODE = re.compile(r"(?=.{1,40}\Z)[a-z]{1,16}(?:[_-][a-z]{1,16})*", re.ASCII)
 """RFC 6749 appendix A.7 allows any printable text. Codes in use are words, and this one ends up in logs: a token that
 is echoed in the place of one has digits, upper case or too long a run."""
 
+CLIENT_CODES = frozenset({"invalid_client", "unauthorized_client", "incorrect_client_credentials"})
+"""The codes that refuse the client itself; the last one is GitHub's."""
+
 _CLIENT: _Meaning = (
     CredentialsRejectedError,
     (
         "the client was refused. Check client id and client secret, whether they belong to this server, and whether "
-        "the secret goes into the Authorization header (client_auth='basic') or into the body (client_auth='body')"
+        "the secret goes into the Authorization header (client_auth='basic', or 'basic_raw' for a server that decodes "
+        "nothing) or into the body (client_auth='body')"
     ),
 )
 _UNAVAILABLE: _Meaning = (
@@ -55,9 +61,28 @@ _GRANT: _Meaning = (
     "the grant was refused: it has expired, was revoked or was used before",
 )
 
+_MALFORMED: _Meaning = (
+    RequestRejectedError,
+    "the server calls the request malformed. Check the URL of the endpoint, and client_auth",
+)
+_MALFORMED_BY_OPERATION: Mapping[Operation, _Meaning] = {
+    Operation.CLIENT_CREDENTIALS: (
+        RequestRejectedError,
+        (
+            "the server calls the request malformed. Check the scope, whether the server wants further fields such as "
+            "audience or resource (parameters=...), and client_auth"
+        ),
+    ),
+    Operation.AUTHORIZATION_CODE: (
+        RequestRejectedError,
+        "the server calls the request malformed. Check the redirect URI, and whether the server wants PKCE or refuses it",
+    ),
+}
+
 # RFC 6749 sections 4.1.2.1 and 5.2, RFC 7009 section 2.2.1, RFC 8707, OpenID Connect Core section 3.1.2.6
 _OF_CODE: Mapping[str, _Meaning] = {
     "invalid_client": _CLIENT,
+    "incorrect_client_credentials": _CLIENT,
     "unauthorized_client": (
         CredentialsRejectedError,
         "this client may not use this way of signing in. Check the grant types it was registered for",
@@ -67,10 +92,7 @@ _OF_CODE: Mapping[str, _Meaning] = {
         RequestRejectedError,
         "a scope is unknown, malformed or more than was granted; check the scope",
     ),
-    "invalid_request": (
-        RequestRejectedError,
-        "the request was malformed. Check the redirect URI, and whether the server wants PKCE or refuses it",
-    ),
+    "invalid_request": _MALFORMED,
     "invalid_target": (RequestRejectedError, "the resource or audience asked for is unknown; check it"),
     "unsupported_grant_type": (
         RequestRejectedError,
@@ -90,8 +112,9 @@ _DECLINED: _Meaning = (
     InteractionRequiredError,
     "the person, or the server on their behalf, declined. Ask them, and start again at the authorization URL",
 )
-_AT_THE_DOOR: Mapping[str, _Meaning] = {
+_CALLBACK_ERRORS: Mapping[str, _Meaning] = {
     **_OF_CODE,
+    "invalid_request": _MALFORMED_BY_OPERATION[Operation.AUTHORIZATION_CODE],
     **dict.fromkeys(
         (
             "access_denied",
@@ -104,6 +127,34 @@ _AT_THE_DOOR: Mapping[str, _Meaning] = {
     ),
 }
 """Error codes as they are read from an authorization callback."""
+
+_GRANT_CODES = frozenset(
+    {
+        "invalid_grant",
+        "invalid_token",
+        "expired_token",
+        "bad_refresh_token",
+        "interaction_required",
+        "login_required",
+        "consent_required",
+        "account_selection_required",
+    }
+)
+"""The codes that refuse a grant under whatever status they come: the one of RFC 6749 section 5.2, and those that servers send instead."""
+
+_NOT_OF_THE_GRANT = frozenset(
+    {
+        *CLIENT_CODES,
+        "invalid_scope",
+        "invalid_target",
+        "unsupported_grant_type",
+        "server_error",
+        "temporarily_unavailable",
+        "use_dpop_nonce",
+        "invalid_dpop_proof",
+    }
+)
+"""The codes that say nothing about a refresh token. Any other code under status 400 refuses it."""
 
 _CODE_IS_SPENT: _Meaning = (
     InteractionRequiredError,
@@ -127,58 +178,114 @@ _REDIRECT: _Meaning = (
 _DECLINES: _Meaning = (RequestRejectedError, "the server declines the request")
 
 
-def refusal(answer: Answer, ask: Ask, *, name: str) -> NauthError:
+def refusal(answer: Answer, operation: Operation, *, name: str) -> NauthError:
     """Return the error for an answer of the token or revocation endpoint that is no success.
 
     The status decides only where it says "later" or where there is no known code: servers disagree on 400 and 401.
+    A 400 to a grant refuses the grant unless its code is about something else, for RFC 6749 section 5.2 gives 400 to
+    every refusal and lets servers add codes.
 
     Args:
         answer: as received; its text is never quoted but for the code and the cleaned description.
-        ask: what was asked for.
+        operation: what was asked for.
         name: how the error calls the server.
     """
-    code, said = _peek(answer.body)
-    kind, means = _meaning(answer.status, code, ask)
-    shown = f"HTTP {answer.status}" + (f", {code}" if code else "") + (f": {said}" if said else "")
+    said = ErrorBody.read(answer.body)
+    kind, means = _meaning(answer.status, said.code, operation)
+    shown = [f"HTTP {answer.status}", *([said.code] if said.code else [])]
     return kind(
-        f"{name}: {ask.value} failed: {means} ({shown})",
+        f"{name}: {operation.value} failed: {means} ({', '.join(shown)}{f': {said.words}' if said.words else ''})",
         status=answer.status,
-        code=code,
-        detail=said,
+        code=said.code,
+        detail=said.words,
         request_id=answer.request_id,
         retry_after=wait_of(answer) if issubclass(kind, VendorUnavailableError) else None,
+    )
+
+
+def ends_grant(error: NauthError) -> bool:
+    """Tell whether the server refused a refresh token by an error code, and so for good.
+
+    A bare 400, 401 or 403 does not: a gateway in front of the server may have sent it.
+    """
+    return error.code in _GRANT_CODES or (
+        error.code is not None and error.status is not None and _refuses_grant(error.status, error.code)
     )
 
 
 def authorization_refusal(code: str, description: str | None, *, name: str) -> NauthError:
     """Return the error for a callback that says why there is no code (RFC 6749 section 4.1.2.1)."""
     known = code if _CODE.fullmatch(code) else None
-    kind, means = _AT_THE_DOOR.get(known or "", _DECLINES)
+    kind, means = _CALLBACK_ERRORS.get(known or "", _DECLINES)
     said = clean(description)
     shown = (known or "an error code that is none") + (f": {said}" if said else "")
     return kind(f"{name} sent the person back without a code: {means} ({shown})", code=known, detail=said)
 
 
-def _meaning(status: int, code: str | None, ask: Ask) -> _Meaning:
+@attrs.frozen
+class ErrorBody:
+    """What the body of a refusal says (RFC 6749 section 5.2), or as much of it as can be read.
+
+    Attributes:
+        present: whether there is an error, and no token beside it.
+        code: its code, if it has the form of one.
+        words: its description, cleaned.
+    """
+
+    present: bool = False
+    code: str | None = None
+    words: str | None = None
+
+    @classmethod
+    def read(cls, body: bytes) -> ErrorBody:
+        """Read `body`; what is not UTF-8 in it is replaced. Some servers put the code into an object."""
+        members = ErrorDocument(body).members
+        error = members.get("error")
+        nested = _members(error)
+        code = next(filter(None, map(_code, (error, *(nested.get(name) for name in _CODE_MEMBERS)))), None)
+        words = find_words(members, ("error_description",)) or find_words(nested, _WORD_MEMBERS)
+        return cls(
+            bool(error) and isinstance(error, str | dict) and "access_token" not in members,
+            code,
+            words,
+        )
+
+
+_CODE_MEMBERS = ("error", "code", "type", "status")
+_WORD_MEMBERS = ("error_description", "description", "message", "detail")
+
+
+def _members(document: object) -> Mapping[str, object]:
+    return cast("dict[str, object]", document) if isinstance(document, dict) else {}
+
+
+def _code(value: object) -> str | None:
+    if not isinstance(value, str):
+        return None
+    if value.lower() in _OF_CODE or value.lower() in _GRANT_CODES:
+        return value.lower()
+    return value if _CODE.fullmatch(value) else None
+
+
+def _refuses_grant(status: int, code: str | None) -> bool:
+    return (status == 400 or 200 <= status < 300) and code not in _NOT_OF_THE_GRANT  # noqa: PLR2004 - RFC 9110
+
+
+def _meaning(status: int, code: str | None, operation: Operation) -> _Meaning:
     if status >= 500:  # noqa: PLR2004 - RFC 9110 section 15.6
         return _UNAVAILABLE
     if 300 <= status < 400:  # noqa: PLR2004 - RFC 9110 section 15.4
         return _REDIRECT
-    if code is not None and code in _OF_CODE and status != 429:  # noqa: PLR2004 - whatever it says, too many is too many
-        if code == "invalid_grant" and ask is Ask.AUTHORIZATION_CODE:
+    if status == 429:  # noqa: PLR2004 - RFC 6585: the body does not change its meaning
+        return _OF_STATUS[429]
+    match operation:
+        case Operation.REFRESH_TOKEN if code in _GRANT_CODES or _refuses_grant(status, code):
+            return _GRANT
+        case Operation.AUTHORIZATION_CODE if code in _GRANT_CODES or (
+            code not in _OF_CODE and _refuses_grant(status, code)
+        ):
             return _CODE_IS_SPENT
-        return _OF_CODE[code]
-    return _OF_STATUS.get(status, _DECLINES)
-
-
-def _peek(body: bytes) -> tuple[str | None, str | None]:
-    try:
-        document = parse_json(body)
-    except MalformedResponseError:
-        return None, None
-    if not isinstance(document, dict):
-        return None, None
-    members = cast("dict[str, object]", document)
-    code = members.get("error")
-    known = code if isinstance(code, str) and _CODE.fullmatch(code) else None
-    return known, clean(members.get("error_description"))
+        case _ if code == "invalid_request":
+            return _MALFORMED_BY_OPERATION.get(operation, _MALFORMED)
+        case _:
+            return _OF_CODE.get(code or "") or _OF_STATUS.get(status, _DECLINES)

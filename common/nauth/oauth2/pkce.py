@@ -1,4 +1,4 @@
-"""`PKCE`: proof that whoever exchanges a code is whoever asked for it (RFC 7636)."""
+"""`PKCE`: proof that the client that exchanges a code is the one that asked for it (RFC 7636)."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def _secret(value: str | Secret) -> Secret:
 
 @attrs.frozen
 class PKCE:
-    """A verifier, kept here, and its S256 challenge, sent ahead with the person who signs in.
+    """A verifier, kept in this object, and its S256 challenge, which stands in the authorization URL.
 
-    The method "plain" of RFC 7636 is not offered: it would show the verifier to whoever sees the address.
+    The method "plain" of RFC 7636 is not offered: it would show the verifier to every program that sees the address.
 
     Args:
         verifier: 43 to 128 unreserved characters; new and random if left out.

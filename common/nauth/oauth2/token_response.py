@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import cast
 
 import attrs
 
 from nauth.errors import MalformedResponseError
-from nauth.oauth2.errors import Ask, refusal
+from nauth.oauth2.errors import ErrorBody, Operation, refusal
 from nauth.redact import clean
+from nauth.responses.body import read_body
 from nauth.secret import Secret
 from nauth.times import bounded_seconds, instant
 from nauth.token import Token
 from nauth.transport.base import Answer
-from nauth.wire.converter import decode, make_converter, parse_json
+from nauth.wire.converter import make_converter, parse_json
 from nauth.wire.json_text import malformed
 
 __all__ = ["TokenAnswer", "read_token"]
 
-_VISIBLE = re.compile(r"[\x20-\x7e]+", re.ASCII)
-"""RFC 6749 appendix A.12. Anything else could not go into a header, or would end it."""
+_BEARER = frozenset({"bearer", "bearertoken", ""})
+"""The words for a bearer token, in lower case; Apigee documents the second one."""
 
 
 @attrs.frozen(kw_only=True)
 class TokenAnswer:
-    """What RFC 6749 names in a token endpoint's success. Only the first member is required here.
+    """The members of a token endpoint's success that RFC 6749 names. Only the first is required here.
 
     Attributes:
         access_token: goes on requests.
         token_type: the scheme it goes with; bearer if absent.
-        expires_in: seconds of life, in any spelling of a number; what cannot be read counts as unsaid.
+        expires_in: seconds of life, in any spelling of a number; ignored if it cannot be read.
         refresh_token: buys the next token.
     """
 
@@ -46,34 +46,30 @@ _NAMED = frozenset(field.name for field in attrs.fields(TokenAnswer))
 _CONVERTER = make_converter()
 
 
-def read_token(answer: Answer, ask: Ask, *, name: str) -> Token:
+def read_token(
+    answer: Answer, operation: Operation, *, name: str, token_types: Collection[str] = ()
+) -> Token:
     """Return the token in `answer`; its life counts from the moment the request was sent.
 
     Members that RFC 6749 does not name here, such as `scope`, go to `Token.extra` as text; nested ones are left out.
 
     Args:
         answer: as received.
-        ask: what was asked for.
+        operation: what was asked for.
         name: how errors call the server.
+        token_types: further words for a bearer token, in lower case.
 
     Raises:
         NauthError: the server refused; see `nauth.oauth2.errors`.
         MalformedResponseError: a success that holds no usable bearer token.
     """
-    if not answer.ok or _refuses(answer.body):
-        raise refusal(answer, ask, name=name)
-    what = f"{name}'s answer to {ask.value}"
+    # some servers refuse with a status of success: an error and no token
+    if not answer.ok or ErrorBody.read(answer.body).present:
+        raise refusal(answer, operation, name=name)
+    what = f"{name}'s answer to {operation.value}"
     status, request_id = answer.status, answer.request_id
-    # no local holds the parsed body: an error tracker would print it
-    read = decode(
-        _CONVERTER,
-        parse_json(answer.body, status=status, request_id=request_id, what=what),
-        TokenAnswer,
-        status=status,
-        request_id=request_id,
-        what=what,
-    )
-    problem = _problem(read)
+    read = read_body(answer, TokenAnswer, converter=_CONVERTER, what=what)
+    problem = _problem(read, token_types)
     if problem is not None:
         raise malformed(
             (problem,), error=MalformedResponseError, status=status, request_id=request_id, what=what
@@ -88,25 +84,14 @@ def read_token(answer: Answer, ask: Ask, *, name: str) -> Token:
     )
 
 
-def _refuses(body: bytes) -> bool:
-    """Tell whether a status of success comes with an error code and no token: some servers answer so."""
-    try:
-        document = parse_json(body)
-    except MalformedResponseError:
-        return False
-    if not isinstance(document, dict):
-        return False
-    members = cast("dict[str, object]", document)
-    # any text, not only what has the form of a code: an error that cannot be shown is one all the same
-    return bool(members.get("error")) and isinstance(members["error"], str) and "access_token" not in members
-
-
-def _problem(read: TokenAnswer) -> str | None:
-    if not _VISIBLE.fullmatch(read.access_token.reveal()):
-        return f"$.access_token: expected printable ASCII, got {'another str' if read.access_token else 'nothing'}"
-    if (read.token_type or "bearer").strip().lower() not in {"bearer", ""}:
-        # the type is named, as the one value that helps: it is a word of the protocol, and cleaned
-        return f"$.token_type: expected bearer, got {(clean(read.token_type) or 'another str')[:32]}"
+def _problem(read: TokenAnswer, token_types: Collection[str]) -> str | None:
+    if not read.access_token.sendable:
+        got = "another str" if read.access_token else "nothing"
+        return f"$.access_token: expected printable ASCII without white space, got {got}"
+    if (read.token_type or "").strip().lower() not in _BEARER.union(token_types):
+        # the type is shown, cleaned: it is a word of the protocol, and the reader needs it for token_types
+        got = (clean(read.token_type) or "another str")[:32]
+        return f"$.token_type: expected bearer, got {got}; if that is the server's word for it, name it in token_types"
     return None
 
 
@@ -126,5 +111,5 @@ def _text(value: object) -> str | None:
 
 
 def _writable(text: str) -> bool:
-    # half of a surrogate pair would fail much later, in a store
+    # a lone surrogate would fail much later, when a store encodes it
     return not any("\ud800" <= char <= "\udfff" for char in text)

@@ -1,4 +1,4 @@
-"""Where tokens are shared: the contract and its stores."""
+"""Token stores: the `TokenStore` contract and its implementations."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from nauth.identity import identity_digest
+from nauth.stores.address import open_store, store_from_env
 from nauth.stores.base import Lease, Listener, Record, StoreKey, TokenStore
 from nauth.stores.encrypted import EncryptedStore
 from nauth.stores.memory import MemoryStore
@@ -25,10 +26,12 @@ __all__ = [
     "StoreKey",
     "TokenStore",
     "identity_digest",
+    "open_store",
+    "store_from_env",
 ]
 
 _ON_DEMAND = {"RedisStore": "nauth.stores.redis", "SQLiteStore": "nauth.stores.sqlite"}
-"""What is imported at its first use: most programs need no engine but memory, and the others take time to import."""
+"""Imported at first use: most programs need the memory store only, and the others take time to import."""
 
 
 def __getattr__(name: str) -> object:

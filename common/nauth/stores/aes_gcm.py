@@ -1,4 +1,4 @@
-"""Sealing a token with AES-256-GCM. Imports `cryptography`; only `EncryptedStore` imports this, when it is made.
+"""Encrypt a token with AES-256-GCM. Needs `cryptography`; `EncryptedStore` imports this module when it is created.
 
 The construction, after NIST SP 800-38D (https://doi.org/10.6028/NIST.SP.800-38D):
 
@@ -10,8 +10,8 @@ The construction, after NIST SP 800-38D (https://doi.org/10.6028/NIST.SP.800-38D
 - *Additional data*: the format, the key id and the three parts of the `StoreKey`, as a JSON list, which no other parts
   can produce. A record copied to another credential's place, or relabelled, does not open.
 
-What this does not do: whoever can write to the store can put an *older* record of the same credential back, or delete
-it; and lifetime, end and length of the token are there to read.
+What it does not prevent: a program that can write to the store can put back an *older* record of the same credential,
+or delete it. A program that can read the store sees lifetime, expiry and length of the token.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from nauth.errors import ConfigurationError, StoreError
 from nauth.secret import Secret
 from nauth.stores.base import StoreKey
-from nauth.stores.codec import decode_token, encode_token
+from nauth.stores.codec import decode_token, encode_token, stated_refresh
 from nauth.token import Token
 
 __all__ = ["Keyring"]
@@ -41,11 +41,11 @@ _KEY_BYTES = 32
 _NONCE_BYTES = 12
 
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
-"""Shorter than any key as base64: a key given in the place of its id is refused, and not quoted later."""
+"""Shorter than any base64 key, so that a key passed in the place of its id is refused and not quoted in an error."""
 _SEALED = re.compile(rf"{_FORMAT}\.({_KEY_ID.pattern})\.([A-Za-z0-9_-]+)")
 
 _REFRESHABLE = Secret("sealed")
-"""Tells the inner store that there is a refresh token, so that it keeps the record longer; says nothing else."""
+"""Placeholder that tells the inner store of a refresh token, so that it keeps the record longer."""
 
 _WAY_OUT = (
     "Nothing was overwritten. If the key is lost for good, delete the record: the next renewal writes it anew"
@@ -53,13 +53,14 @@ _WAY_OUT = (
 
 
 class Keyring:
-    """Keys by id, the first of which seals and all of which open. Its repr shows the ids.
+    """Keys by id: the first encrypts, all of them decrypt. The repr shows the ids only.
 
     Args:
         keys: key id to 32 bytes as base64 text, either alphabet, with or without padding.
 
     Raises:
-        ConfigurationError: no key, or one that is unfit. Never quotes id or key: they may have been confused.
+        ConfigurationError: no key, or a key or id of the wrong form. The text quotes neither: they may have been
+            swapped.
     """
 
     def __init__(self, keys: object) -> None:
@@ -89,11 +90,11 @@ class Keyring:
 
     @property
     def ids(self) -> str:
-        """The ids of the keys, the one that seals first."""
+        """The ids of the keys, the encrypting one first."""
         return ", ".join(self._ciphers)
 
     def seal(self, key: StoreKey, token: Token) -> Token:
-        """Return a token for the inner store that holds all of `token` sealed, and its lifetime in clear."""
+        """Return a token for the inner store that holds all of `token` sealed, and its lifetimes in clear."""
         nonce = os.urandom(_NONCE_BYTES)
         blob = nonce + self._ciphers[self._first].encrypt(
             nonce, encode_token(token).encode("ascii"), _bound(key, self._first)
@@ -105,13 +106,14 @@ class Keyring:
             scheme="",
             lifetime=token.lifetime,
             expires_at=token.expires_at,
+            extra=stated_refresh(token),
         )
 
     def open(self, key: StoreKey, sealed: Token) -> Token:
         """Return the token inside `sealed`.
 
         Raises:
-            StoreError: it was never sealed, or cannot be opened with these keys for this `StoreKey`.
+            StoreError: not written by `EncryptedStore`, or it does not decrypt with these keys for this `StoreKey`.
         """
         match = _SEALED.fullmatch(sealed.access_token.reveal())
         if match is None:
@@ -166,7 +168,7 @@ def _cipher(secret: object, number: int) -> AESGCM:
 
 
 def _made(secret: Secret) -> AESGCM | None:
-    # its frame, which holds the key, is gone before anything is raised
+    # raises nothing: its frame holds the key, and an error would keep the frame
     try:
         key = _base64(secret.reveal().strip())
     except ValueError:
@@ -178,7 +180,7 @@ def _base64(text: str) -> bytes:
     """Return the bytes of base64 `text` in either alphabet, padded or not.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: it is not base64.
     """
     plain = text.rstrip("=").replace("-", "+").replace("_", "/")
     return binascii.a2b_base64(plain + "=" * (-len(plain) % 4), strict_mode=True)

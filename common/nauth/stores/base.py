@@ -15,7 +15,13 @@ __all__ = ["Lease", "Listener", "Record", "StoreKey", "TokenStore", "Unsubscribe
 
 @attrs.frozen(kw_only=True)
 class StoreKey:
-    """Whose token: the vendor, the host it is for, and a digest of the credential. Contains no secret."""
+    """Name of one shared token. Contains no secret.
+
+    Attributes:
+        vendor: the vendor's name, such as ``nomba``.
+        base_url: the URL that the token is for.
+        identity: digest of the credential; see `nauth.stores.identity_digest`.
+    """
 
     vendor: str
     base_url: str
@@ -31,11 +37,11 @@ class Record:
 
     Attributes:
         token: what the vendor issued.
-        version: grows with every commit and never goes back: not after a discard, and not after an engine has lost its
-            data, as far as its clock can tell. Engines outside the process therefore count from their clock: one more
-            than the record's, or the microseconds since the epoch, whichever is greater.
-        age: how long ago the token was asked for, *by the store's clock*. Readers count the rest of its life from
-            here, so that a reader whose wall clock is wrong by an hour still ends it at the right moment.
+        version: grows with every commit and never goes back, not even after a discard or after an engine has lost its
+            data. Engines outside the process therefore use their clock: the version is one more than the last
+            record's, or the microseconds since the epoch, whichever is greater.
+        age: how long ago the token was requested, *by the store's clock*. Readers count its remaining lifetime from
+            here, so a reader whose wall clock is an hour wrong still sees it expire at the right moment.
     """
 
     token: Token
@@ -44,30 +50,35 @@ class Record:
 
 
 class Lease(Protocol):
-    """The right to renew one key, until it is committed, released or over."""
+    """The right to renew one key's token, until it is used by a commit, is released, or has ended."""
 
     @property
     def key(self) -> StoreKey:
-        """What may be renewed."""
+        """The key whose token may be renewed."""
         ...
 
     @property
     def remaining(self) -> timedelta:
-        """How long it still holds; zero or less when it is over."""
+        """How long it still holds; zero or less if it has ended."""
         ...
 
 
 Listener: TypeAlias = Callable[[Record | None], None]
-"""Told of each new record, or None when the record was discarded. May be called from any thread; must not block."""
+"""Called with each new record, or with None after a discard. May be called from any thread; must not block."""
 Unsubscribe: TypeAlias = Callable[[], None]
+"""Ends a subscription. A second call does nothing."""
 
 
 @runtime_checkable
 class TokenStore(Protocol):
-    """Where one token lives for everybody who shares it.
+    """A place through which several clients share a token.
 
-    Every method may raise `StoreError` when the store cannot be reached; "somebody else holds the lease" is not an
-    error but the answer None. No method may block the event loop.
+    Every method may raise `StoreError` if the store cannot be reached. A lease that another client holds is not an
+    error: `lease` returns None. No method may block the event loop.
+
+    A call that takes longer than five seconds is given up. A store whose calls wait for their turn, and which gives up
+    each exchange with its engine by itself, may have an attribute ``queues`` that is true: a call may then take as long
+    as the renewal it belongs to (`RenewalPolicy.deadline`).
     """
 
     @property
@@ -80,43 +91,43 @@ class TokenStore(Protocol):
         ...
 
     async def lease(self, key: StoreKey, ttl: timedelta) -> Lease | None:
-        """Take the right to renew `key` for `ttl`, or return None at once if somebody else has it."""
+        """Take the right to renew `key` for `ttl`, or return None at once if another client holds it."""
         ...
 
     async def extend(self, lease: Lease, ttl: timedelta) -> Lease:
-        """Let a lease that is still ours hold for `ttl` from now; the old object is spent.
+        """Return a lease that holds for `ttl` from now; the old object no longer works.
 
         Raises:
-            LeaseLostError: it is over, or somebody else has it.
+            LeaseLostError: it has ended, or another client holds it.
         """
         ...
 
     async def release(self, lease: Lease) -> None:
-        """Give the lease back if it is still ours. Never takes away somebody else's."""
+        """Give the lease back if this client still holds it. Another client's lease of the key stays."""
         ...
 
     async def commit(self, lease: Lease, token: Token, *, expected_version: int, age: timedelta) -> Record:
-        """Write `token`, asked for `age` ago, release the lease and tell the others, all in one step.
+        """Write `token`, requested `age` ago, release the lease and notify the listeners, all in one step.
 
         Raises:
-            LeaseLostError: the lease is over, or the record's version is not `expected_version` (0: no record).
+            LeaseLostError: the lease has ended, or the record's version is not `expected_version` (0: no record).
                 Nothing was written.
         """
         ...
 
     async def discard(self, key: StoreKey, token: Token) -> bool:
-        """Delete the record if it still holds `token`'s access token; say whether it did."""
+        """Delete the record if it still holds `token`'s access token; return whether it did."""
         ...
 
     async def changed(self, key: StoreKey, *, timeout: timedelta) -> None:  # noqa: ASYNC109 - part of the contract: engines block on it
         """Return when `key` was committed, discarded or its lease freed; at the latest after `timeout`.
 
-        May return early: the caller looks again.
+        May return early: the caller then loads the record again.
         """
         ...
 
     def subscribe(self, key: StoreKey, listener: Listener) -> Unsubscribe:
-        """Call `listener` for each later change, where the engine can push; else do nothing.
+        """Call `listener` for each later change if the engine can push; otherwise do nothing.
 
         The store keeps no strong reference to a bound method's object.
         """

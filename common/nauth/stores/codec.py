@@ -8,24 +8,37 @@ import re
 from datetime import UTC, timedelta
 from typing import cast
 
-from nauth.errors import StoreError
+from nauth.errors import ConfigurationError, StoreError
 from nauth.secret import Secret
-from nauth.times import parse_iso
+from nauth.times import MAX_LIFETIME, bounded_seconds, parse_iso
 from nauth.token import Token
 
-__all__ = ["FORMAT", "RETENTION", "decode_token", "encode_token", "lifetime_kept", "unreadable"]
+__all__ = [
+    "FORMAT",
+    "REFRESH_LIFETIME",
+    "checked_lifetime",
+    "decode_token",
+    "encode_token",
+    "lifetime_kept",
+    "stated_refresh",
+    "unreadable",
+]
 
 FORMAT = 1
 """Version of the text; a reader refuses any other instead of guessing."""
 
-RETENTION = timedelta(hours=24)
-"""How long a record outlives its access token for the sake of its refresh token. Where a person has signed in, the
-rotated refresh token in it may be the only one that still works."""
+REFRESH_LIFETIME = timedelta(days=90)
+"""How long a record with a refresh token is kept unless the vendor states that token's life. No vendor here documents it;
+where a person has signed in, the refresh token in the record may be the only one that still works."""
+
+_STATED = ("refresh_token_expires_in", "refresh_expires_in")
+"""What servers call a refresh token's life in seconds: the first as GitHub does, the second as Keycloak does."""
 
 _MICROSECOND = timedelta(microseconds=1)
 
 _UNSENDABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-"""What no header may hold (RFC 9110 section 5.5). A line break would end the header and begin another one."""
+"""Characters that no header may hold (RFC 9110 section 5.5). A line break would end the header and begin another
+one."""
 
 
 def encode_token(token: Token) -> str:
@@ -51,8 +64,8 @@ def decode_token(text: str | bytes) -> Token:
     """Return the token that `encode_token` wrote.
 
     Raises:
-        StoreError: the text is something else, or the token in it could not stand in a header: nobody was ever issued
-            such a one. Never quotes it.
+        StoreError: the text is something else, or its token cannot stand in a header, so no vendor has issued it. The
+            error never quotes the text.
     """
     with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return _token(json.loads(text))
@@ -69,13 +82,36 @@ def unreadable() -> StoreError:
     )
 
 
-def lifetime_kept(token: Token, longest: timedelta) -> timedelta:
-    """Return how long after `token` was asked for its record is of use.
+def checked_lifetime(given: object, store: str) -> timedelta:
+    """Return the `refresh_lifetime` that was given to a store.
 
-    That is its lifetime, at most `longest`, and `RETENTION` more where there is a refresh token.
+    Raises:
+        ConfigurationError: it is not a duration longer than zero.
     """
-    lifetime = longest if token.lifetime is None else min(token.lifetime, longest)
-    return lifetime + RETENTION if token.refresh_token else lifetime
+    if not isinstance(given, timedelta) or given <= timedelta(0):
+        raise ConfigurationError(
+            f"{store}(refresh_lifetime=...) must be a timedelta longer than zero: how long a refresh token can be used"
+        )
+    return given
+
+
+def lifetime_kept(token: Token, refresh_lifetime: timedelta) -> timedelta:
+    """Return how long after `token` was asked for its record is of use: as long as either of its tokens may live.
+
+    Args:
+        token: what is stored.
+        refresh_lifetime: how long a refresh token lives whose life the vendor does not state.
+    """
+    lifetime = MAX_LIFETIME if token.lifetime is None else min(token.lifetime, MAX_LIFETIME)
+    if not token.refresh_token:
+        return lifetime
+    stated = [span for text in stated_refresh(token).values() if (span := bounded_seconds(text))]
+    return max(lifetime, *(stated or [refresh_lifetime]))
+
+
+def stated_refresh(token: Token) -> dict[str, str]:
+    """Return what the vendor says of the refresh token's life: that part of `token.extra`, which is no secret."""
+    return {name: text for name in _STATED if bounded_seconds(text := token.extra.get(name, ""))}
 
 
 def _token(wire: object) -> Token:

@@ -1,4 +1,4 @@
-"""`EncryptedStore`: any other store, with its tokens sealed."""
+"""`EncryptedStore`: any other store, with its tokens encrypted."""
 
 from __future__ import annotations
 
@@ -35,21 +35,22 @@ class EncryptedStore:
         store = EncryptedStore(SQLiteStore("tokens.db"), {"2026-11": Secret(os.environ["TOKENS_KEY"])})
 
     *Rotation*: the first key encrypts, all of them decrypt. Give the new key to every program as a second one, then
-    make it the first everywhere; drop the old one when the last record that it sealed has been renewed or is over.
+    make it the first everywhere; drop the old one when the last record that it encrypted has been renewed or has
+    expired.
 
-    A record that these keys do not open is a `StoreError`, at every `load` and `discard`, and is left as it is: a
-    wrong key must not end a session. One that is pushed is not delivered; a warning says so once.
+    A record that these keys do not decrypt is left as it is, and each `load` and `discard` of it raises `StoreError`:
+    a program with a wrong key must not end a session. Listeners do not get such a record; one warning is logged.
 
-    Sealing and opening a token takes some microseconds, so both are done in the event loop's own thread.
+    Encrypting or decrypting a token takes some microseconds, so both are done in the event loop's thread.
 
     Args:
-        inner: where the sealed tokens go. Keep it for this store alone: plain records in it are errors. It is closed
-            with this one.
-        keys: key id to key. An id, 1 to 32 letters, digits, hyphens and underscores, is stored in clear beside each
-            token that its key has sealed; the key is 32 bytes as base64. `generate_key` makes one.
+        inner: where the encrypted tokens go. Use it for this store alone: unencrypted records in it are errors. It is
+            closed with this one.
+        keys: key id to key. An id, 1 to 32 letters, digits, hyphens and underscores, is stored unencrypted beside each
+            token that its key has encrypted; the key is 32 bytes as base64. `generate_key` makes one.
 
     Raises:
-        ConfigurationError: a key is unfit, or `cryptography` is not installed.
+        ConfigurationError: a key or id has the wrong form, or `cryptography` is not installed.
     """
 
     def __init__(self, inner: TokenStore, keys: Mapping[str, Secret]) -> None:
@@ -66,7 +67,7 @@ class EncryptedStore:
 
     @staticmethod
     def generate_key() -> Secret:
-        """Return a new key: 32 random bytes as base64, for `reveal()` into the place where secrets are kept."""
+        """Return a new key: 32 random bytes as base64. `reveal()` it to write it where secrets are kept."""
         return Secret(base64.urlsafe_b64encode(os.urandom(32)).decode("ascii"))
 
     def __repr__(self) -> str:
@@ -77,49 +78,54 @@ class EncryptedStore:
         """Whether records outlive the process, as `inner` says."""
         return self._inner.persistent
 
+    @property
+    def queues(self) -> bool:
+        """Whether calls may wait for their turn, as `inner` says."""
+        return getattr(self._inner, "queues", False)
+
     async def load(self, key: StoreKey) -> Record | None:
         """Return the current record, or None.
 
         Raises:
-            StoreError: it cannot be opened.
+            StoreError: it cannot be decrypted.
         """
         record = await self._inner.load(key)
         return None if record is None else self._opened(key, record)
 
     async def lease(self, key: StoreKey, ttl: timedelta) -> Lease | None:
-        """Take the right to renew `key` for `ttl`, or return None at once if somebody else has it."""
+        """Take the right to renew `key` for `ttl`, or return None at once if another client holds it."""
         return await self._inner.lease(key, ttl)
 
     async def extend(self, lease: Lease, ttl: timedelta) -> Lease:
-        """Let a lease that is still ours hold for `ttl` from now.
+        """Return a lease that holds for `ttl` from now; the old object no longer works.
 
         Raises:
-            LeaseLostError: it is over, or somebody else has it.
+            LeaseLostError: it has ended, or another client holds it.
         """
         return await self._inner.extend(lease, ttl)
 
     async def release(self, lease: Lease) -> None:
-        """Give the lease back if it is still ours."""
+        """Give the lease back if this client still holds it."""
         await self._inner.release(lease)
 
     async def commit(self, lease: Lease, token: Token, *, expected_version: int, age: timedelta) -> Record:
-        """Seal `token` with the first key, write it, release the lease and tell the others.
+        """Encrypt `token` with the first key, write it, release the lease and notify the listeners.
 
         Raises:
-            LeaseLostError: the lease is over or the record has changed. Nothing was written.
+            LeaseLostError: the lease has ended, or the record has changed. Nothing was written.
         """
         sealed = self._keyring.seal(lease.key, token)
         record = await self._inner.commit(lease, sealed, expected_version=expected_version, age=age)
         return attrs.evolve(record, token=token)
 
     async def discard(self, key: StoreKey, token: Token) -> bool:
-        """Delete the record if it still holds `token`'s access token; say whether it did.
+        """Delete the record if it still holds `token`'s access token; return whether it did.
 
         Raises:
-            StoreError: the record cannot be opened. It is still there.
+            StoreError: the record cannot be decrypted. It is still there.
         """
         seen = 0
-        # the same token sealed again is another text, so a record that changed meanwhile is looked at anew
+        # the same token encrypted again is another text, so load again if the record has changed meanwhile
         while (record := await self._inner.load(key)) is not None and record.version != seen:
             if not self._opened(key, record).token.same_access(token):
                 return False
@@ -133,14 +139,14 @@ class EncryptedStore:
         await self._inner.changed(key, timeout=timeout)
 
     def subscribe(self, key: StoreKey, listener: Listener) -> Unsubscribe:
-        """Call `listener` for each later change of `key` that can be opened, where `inner` pushes."""
+        """Call `listener` for each later change of `key` that can be decrypted, if `inner` pushes."""
         opened = functools.partial(self._pushed, key)
         if not isinstance(listener, MethodType):
             relay = _Relay(opened, lambda: listener)
             return self._inner.subscribe(key, lambda record: relay.hear(record))  # noqa: PLW0108 - `inner` would hold the bound method weakly
         ticket, relays = object(), self._relays
-        # `inner` holds the relay weakly; here it lives exactly as long as the listener's object. No lock is taken in
-        # the callback, which may run in the middle of anything.
+        # `inner` holds the relay weakly; this table keeps it as long as the listener's object lives. The callback
+        # takes no lock, because the garbage collector may run it at any moment.
         weak = weakref.WeakMethod(listener, lambda _: relays.pop(ticket, None))
         relays[ticket] = _Relay(opened, weak)
         stop = self._inner.subscribe(key, relays[ticket].hear)
@@ -170,7 +176,7 @@ class EncryptedStore:
 
 @attrs.frozen(eq=False)
 class _Relay:
-    """Opens what the inner store pushes and hands it on."""
+    """Decrypts each record that the inner store pushes and passes it to the listener."""
 
     opened: Callable[[Record], Record | None]
     deref: Callable[[], Listener | None]
@@ -178,6 +184,6 @@ class _Relay:
     def hear(self, record: Record | None) -> None:
         listener = self.deref()
         opened = None if record is None else self.opened(record)
-        # a record that does not open is no discard, so nothing is said of it
+        # None would mean a discard, so a record that does not decrypt is not passed on
         if listener is not None and (opened is not None or record is None):
             listener(opened)

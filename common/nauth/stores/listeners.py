@@ -1,15 +1,15 @@
-"""Who wants to know of a change: `Listeners` are called, `Waiters` are woken. Shared by the stores."""
+"""Notify of a changed record: `Listeners` are called, `Waiters` are woken. Used by the stores."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 import weakref
 from collections.abc import Callable
 from types import MethodType
 from typing import TypeAlias
 
+from nauth.forks import forgets, guard
 from nauth.stores.base import Listener, Record, StoreKey, Unsubscribe
 
 __all__ = ["Listeners", "Waiters"]
@@ -17,72 +17,86 @@ __all__ = ["Listeners", "Waiters"]
 _Deref: TypeAlias = Callable[[], Listener | None]
 
 
-class Listeners(dict[StoreKey, list[_Deref]]):
-    """The listeners of each key, bound methods held weakly. Safe across threads."""
+class Listeners(dict[StoreKey, dict[int, _Deref]]):
+    """The listeners of each key, bound methods held weakly, one that was collected forgotten at once. Safe across threads.
+
+    Adding and forgetting take constant time. The guard is reentrant: the garbage collector may forget a listener at any
+    allocation, amid `add` and `tell` too.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self._guard = threading.Lock()
+        self._guard = guard()
+        self._last = 0
 
     def add(self, key: StoreKey, listener: Listener) -> Unsubscribe:
         """Call `listener` at each later `tell` of `key`, until the returned function is called."""
+        with self._guard:
+            self._last = number = self._last + 1
+
+        def forget(_: object = None) -> None:
+            with self._guard:
+                mine = self.get(key)
+                if mine is not None and mine.pop(number, None) is not None and not mine:
+                    del self[key]
+
         # builtin methods, such as a list's `append`, are no `MethodType` and cannot be held weakly
         weak = isinstance(listener, MethodType)
-        deref: _Deref = weakref.WeakMethod(listener) if weak else lambda: listener
+        deref: _Deref = weakref.WeakMethod(listener, forget) if weak else lambda: listener
         with self._guard:
-            self.setdefault(key, []).append(deref)
-
-        def unsubscribe() -> None:
-            with self._guard:
-                self._forget(key, [deref])
-
-        return unsubscribe
+            self.setdefault(key, {})[number] = deref
+        return forget
 
     def tell(self, key: StoreKey, record: Record | None) -> None:
         """Call the listeners of `key` in this thread: with the new record, or None for a discard."""
         with self._guard:
-            alive = [(deref, deref()) for deref in self.get(key, ())]
-            self._forget(key, [deref for deref, listener in alive if listener is None])
-        for _, listener in alive:
+            derefs = tuple(self.get(key, {}).values())
+        for deref in derefs:
+            listener = deref()
             if listener is not None:
                 listener(record)
 
-    def _forget(self, key: StoreKey, gone: list[_Deref]) -> None:
-        # by identity: a weak reference whose object has died cannot be hashed
-        rest = [deref for deref in self.get(key, ()) if not any(deref is one for one in gone)]
-        if rest:
-            self[key] = rest
-        else:
-            self.pop(key, None)
 
+class Waiters(dict[StoreKey, dict["asyncio.Future[None]", None]]):
+    """The coroutines that wait for a change of each key, in any loop. Safe across threads; a forked child has none.
 
-class Waiters(dict[StoreKey, list["asyncio.Future[None]"]]):
-    """The coroutines that wait for a change of each key, in any loop. Safe across threads."""
+    The guard is reentrant: a coroutine of a closed loop is ended by the garbage collector, and leaves at any moment.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self._guard = threading.Lock()
+        self._guard = guard()
+        forgets(self)
+
+    # a dictionary's own would compare by content, and an object that is to be held in a set needs one
+    __hash__ = object.__hash__  # type: ignore[assignment]
+
+    def after_fork(self) -> None:
+        """Forget the parent's waiters: their loops do not run in this process."""
+        self.clear()
 
     def enter(self, key: StoreKey) -> asyncio.Future[None]:
         """Return a future of the running loop that the next `wake` of `key` settles. Always `leave` it."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         with self._guard:
-            self.setdefault(key, []).append(waiter)
+            self.setdefault(key, {})[waiter] = None
         return waiter
 
     def leave(self, key: StoreKey, waiter: asyncio.Future[None]) -> None:
         """Forget `waiter`, woken or not."""
         with self._guard:
-            rest = [other for other in self.pop(key, ()) if other is not waiter]
-            if rest:
-                self[key] = rest
+            mine = self.get(key)
+            if mine is not None and waiter in mine:
+                del mine[waiter]
+                if not mine:
+                    del self[key]
 
     def wake(self, key: StoreKey) -> None:
-        """Wake all who wait for `key`, from any thread."""
+        """Wake all waiters of `key`. May be called from any thread."""
         with self._guard:
-            waiters = self.pop(key, [])
+            waiters = self.pop(key, {})
         for waiter in waiters:
-            with contextlib.suppress(RuntimeError):  # a loop that was closed has nobody waiting any more
+            with contextlib.suppress(RuntimeError):  # the waiter's loop is closed
                 waiter.get_loop().call_soon_threadsafe(_settle, waiter)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import threading
+import heapq
 import weakref
 from datetime import timedelta
 
@@ -11,10 +11,12 @@ import attrs
 
 from nauth.clock import Clock, SystemClock
 from nauth.errors import ConfigurationError, LeaseLostError
+from nauth.forks import forgets, guard
+from nauth.loop_ref import LoopRef, this_loop
 from nauth.stores.base import Lease, Listener, Record, StoreKey, Unsubscribe
-from nauth.stores.codec import lifetime_kept
+from nauth.stores.codec import REFRESH_LIFETIME, checked_lifetime, lifetime_kept
 from nauth.stores.listeners import Listeners, Waiters
-from nauth.token import MAX_LIFETIME, Token
+from nauth.token import Token
 
 __all__ = ["MemoryLease", "MemoryStore", "default_store"]
 
@@ -24,18 +26,17 @@ class _Entry:
     token: Token
     version: int
     asked_at: float  # the store's monotonic seconds
-
-    def expires_at(self) -> float:
-        return self.asked_at + lifetime_kept(self.token, MAX_LIFETIME).total_seconds()
+    until: float  # likewise: when the record is of no use any more
 
 
 @attrs.frozen(eq=False)
 class MemoryLease:
-    """A lease of a `MemoryStore`; identity is ownership."""
+    """A lease of a `MemoryStore`; only the object that `lease` returned counts."""
 
     key: StoreKey
     ends_at: float
     clock: Clock
+    loop: LoopRef = attrs.field(factory=this_loop, repr=False)
 
     @property
     def remaining(self) -> timedelta:
@@ -46,32 +47,47 @@ class MemoryLease:
 class MemoryStore:
     """Share tokens inside one process.
 
-    Records leave when they expire (those with a refresh token a day later), and their number is bounded: beyond
-    `max_records` the one nearest to its end goes first. Safe across threads and event loops: a plain lock guards the
-    tables and is never held over an await.
+    Records leave when they expire, those with a refresh token when that one may have expired. Their number is bounded:
+    beyond `max_records` the one nearest to its end goes first. Safe across threads and event loops: a lock guards the tables
+    and is never held over an await. A lease of an event loop that was closed holds nothing, and a forked child begins
+    without leases and waiters.
 
     Args:
         clock: where time comes from.
         max_records: the bound.
+        refresh_lifetime: how long a refresh token can be used whose vendor does not say so.
 
     Raises:
-        ConfigurationError: `max_records` is not positive.
+        ConfigurationError: `max_records` or `refresh_lifetime` is not positive.
     """
 
     persistent = False
 
-    def __init__(self, *, clock: Clock | None = None, max_records: int = 10_000) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        max_records: int = 10_000,
+        refresh_lifetime: timedelta = REFRESH_LIFETIME,
+    ) -> None:
         if max_records < 1:
             raise ConfigurationError(f"MemoryStore(max_records=...) must be at least 1, got {max_records}")
         self._clock = clock or SystemClock()
         self._max_records = max_records
-        self._guard = threading.Lock()
+        self._refresh_lifetime = checked_lifetime(refresh_lifetime, "MemoryStore")
+        # reentrant: the garbage collector may end a coroutine of a closed loop at any moment, and it may come back here
+        self._guard = guard()
         self._version = 0
-        self._commits_since_trim = 0
         self._entries: dict[StoreKey, _Entry] = {}
+        self._ends: list[tuple[float, int, StoreKey]] = []
         self._leases: dict[StoreKey, MemoryLease] = {}
         self._waiters = Waiters()
         self._listeners = Listeners()
+        forgets(self)
+
+    def after_fork(self) -> None:
+        """Forget the parent's leases: the process that works under them is another one."""
+        self._leases.clear()
 
     def __repr__(self) -> str:
         return f"<MemoryStore: {len(self._entries)} records, {len(self._leases)} leases>"
@@ -83,20 +99,20 @@ class MemoryStore:
         return None if entry is None else self._record(entry)
 
     async def lease(self, key: StoreKey, ttl: timedelta) -> Lease | None:
-        """Take the right to renew `key`, or return None if somebody else has it."""
+        """Take the right to renew `key`, or return None if another client holds it."""
         now = self._clock.monotonic()
         with self._guard:
             current = self._leases.get(key)
-            if current is not None and current.ends_at > now:
+            if current is not None and current.ends_at > now and not current.loop.gone:
                 return None
             lease = self._leases[key] = MemoryLease(key, now + ttl.total_seconds(), self._clock)
         return lease
 
     async def extend(self, lease: Lease, ttl: timedelta) -> Lease:
-        """Let a lease that is still ours hold for `ttl` from now.
+        """Return a lease that holds for `ttl` from now; the old object no longer works.
 
         Raises:
-            LeaseLostError: it is over, or somebody else has it.
+            LeaseLostError: it has ended, or another client holds it.
         """
         now = self._clock.monotonic()
         with self._guard:
@@ -106,7 +122,7 @@ class MemoryStore:
         return longer
 
     async def release(self, lease: Lease) -> None:
-        """Give the lease back if it is still ours."""
+        """Give the lease back if this client still holds it."""
         with self._guard:
             if self._leases.get(lease.key) is not lease:
                 return
@@ -114,10 +130,10 @@ class MemoryStore:
         self._waiters.wake(lease.key)
 
     async def commit(self, lease: Lease, token: Token, *, expected_version: int, age: timedelta) -> Record:
-        """Write `token`, release the lease and tell the others.
+        """Write `token`, release the lease and notify the listeners.
 
         Raises:
-            LeaseLostError: the lease is over or the record has changed. Nothing was written.
+            LeaseLostError: the lease has ended, or the record has changed. Nothing was written.
         """
         now, key = self._clock.monotonic(), lease.key
         with self._guard:
@@ -127,8 +143,11 @@ class MemoryStore:
             if (before.version if before else 0) != expected_version:
                 raise LeaseLostError("another client stored a token meanwhile")
             self._version += 1
-            entry = self._entries[key] = _Entry(token, self._version, now - age.total_seconds())
+            asked_at = now - age.total_seconds()
+            until = asked_at + lifetime_kept(token, self._refresh_lifetime).total_seconds()
+            entry = self._entries[key] = _Entry(token, self._version, asked_at, until)
             del self._leases[key]
+            heapq.heappush(self._ends, (entry.until, entry.version, key))
             self._trim(now, keep=key)
         self._waiters.wake(key)
         record = self._record(entry)
@@ -136,7 +155,7 @@ class MemoryStore:
         return record
 
     async def discard(self, key: StoreKey, token: Token) -> bool:
-        """Delete the record if it still holds `token`'s access token; say whether it did."""
+        """Delete the record if it still holds `token`'s access token; return whether it did."""
         with self._guard:
             entry = self._entries.get(key)
             if entry is None or not entry.token.same_access(token):
@@ -149,7 +168,8 @@ class MemoryStore:
     async def changed(self, key: StoreKey, *, timeout: timedelta) -> None:  # noqa: ASYNC109 - part of the contract
         """Return when `key` changed or its lease was freed, at the latest after `timeout`."""
         with self._guard:
-            if key not in self._leases:
+            current = self._leases.get(key)
+            if current is None or current.loop.gone:
                 return  # freed between the caller's look and this one
             waiter = self._waiters.enter(key)
         try:
@@ -172,27 +192,40 @@ class MemoryStore:
         return Record(token=entry.token, version=entry.version, age=age)
 
     def _trim(self, now: float, *, keep: StoreKey) -> None:
-        self._commits_since_trim += 1
-        full = len(self._entries) > self._max_records
-        if self._commits_since_trim * 8 < len(self._entries) and not full:
-            return  # a look at every record at every commit would be quadratic
-        self._commits_since_trim = 0
-        # a leased key's record must stay: its version is what the holder's commit compares
-        spare = [key for key in self._entries if key != keep and key not in self._leases]
-        spare.sort(key=lambda key: self._entries[key].expires_at())
-        for key in spare:
-            if self._entries[key].expires_at() > now and len(self._entries) <= self._max_records:
-                break
-            del self._entries[key]
+        """Drop what is past its end, and what is nearest to it beyond the bound, in amortised constant time.
 
+        `_ends` is a heap of (end, version, key) with an item for each commit; those of records replaced since are passed
+        over, and swept when they are the most.
+        """
+        if len(self._ends) > 2 * len(self._entries) + _FEW:
+            self._ends = [(one.until, one.version, key) for key, one in self._entries.items()]
+            heapq.heapify(self._ends)
+        spared: list[tuple[float, int, StoreKey]] = []
+        while self._ends and (self._ends[0][0] <= now or len(self._entries) > self._max_records):
+            end = heapq.heappop(self._ends)
+            key = end[2]
+            entry = self._entries.get(key)
+            if entry is None or entry.version != end[1]:
+                continue
+            # a leased key's record must stay: its version is what the holder's commit compares
+            if key == keep or key in self._leases:
+                spared.append(end)
+            else:
+                del self._entries[key]
+        for end in spared:
+            heapq.heappush(self._ends, end)
+
+
+_FEW = 64
+"""Items of the heap not worth a sweep."""
 
 _system_clock = SystemClock()
 _stores: weakref.WeakKeyDictionary[Clock, MemoryStore] = weakref.WeakKeyDictionary()
-_stores_guard = threading.Lock()
+_stores_guard = guard()
 
 
 def default_store(clock: Clock | None = None) -> MemoryStore:
-    """Return the one `MemoryStore` of this process; a clock of your own has a store of its own."""
+    """Return the `MemoryStore` that this process shares; each clock other than the machine's has another one."""
     clock = clock or _system_clock
     if isinstance(clock, SystemClock):
         clock = _system_clock

@@ -36,8 +36,8 @@ class FakeClock:
     Args:
         mono: the first reading of the monotonic clock, in seconds.
         wall: the first reading of the wall clock, in seconds since the Unix epoch.
-        jump: let every `sleep` end by itself, after yielding to the loop once, having moved both clocks to its end.
-            Sleeps that overlap end where the longest does, as they would in real time.
+        jump: if true, every `sleep` yields to the loop once, moves both clocks to its end and returns. Sleeps that
+            overlap end where the longest does, as they would in real time.
 
     Attributes:
         jump: as above; may be switched while running.
@@ -100,7 +100,7 @@ class FakeClock:
         self._wall += _seconds(span)
 
     def suspend(self, span: float | timedelta) -> None:
-        """Close the laptop for `span`: the wall clock runs on, the monotonic clock and all sleepers stand still.
+        """Suspend the machine for `span`: the wall clock runs on, the monotonic clock and all sleepers stand still.
 
         Raises:
             ValueError: `span` is negative.

@@ -1,4 +1,4 @@
-"""`Fault`: what goes wrong with one answer, and `Faults`, the queue of those still to come."""
+"""`Fault`: one failure of a sandbox, and `Faults`, the queue of failures still to come."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ def _frozen(headers: Mapping[str, str]) -> Mapping[str, str]:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Fault:
-    """One thing that goes wrong. An endpoint's work is *committed* when its handler has returned.
+    """One failure of a request. An endpoint's work is *committed* when its handler has returned.
 
     Attributes:
         delay: wait this long, by the sandbox's clock.
         gate: wait until the test sets this event.
-        hold: where `delay` and `gate` wait: "before" the work, or "after" its commit and before the answer.
-        drop: cut the TCP connection "before" the work, or "after" its commit, with the answer never sent.
+        hold: where `delay` and `gate` wait: "before" the work, or "after" its commit and before the response.
+        drop: cut the TCP connection "before" the work, or "after" its commit, so that the response is never sent.
         status: answer with this status **without** doing the work.
-        body: the answer's body. Without `status` the work is done and only the body of its answer is replaced.
-        headers: added to the answer, replacing those of the same name.
+        body: the response's body. Without `status` the work is done and only the body of its response is replaced.
+        headers: added to the response, replacing those of the same name.
         content_type: type of `body`; JSON unless said otherwise.
 
     Raises:
-        ConfigurationError: `drop` stands beside `status` or `body`, which would never be seen.
+        ConfigurationError: `drop` is combined with `status` or `body`, which would never be sent.
     """
 
     delay: timedelta | None = None
@@ -83,7 +83,7 @@ class Faults:
         self._entries.clear()
 
     def take(self, endpoint: str) -> Fault | None:
-        """Return the fault this request to `endpoint` meets and use it up; None if all goes well."""
+        """Return the next fault for a request to `endpoint` and count it as used; None if there is none."""
         for entry in self._entries:
             if entry.endpoint is None or entry.endpoint == endpoint:
                 entry.left -= 1

@@ -1,4 +1,4 @@
-"""`Sandbox`: a real HTTP server on loopback, the ground every vendor's double stands on."""
+"""`Sandbox`: a real HTTP server on loopback, the base class of each vendor's test server."""
 
 from __future__ import annotations
 
@@ -22,16 +22,19 @@ from nauth.testing.faults import Fault, Faults
 __all__ = ["Exchange", "Handler", "Route", "Sandbox"]
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.Response]]
+"""Answers one request, as an aiohttp handler does."""
+
 Route: TypeAlias = tuple[str, str, Handler]
+"""An endpoint: HTTP method, path as aiohttp's router writes it, handler."""
 
 _HOST = "127.0.0.1"
 _LOG_LENGTH = 100_000
-"""Exchanges remembered: a sandbox may run for days on somebody's desk. The older half goes when it is full."""
+"""Requests kept in the log. A sandbox may run for days, so the older half is dropped when the log is full."""
 
 _BACKLOG = 4096
 """Connections that may wait to be accepted: a herd of 10,000 arrives within one turn of the loop."""
 _SHUTDOWN_S = 0.05
-"""How long an answer in flight may still take when the sandbox stops. Not 0, which aiohttp reads as for ever."""
+"""Seconds that a response in flight may still take when the sandbox stops. Not 0, which aiohttp reads as for ever."""
 
 
 @attrs.frozen(kw_only=True)
@@ -42,7 +45,7 @@ class Exchange:
         endpoint: the route's name; "unknown" for a path that is none.
         method: HTTP method.
         path: path without the query.
-        status: status of the answer; None if the connection was cut instead.
+        status: status of the response; None if the connection was cut instead.
         headers: the request's headers, secrets included, so its repr hides them.
     """
 
@@ -62,7 +65,7 @@ class _Watch:
 
 
 class Sandbox(abc.ABC):
-    """Serve a vendor's endpoints on 127.0.0.1, count what comes in and let things go wrong when told.
+    """Serve a vendor's endpoints on 127.0.0.1, count the requests, and fail as the test asks.
 
     A subclass names its endpoints in `routes`. Use it as ``async with``; it can be entered again after it stopped.
 
@@ -75,8 +78,9 @@ class Sandbox(abc.ABC):
         clock: as above.
         requests: how many requests have arrived, by endpoint.
         committed: how many requests did their work, by endpoint.
-        faults: what goes wrong next.
-        log: the requests that were answered or cut, in the order of the answers; the oldest leave after 100,000.
+        faults: the failures still to come; see `Faults.add`.
+        log: the requests that were answered or cut, in the order of the responses; the older half is dropped at
+            100,000.
     """
 
     def __init__(
@@ -107,7 +111,7 @@ class Sandbox(abc.ABC):
         return self.http_date(self.clock.wall())
 
     def http_date(self, epoch_s: float) -> str:
-        """Return `epoch_s` as HTTP writes instants. The last one is kept: requests come by the thousand."""
+        """Return `epoch_s` as an HTTP date. The last one is cached: many requests arrive within one second."""
         second = int(epoch_s)
         if self._date[0] != second:
             self._date = (second, formatdate(second, usegmt=True))
@@ -147,11 +151,11 @@ class Sandbox(abc.ABC):
         self._base_url = f"{scheme}://{_HOST}:{runner.addresses[0][1]}"
 
     async def aclose(self) -> None:
-        """Stop listening and end every connection, held answers included. A second call does nothing."""
+        """Stop listening and end every connection, held responses included. A second call does nothing."""
         runner, self._runner, self._base_url = self._runner, None, None
         if runner is not None:
             await runner.cleanup()
-            await asyncio.sleep(0)  # lets the closed transports say goodbye before the loop may end
+            await asyncio.sleep(0)  # lets the closed transports finish before the loop may end
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -194,7 +198,7 @@ class Sandbox(abc.ABC):
                 watch.reached.set_result(None)
 
     def _answering(self, endpoint: str, handler: Handler) -> Handler:
-        """Wrap `handler` in what holds for every request: counting, faults, the date, the log."""
+        """Wrap `handler` with what every request gets: counting, faults, the date, the log."""
 
         async def work(request: web.Request) -> web.Response:
             response = await handler(request)
@@ -243,7 +247,7 @@ class Sandbox(abc.ABC):
             await fault.gate.wait()
 
     async def _without_date(self, request: web.Request, response: web.StreamResponse) -> None:  # noqa: ARG002 - aiohttp's signal
-        # aiohttp adds its own Date, by the machine's clock, to an answer that has none
+        # aiohttp adds its own Date, by the machine's clock, to a response that has none
         if self.date() is None:
             response.headers.popall(hdrs.DATE, None)
 

@@ -1,14 +1,39 @@
-"""`Switchboard`: check the switches a sandbox is given, and say what there is where one is wrong."""
+"""`Switchboard`: check a sandbox's switches, and name the possible values if one is wrong."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from types import MappingProxyType
+from typing import Literal, get_args, get_origin, get_type_hints
 
 from nauth.errors import ConfigurationError
 
-__all__ = ["Switchboard"]
+__all__ = ["Switchboard", "switch_values"]
+
+_SHORT = timedelta(seconds=2)
+
+
+def switch_values(
+    options: type, more: Mapping[str, tuple[str, ...]] | None = None
+) -> Mapping[str, tuple[str, ...]]:
+    """Return switch -> all its values, the default first, from the annotations of a typed dictionary.
+
+    Args:
+        options: its annotations are literals, or unions that have one.
+        more: the values of switches whose annotation has no literal.
+    """
+    found = {
+        name: (more or {}).get(name) or _literals(kind) for name, kind in get_type_hints(options).items()
+    }
+    return MappingProxyType(found)
+
+
+def _literals(kind: object) -> tuple[str, ...]:
+    if get_origin(kind) is Literal:
+        return get_args(kind)
+    return next(values for part in get_args(kind) if (values := _literals(part)))
 
 
 class Switchboard:
@@ -31,7 +56,7 @@ class Switchboard:
         """Return `options` with each value checked; those in `special` are read by their own function.
 
         Raises:
-            ConfigurationError: an unknown switch or value; the text lists what there is.
+            ConfigurationError: an unknown switch or value; the text lists the possible ones.
         """
         checked: dict[str, object] = {}
         for name, value in options.items():
@@ -64,6 +89,18 @@ class Switchboard:
             raise self.wrong(name, value, ", or a positive timedelta or number of seconds")
         return timedelta(seconds=float(seconds))  # type: ignore[arg-type]  # a number, checked above
 
+    def life(self, name: str, value: object) -> timedelta | None:
+        """Return a lifetime: one of the switch's own values, or as for `span`.
+
+        Of the own values "short" is two seconds, digits are seconds, and any other word is None.
+
+        Raises:
+            ConfigurationError: it is none of these.
+        """
+        if not isinstance(value, str) or value not in self._switches[name]:
+            return self.span(name, value)
+        return _SHORT if value == "short" else timedelta(seconds=int(value)) if value.isdecimal() else None
+
     def limit(self, name: str, value: object) -> timedelta | None:
         """Return a duration given as for `span` or as ``"seconds:N"``; None for ``"unlimited"``.
 
@@ -78,7 +115,7 @@ class Switchboard:
         return self.span(name, value)
 
     def wrong(self, name: str, value: object, more: str = "") -> ConfigurationError:
-        """Return the error for a value that the switch does not take; `more` says what else it would take."""
+        """Return the error for a value that the switch does not take; `more` names further values that it takes."""
         return ConfigurationError(
             f"{self._sandbox}({name}=...) is not one of this switch's values but another {type(value).__name__}. "
             f"It takes: {', '.join(self._switches[name])}{more}"

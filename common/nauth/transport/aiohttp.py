@@ -48,7 +48,7 @@ class AiohttpTransport:
         clock: stamps each attempt.
         user_agent: sent unless the request, or the given session, names its own.
         connect: deadline for DNS, TCP and TLS together; with `session`, for TCP and TLS each.
-        total: deadline for everything, reading the answer included. Neither counts the wait for a free connection,
+        total: deadline for everything, unless the request has its own: reading the answer included. Neither counts the wait for a free connection,
             which ends after a minute; with `session`, `total` does.
         max_body: largest answer accepted, in bytes after decompression.
         network: proxy, trust and client certificate of the sessions made here.
@@ -142,10 +142,13 @@ class AiohttpTransport:
 
     async def _exchange(self, request: Request) -> Answer | _Failure:
         own = self._given is None
-        attempt = Attempt(request, self._clock, own=own, connect=self._connect, total=self._total)
+        attempt = Attempt(
+            request, self._clock, own=own, connect=self._connect, total=request.timeout or self._total
+        )
         try:
             if not own:
                 return await self._on_clients_session(request, attempt)
+            attempt.work.connecting()
             async with attempt.begin():
                 return await self._on_own_session(request, attempt)
         except NauthError as error:
@@ -181,7 +184,8 @@ class AiohttpTransport:
             middlewares=(attempt.outermost, *self._middlewares),
             # not `connect`, which counts the wait for a free connection too
             timeout=aiohttp.ClientTimeout(
-                total=self._total.total_seconds(), sock_connect=self._connect.total_seconds()
+                total=(request.timeout or self._total).total_seconds(),
+                sock_connect=self._connect.total_seconds(),
             ),
         )
 
@@ -198,8 +202,9 @@ class AiohttpTransport:
             request.method,
             request.url,
             headers=self._headers(request, session),
-            data=request.body,
-            skip_auto_headers=("Content-Type",),
+            data=request.body if request.stream is None else request.stream,
+            # a stream brings its own type, such as a multipart's with its boundary
+            skip_auto_headers=("Content-Type",) if request.stream is None else (),
             allow_redirects=False,
             raise_for_status=False,
             auto_decompress=True,

@@ -74,4 +74,6 @@ async def _on_connected(_: ClientSession, context: SimpleNamespace, __: object) 
 
 async def _on_sent(_: ClientSession, context: SimpleNamespace, __: object) -> None:
     # called just before the bytes are handed to the socket: from here on they may have arrived
-    _attempt(context).sent = True
+    attempt = _attempt(context)
+    attempt.sent = True
+    attempt.work.sending()

@@ -23,6 +23,7 @@ from nauth.errors import (
     OutcomeUnknownError,
 )
 from nauth.origins import place
+from nauth.tasks import Work, current_work
 from nauth.transport.aiohttp_limits import FIELD_SIZE, INTERIM, TooManyInterimResponses
 from nauth.transport.base import Request, request_id_of
 
@@ -56,6 +57,7 @@ class Attempt:
         deadline: ends the attempt; moved on as it proceeds, so that waiting for a free connection costs none of its time.
             Entered by the transport; None where aiohttp measures.
         foreign: the request carried an `Authorization` of the session's own.
+        work: the owned work that this is part of, which is not cut short once something was sent.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Attempt:
         self._connect = connect
         self._total = total
         self.sent: bool = False
+        self.work: Work = current_work()
         self._status: int | None = None
         self.wall: float
         self.mono: float

@@ -7,6 +7,7 @@ vendor's. A failure is told apart by one question only, *may the vendor have see
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Protocol, runtime_checkable
 
 import attrs
@@ -38,6 +39,10 @@ def _size_only(body: bytes | None) -> str:
     return "None" if body is None else f"<{len(body)} bytes>"
 
 
+def _kind_only(stream: object) -> str:
+    return "None" if stream is None else f"<{type(stream).__name__}>"
+
+
 def _without_query(url: URL) -> str:
     return f"<{url.scheme}://{place(url)}{url.raw_path}>"
 
@@ -51,6 +56,8 @@ class Request:
         url: absolute; https, or http to this machine.
         headers: names are case-insensitive.
         body: what is sent, byte for byte.
+        stream: sent instead of `body`: anything that aiohttp can stream. The request is then not repeatable.
+        timeout: deadline for each attempt, the transport's own if None.
         repeatable: may be sent again although the vendor may have acted on it. Issuing a token is; spending a
             refresh token that rotates is for the vendor's authenticator to decide.
     """
@@ -61,6 +68,8 @@ class Request:
         factory=_no_headers, converter=_multidict, repr=_names_only, hash=False
     )
     body: bytes | None = attrs.field(default=None, repr=_size_only)
+    stream: object = attrs.field(default=None, repr=_kind_only)
+    timeout: timedelta | None = None
     repeatable: bool = False
 
 

@@ -14,7 +14,7 @@ from nauth.transport.base import Answer, Request, Transport
 from nauth.transport.network import Network
 from nauth.transport.retry import Retrying, WaitHint
 
-__all__ = ["ErrorClasses", "read_response", "send", "token_calls", "translate"]
+__all__ = ["ErrorClasses", "reading", "send", "token_calls", "translate"]
 
 ErrorClasses: TypeAlias = Mapping[type[NauthError], type[NauthError]]
 """The vendor's own class for each kind that a transport raises. The first that fits counts, so the narrower kind comes first."""
@@ -48,7 +48,7 @@ async def send(transport: Transport, request: Request, classes: ErrorClasses) ->
 
 
 @contextlib.contextmanager
-def read_response(answer: Answer) -> Generator[None]:
+def reading(answer: Answer) -> Generator[None]:
     """Around the reading of `answer`: where the session's own `Authorization` was refused, say so and not that the token was.
 
     Raises:

@@ -75,7 +75,7 @@ class _SharedLease:
         if not self._pool.give_back(self._key, self._shared):
             return
         loop = self._key.loop
-        if loop.is_running() and asyncio._get_running_loop() is not loop:  # noqa: SLF001 - documented, never raises
+        if loop.is_running() and _running_loop() is not loop:
             loop.call_soon_threadsafe(close_now, self.connector)
         else:
             close_now(self.connector)
@@ -143,7 +143,7 @@ class Connectors:
     def _sweep(self) -> None:
         for key in list(self._table):
             if key.loop.is_closed() and (shared := self._table.pop(key, None)) is not None:
-                close_now(shared.connector)
+                close_now(shared.connector)  # its loop is closed: this only forgets the connections
 
 
 CONNECTORS = Connectors()
@@ -175,3 +175,10 @@ def lease_for(use: Use, network: Network) -> Lease:
 def _open(use: Use, tls: ssl.SSLContext | bool) -> TCPConnector:
     # a token call never reuses a connection: one that the server has just closed leaves open what it has seen
     return TCPConnector(limit=use.value, ssl=tls, force_close=use is Use.TOKEN_CALLS)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

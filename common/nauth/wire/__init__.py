@@ -11,6 +11,7 @@ from nauth.wire.converter import (
     make_converter,
     parse_json,
     pascal,
+    reader_of,
     rename_with,
     type_name,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "make_converter",
     "parse_json",
     "pascal",
+    "reader_of",
     "rename_with",
     "type_name",
 ]

@@ -14,11 +14,13 @@ spelling and the types involved, and never a value.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from types import UnionType
-from typing import Any, NamedTuple, TypeVar, Union, cast, get_args, get_origin
+from datetime import datetime
+from types import NoneType, UnionType
+from typing import Any, NamedTuple, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import attrs
 import cattrs
@@ -39,8 +41,9 @@ from cattrs.errors import (
 )
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from nauth.errors import MalformedResponseError
+from nauth.errors import ConfigurationError, MalformedResponseError
 from nauth.secret import Secret
+from nauth.wire import pydantic_models, typed_dicts
 from nauth.wire.json_text import malformed, parse_json
 from nauth.wire.scalars import MismatchError, Unit, register_scalars, type_name
 
@@ -55,6 +58,7 @@ __all__ = [
     "make_converter",
     "parse_json",
     "pascal",
+    "reader_of",
     "rename_with",
     "type_name",
 ]
@@ -66,7 +70,7 @@ _T = TypeVar("_T")
 _Hook = Callable[[Any, Any], Any]
 _Json = Mapping[str, object]
 
-_MAX_PROBLEMS = 20  # a list of ten thousand bad entries is one fault, said twenty times
+_MAX_PROBLEMS = 20  # a list of ten thousand bad entries needs no more lines than this
 
 
 def identity(name: str) -> str:
@@ -89,13 +93,21 @@ def make_converter() -> cattrs.Converter:
     """Return a strict converter: detailed errors, no coercion, unknown keys dropped, wire names as in the models.
 
     Understands str, int, float, bool, `Decimal`, `Secret`, aware `datetime`, `nauth.times.LooseInstant`,
-    ``Annotated[timedelta, Unit.S]``, literals, enums, lists, homogeneous tuples and sets, mappings, attrs classes
-    (generic ones too), each of them also under ``| None``; ``object`` takes anything as it came.
+    ``Annotated[timedelta, Unit.S]``, literals, enums, lists, homogeneous tuples and sets, mappings, attrs classes and
+    dataclasses (generic ones too), typed dicts, pydantic's models, each of them also under ``| None``; unions whose
+    members have different forms in JSON, such as ``int | str`` or ``Bank | list[Bank]``; ``object`` takes anything as
+    it came, and ``None`` takes null only. Any other type is a `ConfigurationError` when its reader is asked for.
     """
-    converter = cattrs.Converter(detailed_validation=True, unstruct_collection_overrides={AbstractSet: list})
+    converter = cattrs.Converter(
+        detailed_validation=True,
+        unstruct_collection_overrides={AbstractSet: list},
+        structure_fallback_factory=_unreadable,
+    )
     register_scalars(converter)
+    converter.register_structure_hook(NoneType, _to_none)
     converter.register_structure_hook_factory(is_mapping, _mapping_factory)
     converter.register_structure_hook_factory(_is_array, _array_factory)
+    converter.register_structure_hook_factory(_told_apart_by_form, _union_factory)
     rename_with(converter, identity)
     return converter
 
@@ -107,9 +119,10 @@ def rename_with(
     exceptions: Mapping[type, Mapping[str, str]] | None = None,
     aliases: Mapping[type, Mapping[str, tuple[str, ...]]] | None = None,
 ) -> None:
-    """Name the fields of all attrs classes by `rule`, reading and writing. Call it before the first use.
+    """Name the fields of all attrs classes, dataclasses and typed dicts by `rule`. Call it before the first use.
 
-    A single odd field may say ``Annotated[T, cattrs.override(rename=...)]`` instead.
+    A single odd field may say ``Annotated[T, cattrs.override(rename=...)]`` instead. The rule holds for reading and
+    writing; a typed dict is a dict when it is written, and a dict is sent as it is.
 
     Args:
         converter: from `make_converter`.
@@ -119,30 +132,51 @@ def rename_with(
             name wins if it is there and not null, then the others in order. Errors use the first.
     """
 
-    def names(cls: Any) -> dict[str, str]:
-        fields = attrs.fields(get_origin(cls) or cls)
-        odd = _inherited(exceptions or {}, cls)
-        # an override on the field itself is cattrs' business: passing one here would hide it
-        own = {field.name for field in fields if _has_override(field.type)}
-        return {
-            field.name: odd.get(field.name) or rule(field.name) for field in fields if field.name not in own
-        }
+    def spelled(cls: Any, field: str) -> str:
+        return _inherited(exceptions or {}, cls).get(field) or rule(field)
 
     def overrides(cls: Any) -> dict[str, Any]:
-        return {field: override(rename=wire) for field, wire in names(cls).items()}
+        return {
+            name: _own_override(kind) or override(rename=spelled(cls, name))
+            for name, kind in _field_types(cls).items()
+        }
 
     def reader(cls: Any) -> _Hook:
-        attrs.resolve_types(get_origin(cls) or cls, include_extras=True)
         inner = make_dict_structure_fn(cls, converter, **overrides(cls))
         return _ObjectHook(inner, _inherited(aliases or {}, cls))
 
     def writer(cls: Any) -> Callable[[Any], dict[str, object]]:
-        attrs.resolve_types(get_origin(cls) or cls, include_extras=True)
         inner = make_dict_unstructure_fn(cls, converter, **overrides(cls))
         return lambda record: {key: value for key, value in inner(record).items() if value is not None}
 
-    converter.register_structure_hook_factory(attrs.has, reader)
-    converter.register_unstructure_hook_factory(attrs.has, writer)
+    converter.register_structure_hook_factory(_is_record, reader)
+    converter.register_unstructure_hook_factory(_is_record, writer)
+    converter.register_structure_hook_factory(
+        typed_dicts.is_typed_dict, lambda cls: typed_dicts.reader(cls, converter, spelled)
+    )
+    # a model follows its own configuration, whatever the vendor's rule; last, for some of them are dataclasses too
+    converter.register_structure_hook_factory(pydantic_models.is_model, pydantic_models.reader)
+    converter.register_unstructure_hook_factory(pydantic_models.is_model, pydantic_models.writer)
+
+
+def reader_of(converter: cattrs.Converter, shape: type[_T]) -> Callable[[object, type[_T]], _T]:
+    """Return what reads parsed JSON into `shape`, so that a type nothing can read is found before a request is sent.
+
+    Raises:
+        ConfigurationError: `shape`, or the type of one of its fields, has no form in JSON. Names the type.
+    """
+    problem: str
+    try:
+        return converter.get_structure_hook(shape)
+    except ConfigurationError:
+        raise
+    except cattrs.StructureHandlerNotFoundError as error:
+        problem = f"{_kind_name(error.type_)} has no form in JSON that tells its members apart"
+    except NameError as error:
+        problem = f"its annotations name {error.name}, which its module does not define at the top level"
+    except TypeError as error:
+        problem = str(error)
+    raise ConfigurationError(f"an answer cannot be read into {_kind_name(shape)}: {problem}")
 
 
 def decode(
@@ -154,30 +188,32 @@ def decode(
     status: int | None = None,
     request_id: str | None = None,
     what: str = "the answer",
+    root: str = "$",
 ) -> _T:
     """Read parsed JSON into `cls`.
 
     Args:
         converter: from `make_converter`.
         value: from `parse_json`.
-        cls: an attrs class, or any type the converter understands.
+        cls: an attrs class, or any type the converter understands; see `make_converter`.
         error: class to raise, such as the vendor's own.
-        status: HTTP status of the answer, for the error.
-        request_id: the vendor's name for the exchange, for the error.
+        status: HTTP status of the response, for the error.
+        request_id: the vendor's id of the request, for the error.
         what: how the error calls the document.
+        root: how the error calls the place of `value`, where it is a part of the document.
 
     Raises:
         MalformedResponseError: with one line in `problems` for each fault, such as
             ``"$.data.expiresAt: expected str, got int"`` or ``"$.items[0].id: missing"``. It has neither cause nor
             context, and no frame of its traceback here holds `value`.
-        cattrs.StructureHandlerNotFoundError: `cls` has a type that the converter was not told about.
+        ConfigurationError: `cls` has a type that the converter cannot read.
     """
-    hook: Callable[[object, Any], _T] = converter.get_structure_hook(cls)
+    hook = reader_of(converter, cls)
     try:
         return hook(value, cls)
     except Exception as failure:  # noqa: BLE001 - whatever a hook or a model's validator raises means the same
-        problems = tuple(_problems(failure, cls))
-    # outside the handler, so that `failure`, whose frames hold the answer, is not the new error's context
+        problems = tuple(_problems(failure, cls, root))
+    # outside the handler, so that `failure`, whose frames hold the response, is not the new error's context
     del value
     raise malformed(problems, error=error, status=status, request_id=request_id, what=what) from None
 
@@ -205,13 +241,14 @@ def _opened(value: object) -> str:
 class _ObjectHook:
     """Read a JSON object into one attrs class, and put the wire's names into what goes wrong."""
 
-    __slots__ = ("_aliases", "_inner", "_names")
+    __slots__ = ("_aliases", "_inner", "_names", "overrides")
 
     def __init__(self, inner: _Hook, aliases: Mapping[str, tuple[str, ...]]) -> None:
         self._inner = inner
         # cattrs attaches the overrides it worked with, those from annotations included
-        renamed: Mapping[str, Any] = getattr(inner, "overrides", {})
-        self._names = {field: entry.rename or field for field, entry in renamed.items()}
+        self.overrides: Mapping[str, Any] = getattr(inner, "overrides", {})
+        """The names on the wire; cattrs reads them to tell the members of a union apart."""
+        self._names = {field: entry.rename or field for field, entry in self.overrides.items()}
         self._aliases = {self._names.get(field, field): others for field, others in aliases.items()}
 
     def __call__(self, value: Any, cls: Any) -> Any:
@@ -239,8 +276,39 @@ def _inherited(table: Mapping[type, Mapping[str, _T]], cls: Any) -> dict[str, _T
     return found
 
 
-def _has_override(kind: Any) -> bool:
-    return any(isinstance(entry, type(override())) for entry in getattr(kind, "__metadata__", ()))
+def _own_override(kind: Any) -> Any:
+    """Return what ``Annotated`` says to cattrs about one field, if it does."""
+    return next(
+        (entry for entry in getattr(kind, "__metadata__", ()) if isinstance(entry, type(override()))), None
+    )
+
+
+def _is_record(kind: Any) -> bool:
+    plain = get_origin(kind) or kind
+    return isinstance(plain, type) and (attrs.has(plain) or dataclasses.is_dataclass(plain))
+
+
+def _field_types(cls: Any) -> dict[str, Any]:
+    """Return each field's type, with what ``Annotated`` says; annotations written as text are resolved."""
+    plain = get_origin(cls) or cls
+    if attrs.has(plain):
+        attrs.resolve_types(plain, include_extras=True)
+        return {field.name: field.type for field in attrs.fields(plain)}
+    hints = get_type_hints(plain, include_extras=True)
+    return {field.name: hints[field.name] for field in dataclasses.fields(plain)}
+
+
+def _unreadable(kind: Any) -> _Hook:
+    raise ConfigurationError(
+        f"an answer cannot be read into {_kind_name(kind)}: it has no form in JSON. Use an attrs class, a dataclass, a "
+        "TypedDict, a pydantic model, list[...], dict[str, ...], a scalar, None for no body, or object for the answer "
+        "as it came"
+    )
+
+
+def _to_none(value: object, _: object) -> None:
+    if value is not None:
+        raise MismatchError("null", type_name(value))
 
 
 def _object(value: object) -> _Json:
@@ -278,12 +346,69 @@ def _array_factory(kind: Any, converter: cattrs.Converter) -> _Hook:
     return structure
 
 
-def _problems(failure: Exception, cls: Any) -> list[str]:
+_FORMS: Mapping[type, str] = {
+    str: "str",
+    Secret: "str",
+    datetime: "str",
+    bool: "bool",
+    int: "int",
+    float: "float",
+    NoneType: "null",
+}
+
+
+def _form(kind: Any) -> str | None:
+    """Return the one form in JSON that values of `kind` have; None where there are several, or none that is known."""
+    if kind in _FORMS:
+        return _FORMS[kind]
+    if _is_array(kind):
+        return "list"
+    if (
+        _is_record(kind)
+        or typed_dicts.is_typed_dict(kind)
+        or pydantic_models.is_model(kind)
+        or is_mapping(kind)
+    ):
+        return "object"
+    return None
+
+
+def _told_apart_by_form(kind: Any) -> bool:
+    """Tell whether `kind` is a union of which each member has another form in JSON, so that the value decides."""
+    if get_origin(kind) not in (Union, UnionType):
+        return False
+    members = get_args(kind)
+    forms = [_form(member) for member in members]
+    # one member and None: cattrs reads that without a look at the form
+    return None not in forms and len(set(forms)) == len(forms) and len(set(forms) - {"null"}) > 1
+
+
+def _union_factory(kind: Any, converter: cattrs.Converter) -> _Hook:
+    readers = {_form(member): (converter.get_structure_hook(member), member) for member in get_args(kind)}
+    forms: dict[type, str] = {dict: "object", list: "list", **_FORMS}
+    expected = _kind_name(kind)
+
+    def structure(value: object, _: object) -> object:
+        form = forms.get(type(value))
+        if form == "int" and "int" not in readers:
+            form = "float"
+        if form not in readers:
+            raise MismatchError(expected, type_name(value))
+        hook, member = readers[form]
+        return hook(value, member)
+
+    return structure
+
+
+def _problems(failure: Exception, cls: Any, root: str) -> list[str]:
     """Say where and why cattrs failed: one line for each leaf of its tree of errors, in the order of the fields."""
     found: list[str] = []
-    pending = [_Fault(failure, "$", cls)]
+    pending = [_Fault(failure, root, cls)]
     while pending and len(found) < _MAX_PROBLEMS:
         fault = pending.pop()
+        if isinstance(fault.error, pydantic_models.ModelRefusedError):
+            found += [f"{fault.path}{place}: {reason}" for place, reason in fault.error.problems]
+            continue
         if isinstance(fault.error, ClassValidationError | IterableValidationError):
             pending += [
                 _placed(child, fault.path, fault.error.cl) for child in reversed(fault.error.exceptions)
@@ -301,7 +426,7 @@ class _Fault(NamedTuple):
 
 
 def _placed(child: Exception, path: str, owner: Any) -> _Fault:
-    """Find the place of `child` in the answer from the note that cattrs left on it."""
+    """Find the place of `child` in the response from the note that cattrs left on it."""
     for note in getattr(child, "__notes__", ()):
         if isinstance(note, AttributeValidationNote):
             return _Fault(child, f"{path}.{note.name}", note.type, note.name)
@@ -322,4 +447,4 @@ def _reason(fault: _Fault) -> str:
 def _kind_name(kind: Any) -> str:
     if get_origin(kind) in (Union, UnionType):
         return " or ".join(_kind_name(part) for part in get_args(kind) if part is not type(None))
-    return getattr(kind, "__name__", "value")
+    return getattr(kind, "__name__", f"a value of type {type(kind).__name__}")

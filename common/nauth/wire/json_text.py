@@ -1,4 +1,4 @@
-"""Turn the bytes of an answer into plain JSON values, or into an error that holds none of them."""
+"""Turn the bytes of a response into plain JSON values, or into an error that holds none of them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from nauth.errors import MalformedResponseError
 __all__ = ["MAX_DEPTH", "NOT_JSON", "malformed", "parse_json"]
 
 MAX_DEPTH = 64
-"""Deepest nesting accepted. No vendor's answer has more than six levels; a thousand end in a RecursionError in
-whatever walks them next."""
+"""Deepest nesting accepted. No vendor's response has more than six levels; a thousand levels raise RecursionError in
+the code that walks them."""
 
 NOT_JSON = "$: expected a JSON document"
-"""How the problem of an answer starts that is no JSON at all, as against JSON of the wrong shape."""
+"""First words of the problem if a body is not JSON at all, as opposed to JSON of the wrong shape."""
 
 _SHOWN = 3
 
@@ -34,8 +34,8 @@ def parse_json(
     Args:
         body: as received.
         error: class to raise.
-        status: HTTP status of the answer, for the error.
-        request_id: the vendor's name for the exchange, for the error.
+        status: HTTP status of the response, for the error.
+        request_id: the vendor's id of the request, for the error.
         what: how the error calls the document, such as ``"Nomba's answer to the token request"``.
 
     Raises:
@@ -59,7 +59,7 @@ def malformed(
     request_id: str | None,
     what: str,
 ) -> MalformedResponseError:
-    """Build the error for an answer with `problems`, each of them wire path, expectation and type."""
+    """Build the error for a response with `problems`, each of them wire path, expectation and type."""
     more = f" (and {len(problems) - _SHOWN} more)" if len(problems) > _SHOWN else ""
     return error(
         f"{what[:1].upper()}{what[1:]} could not be understood: {'; '.join(problems[:_SHOWN])}{more}. "

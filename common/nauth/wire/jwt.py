@@ -1,4 +1,4 @@
-"""Look into a JWT for scheduling only. Nothing is verified, so nothing found here may decide who is let in."""
+"""Read a JWT's claims, only to know when to renew. Nothing is verified, so no claim may authorise anything."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from nauth.wire.json_text import parse_json
 __all__ = ["MAX_JWT_CHARS", "claims", "expiry", "lifetime"]
 
 MAX_JWT_CHARS = 65_536
-"""Longest token looked into. The longest seen from these vendors has about 1,500 characters; no server accepts a
-header of this size."""
+"""Longest token parsed, in characters. The longest seen from these vendors has about 1,500 characters; no server
+accepts a header of this size."""
 
-# RFC 7515 section 3.1: three base64url parts. Padding is forbidden there, and sent all the same.
+# RFC 7515 section 3.1: three base64url parts. Padding is forbidden there, but some servers send it.
 _JWS = re.compile(r"[A-Za-z0-9_-]+={0,2}\.[A-Za-z0-9_-]+={0,2}\.[A-Za-z0-9_-]*={0,2}", re.ASCII)
 
 
@@ -52,7 +52,7 @@ def lifetime(token: Secret) -> timedelta | None:
     """Return ``exp - iat``, which needs no clock to be right; at most `MAX_LIFETIME`.
 
     Returns:
-        None if the token is no JWT, lacks either claim, or names a span that is not positive.
+        None if the token is no JWT, lacks either claim, or `exp` is not after `iat`.
     """
     found = claims(token)
     end, start = _instant(found.get("exp")), _instant(found.get("iat"))

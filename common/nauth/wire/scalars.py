@@ -22,7 +22,7 @@ __all__ = ["MismatchError", "Unit", "register_scalars", "type_name"]
 
 _NAMES: Final[dict[type, str]] = {dict: "object", type(None): "null"}
 
-# 64 characters and three digits of exponent: Decimal("1e999999999") is one line away from filling the memory
+# 64 characters and three digits of exponent: Decimal("1e999999999") would fill the memory when written out
 _DECIMAL = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _LONGEST_NUMBER = 64
 
@@ -64,7 +64,7 @@ def register_scalars(converter: cattrs.Converter) -> None:
     """
     for kind in (str, int, float):
         converter.register_structure_hook(kind, _scalar(kind))
-    # without an entry of its own bool would be served by int's, of which it is a subclass
+    # bool is a subclass of int: without this entry int's hook would serve it
     converter.register_structure_hook(bool, _scalar(bool))
     converter.register_structure_hook(Decimal, _to_decimal)
     converter.register_structure_hook(Secret, _to_secret)

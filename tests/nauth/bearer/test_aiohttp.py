@@ -40,7 +40,7 @@ async def test_token_and_headers(manager: TokenManager, issuer: Issuer) -> None:
 
 
 async def test_vendors_accept_replaces_aiohttps(manager: TokenManager) -> None:
-    """What aiohttp fills in by itself is nobody's choice: the vendor's header takes its place."""
+    """The vendor's header replaces one that aiohttp adds by default."""
     vendor = Vendor("t1")
     async with served(vendor) as url:
         auth = BearerAuth(manager, [url], headers={"Accept": "application/json", "User-Agent": "nauth-test"})
@@ -119,7 +119,7 @@ async def test_foreign_origin_passes_through(manager: TokenManager, issuer: Issu
 
 
 async def test_foreign_origin_without_observer(manager: TokenManager) -> None:
-    """Nobody needs to watch."""
+    """An observer is optional."""
     other = Vendor()
     async with served(other) as foreign, _session(BearerAuth(manager, [URL("https://h")])) as session:
         (await session.get(foreign)).release()
@@ -166,7 +166,7 @@ async def test_https(manager: TokenManager, tls: ssl.SSLContext, trusting: ssl.S
 
 
 async def test_untrusted_certificate(manager: TokenManager, tls: ssl.SSLContext) -> None:
-    """A certificate nobody vouches for gets nothing."""
+    """A server with an untrusted certificate gets no request."""
     vendor = Vendor("t1")
     async with served(vendor, tls=tls) as url, _session(BearerAuth(manager, [url])) as session:
         with pytest.raises(aiohttp.ClientConnectorCertificateError):

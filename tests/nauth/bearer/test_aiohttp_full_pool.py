@@ -1,4 +1,4 @@
-"""Everybody is refused at once, on far too few connections: one renewal, and everybody is served."""
+"""All requests get a 401 at once, on far too few connections: one renewal, and all are served."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from tests.support.http.vendor import Issuer, Vendor, manager_of, served
 _CALLERS, _CONNECTIONS = 500, 5
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("size", [10, 2_000_000])
 async def test_storm_in_a_small_pool(size: int) -> None:
     """500 callers on five connections, all with a token that was revoked: one renewal, 500 successes.

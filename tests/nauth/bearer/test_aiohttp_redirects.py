@@ -177,7 +177,7 @@ async def test_websocket(manager: TokenManager) -> None:
 
 
 async def test_two_vendors_on_one_session(manager: TokenManager) -> None:
-    """The second middleware of a session sees the first one's token as somebody else's, and replaces nothing."""
+    """The second middleware of a session treats the first one's token as the caller's, and replaces nothing."""
     one, two = Moving(302, "t1"), Vendor("t1")
     second = manager_of(Issuer())
     async with served(one) as url, served(two) as other:

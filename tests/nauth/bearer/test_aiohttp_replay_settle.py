@@ -150,7 +150,7 @@ async def test_endless_answer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_answer_that_breaks() -> None:
-    """An answer that breaks off is a 401 all the same."""
+    """A 401 whose body breaks off still counts as a 401."""
     reply = b"HTTP/1.1 401 No\r\nContent-Length: 100\r\n\r\nsome"
     async with RawServer(reply) as server, aiohttp.ClientSession(middlewares=(_Settling(),)) as session:
         async with session.get(server.url()) as response:

@@ -124,7 +124,7 @@ async def test_trailing_dot(manager: TokenManager, issuer: Issuer) -> None:
     ],
 )
 async def test_unreadable(manager: TokenManager, issuer: Issuer, target: str) -> None:
-    """Backslashes, a missing scheme and the like are refused by aiohttp before anything is sent, and nobody signs in."""
+    """Backslashes, a missing scheme and the like are refused by aiohttp before any request or sign-in is sent."""
     vendor = Vendor("t1")
     async with served(vendor) as url:
         assert url.port is not None

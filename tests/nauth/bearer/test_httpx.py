@@ -58,7 +58,7 @@ async def test_one_object_for_both_packages() -> None:
 
 
 async def test_vendors_accept_replaces_httpxs(kit: str, manager: TokenManager) -> None:
-    """What httpx fills in by itself is nobody's choice; what the caller sets stays, in any case."""
+    """The vendor's header replaces one that httpx adds by default; a header that the caller sets stays."""
     vendor = Vendor("t1")
     async with served(vendor) as url:
         auth = auth_of(
@@ -130,7 +130,7 @@ async def test_foreign_origin_passes_through(kit: str, manager: TokenManager, is
 
 
 async def test_foreign_origin_without_observer(kit: str, manager: TokenManager) -> None:
-    """Nobody needs to watch."""
+    """An observer is optional."""
     other = Vendor()
     async with served(other) as foreign, client_of(kit, auth_of(manager, URL("https://h"))) as http:
         await http.get(str(foreign))
@@ -279,7 +279,7 @@ def test_synchronous_client(kit: str) -> None:
 
 
 def test_plain_callable() -> None:
-    """Somebody who takes it for a function gets an error, not an unsigned request."""
+    """A client that calls it as a function gets an error, not an unsigned request."""
     with pytest.raises(ConfigurationError, match=r"httpx\.AsyncClient and httpx2\.AsyncClient only"):
         auth_of(manager_of(Issuer()))("request")
 
@@ -323,7 +323,7 @@ async def test_one_installed(unknown: None, monkeypatch: pytest.MonkeyPatch, kit
 
 
 def test_broken_installation(unknown: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A package that lacks one of its own is not taken for one that is not there."""
+    """A package that lacks one of its dependencies does not count as not installed."""
     (tmp_path / "httpx2.py").write_text("import nothing_of_this_name\n")
     monkeypatch.delitem(sys.modules, "httpx2", raising=False)
     monkeypatch.syspath_prepend(tmp_path)

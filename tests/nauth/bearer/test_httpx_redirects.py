@@ -1,4 +1,4 @@
-"""httpx follows redirects without asking again: another origin takes nothing along all the same."""
+"""httpx follows redirects without asking again; even so another origin gets neither token nor headers."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ async def test_401_during_the_cool_down_is_readable(kit: str, size: int, packed:
 
 
 async def test_401_in_an_encoding_that_cannot_be_read(kit: str) -> None:
-    """A first answer that nobody could decode does not cost the caller the replay."""
+    """A first response that cannot be decoded does not prevent the replay."""
     manager = manager_of(Issuer())
     vendor = Vendor("t2", refusal=_refuse(b"not gzip", **{"Content-Encoding": "gzip"}))
     async with served(vendor) as url, client_of(kit, auth_of(manager, url)) as http:

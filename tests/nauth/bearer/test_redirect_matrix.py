@@ -1,4 +1,4 @@
-"""Whatever the redirect, wherever it leads, and whoever follows it: the second origin sees no credential."""
+"""For every redirect, every target and both adapters: the second origin sees no credential."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Vendors' doubles on a loop of their own, for commands that run one themselves."""
+"""Vendors' sandboxes on another loop, for commands that run a loop themselves."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def environ(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[str, str]], No
 
 @pytest.fixture
 def nomba(serve: Callable[[Sandbox], None], environ: Callable[[Mapping[str, str]], None]) -> NombaSandbox:
-    """Nomba's double on a loop of its own, with the environment pointing at it."""
+    """Nomba's sandbox on another loop, with the environment pointing at it."""
     sandbox = NombaSandbox()
     serve(sandbox)
     environ(

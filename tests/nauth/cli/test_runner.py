@@ -32,7 +32,7 @@ def test_result() -> None:
 
 
 def test_other_thread() -> None:
-    """Outside the main thread, where no signals arrive, a command runs all the same."""
+    """A command also runs outside the main thread, where no signals arrive."""
     results: list[int] = []
     thread = threading.Thread(target=lambda: results.append(run(_seven)))
     thread.start()

@@ -104,7 +104,7 @@ async def test_terminal_gone(terminal: tuple[int, int]) -> None:
 
 
 async def test_no_termios(terminal: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where Python knows no terminals, the line is read all the same."""
+    """The line is read even if Python has no terminal support."""
     monkeypatch.setitem(sys.modules, "termios", None)
     await _type(terminal[0], "line\n")
     assert (await read_secret_line()).reveal() == "line"
@@ -112,7 +112,7 @@ async def test_no_termios(terminal: tuple[int, int], monkeypatch: pytest.MonkeyP
 
 
 async def test_given_up(pipe: int) -> None:
-    """Being cancelled gives up at once, and a line that comes later disturbs nobody."""
+    """Cancelling returns at once, and a line that arrives later does no harm."""
     reading = asyncio.create_task(read_secret_line())
     await _begun()
     reading.cancel()
@@ -126,7 +126,7 @@ async def test_given_up(pipe: int) -> None:
 
 
 def test_loop_gone(pipe: int) -> None:
-    """A line that comes after the loop's end disturbs nobody."""
+    """A line that arrives after the loop has been closed does no harm."""
 
     async def give_up() -> None:
         reading = asyncio.create_task(read_secret_line())

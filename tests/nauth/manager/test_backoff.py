@@ -87,7 +87,7 @@ def test_cool_down() -> None:
 
 @pytest.mark.parametrize("valid", [True, False])
 def test_the_vendors_time_counts(*, valid: bool) -> None:
-    """A time the vendor named holds for everybody, also while the old token lives."""
+    """A wait that the vendor asked for holds for all callers, also while the old token lives."""
     pauses = Pauses(POLICY)
     pauses.failed(down(50), 0, valid=valid)
     assert cooling(pauses, 49) == 1

@@ -55,7 +55,7 @@ async def test_late_401_renews_nothing() -> None:
 
 
 async def test_rejection_without_a_token() -> None:
-    """A 401 for somebody else's token, with none held here, brings one."""
+    """A 401 for another client's token, with none held here, leads to a renewal."""
     rig = Rig()
     token = await rig.manager.renew(rejected=made("foreign"))
     assert token.access_token.reveal() == "t1"
@@ -255,7 +255,7 @@ async def test_takeover_costs_one_renewal() -> None:
     rig = Rig(single_session=True)
     other = rig.another()
     await asyncio.gather(rig.manager.token(), other.token())
-    rig.vendor.revoked.add("t1")  # somebody else signed in
+    rig.vendor.revoked.add("t1")  # another process signed in
     managers = [rig.manager, other] * 20
     answers = await asyncio.gather(*(request(manager, rig.vendor) for manager in managers))
     assert set(answers) == {"200"}

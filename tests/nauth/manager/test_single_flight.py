@@ -20,7 +20,7 @@ def flight() -> Flight:
 
 
 async def test_all_waiters_get_the_outcome() -> None:
-    """Everybody who waits gets the one outcome."""
+    """All waiting callers get the one outcome."""
     one = flight()
     waiters = [asyncio.create_task(one.wait()) for _ in range(3)]
     await all_blocked()
@@ -39,7 +39,7 @@ async def test_the_first_outcome_stands() -> None:
 
 
 async def test_joining_late() -> None:
-    """Who joins after the landing gets the outcome at once: an eager task may land before anybody could join."""
+    """A caller that joins after the end gets the outcome at once: an eager task may end before any can join."""
     one = flight()
     one.land(GOOD)
     waiter = one.join()

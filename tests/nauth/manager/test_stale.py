@@ -254,7 +254,7 @@ async def test_long_lives(lifetime: timedelta | None) -> None:
 
 
 async def test_late_expired_on_arrival_is_quiet() -> None:
-    """A renewal that brings a dead token costs nobody the living one; its refresh token is kept for the next try."""
+    """If a renewal returns an expired token, callers keep the valid one; the new refresh token is kept."""
     rig = Rig(rotating=True)
     await rig.name()
     rig.clock.advance(3540)

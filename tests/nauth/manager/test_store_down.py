@@ -21,7 +21,7 @@ DOWN = StoreError("down")
 
 
 async def test_serve_keeps_the_token() -> None:
-    """With "serve", a token that nears its end goes on serving, and nobody is told."""
+    """With "serve", a token that is about to expire goes on being served, and no caller gets an error."""
     rig = Rig()
     await rig.name()
     rig.clock.advance(3550)
@@ -114,7 +114,7 @@ async def test_lost_answer_of_a_commit() -> None:
 
 
 async def test_deposit_waits_for_the_lease() -> None:
-    """While somebody else renews, nothing is stored over it; the newer record is adopted."""
+    """While another client renews, nothing is stored over its record; the newer record is adopted."""
     rig = Rig(rotating=True)
     rig.store.will("commit", DOWN)
     assert await rig.name() == "t1"

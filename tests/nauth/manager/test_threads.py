@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from nauth.errors import VendorUnavailableError
+from nauth import tasks
+from nauth.errors import OutcomeUnknownError, VendorUnavailableError
 from nauth.token import Token
 from tests.support.authenticator import HOUR, FakeAuthenticator
-from tests.support.manager import Rig
+from tests.support.manager import POLICY, Rig
 
 
 class Meeting(FakeAuthenticator):
@@ -71,8 +72,9 @@ def test_rooms_go_with_their_loops() -> None:
 
 
 @pytest.mark.parametrize("waiting", [True, False])
-def test_loop_torn_down_in_flight(*, waiting: bool) -> None:
-    """A loop that ends in the middle of a renewal tells its waiters, frees the lease, and the next loop renews."""
+def test_loop_torn_down_in_flight(monkeypatch: pytest.MonkeyPatch, *, waiting: bool) -> None:
+    """A loop that ends before a silent vendor answers frees the lease; it counts as a failure, and then is tried again."""
+    monkeypatch.setattr(tasks, "BOUND_S", 0.02)
     rig = Rig()
     told: list[BaseException] = []
 
@@ -97,6 +99,11 @@ def test_loop_torn_down_in_flight(*, waiting: bool) -> None:
     assert len(told) == 1
     assert rig.calls == ["issue"]
     rig.vendor.gate = None
+    assert "0 leases" in repr(rig.store)
+    with pytest.raises(OutcomeUnknownError, match="its event loop has ended"):
+        asyncio.run(rig.name())
+    assert rig.calls == ["issue"]
+    rig.clock.advance(POLICY.cooldown)
     assert asyncio.run(rig.name()) == "t2"
     assert rig.calls == ["issue", "issue"]
 

@@ -29,7 +29,7 @@ from nauth.testing import FakeClock
 from nauth.token import Token
 from tests.support.transport import FakeTransport, answer
 
-_DOOR = "https://auth.example.com/authorize?tenant=1&state=fixed"
+_AUTHORIZE = "https://auth.example.com/authorize?tenant=1&state=fixed"
 _FIRST = answer(200, {"access_token": "at-1", "refresh_token": "rt-1", "expires_in": 3600})
 _SECOND = answer(200, {"access_token": "at-2", "refresh_token": "rt-2", "expires_in": 3600})
 _REFUSED = answer(400, {"error": "invalid_grant"})
@@ -46,7 +46,7 @@ class _Stage:
         endpoint = TokenEndpoint(
             "https://auth.example.com/token", client_id="id", client_secret="s", transport=self.transport
         )
-        given = {"authorization_url": _DOOR, "redirect_uri": "https://app.example/cb"} | options
+        given = {"authorization_url": _AUTHORIZE, "redirect_uri": "https://app.example/cb"} | options
         return AuthorizationCode(endpoint, **given)
 
     def manager(self, code: AuthorizationCode) -> TokenManager:
@@ -201,15 +201,30 @@ def test_a_state_is_good_once(stage: _Stage) -> None:
         code.accept(callback)
 
 
-def test_the_oldest_sign_in_is_forgotten_first() -> None:
-    """Addresses that nobody comes back from do not pile up."""
-    awaited, states = Awaited(), [new_state() for _ in range(65)]
+def test_a_dropped_sign_in_is_told_so(caplog: pytest.LogCaptureFixture) -> None:
+    """Beyond the bound the oldest sign-in is dropped: a warning says so then, and an error when its person comes back."""
+    awaited, states = Awaited(most=2), [new_state() for _ in range(5)]
     for state in states:
         awaited.add(state, None)
-    assert len(awaited) == 64
-    with pytest.raises(InteractionRequiredError):
+    assert len(awaited) == 2
+    assert len(caplog.records) == 3
+    for state in states[1:3]:
+        with pytest.raises(InteractionRequiredError, match="dropped because 2 newer ones"):
+            awaited.take(state)
+    # of the dropped ones, too, no more are remembered than the bound
+    with pytest.raises(InteractionRequiredError, match="another process"):
         awaited.take(states[0])
-    assert awaited.take(states[64]) is None
+    assert awaited.take(states[4]) is None
+
+
+def test_a_thousand_visits_drop_nobody(stage: _Stage) -> None:
+    """A sign-in page that is visited often keeps each person's sign-in."""
+    code = stage.code()
+    first = _back(code)
+    for _ in range(1000):
+        code.authorization_url()
+    code.accept(first)
+    assert code.pending
 
 
 # --- in a manager ----------------------------------------------------------------------------------------------------
@@ -224,7 +239,7 @@ async def test_without_a_code_a_person_is_asked_for(stage: _Stage) -> None:
 
 
 async def test_exchange_ends_the_cool_down(stage: _Stage) -> None:
-    """Callers have just been told to sign somebody in: when that has happened, nobody waits ten seconds more."""
+    """After callers were told that a person must sign in, and one has, no caller waits out the cool-down."""
     code = stage.code()
     manager = stage.manager(code)
     with pytest.raises(InteractionRequiredError):
@@ -297,7 +312,7 @@ async def test_a_refused_code_asks_for_a_person_again(stage: _Stage) -> None:
 
 
 async def test_a_code_that_never_left_is_kept(stage: _Stage) -> None:
-    """Without a connection nobody has seen it: the next renewal sends it."""
+    """Without a connection the server has not seen the code: the next renewal sends it."""
     code = stage.code()
     manager = stage.manager(code)
     stage.transport.queue(NotSentError("no route"), _FIRST)
@@ -331,6 +346,59 @@ async def test_a_refused_refresh(stage: _Stage, refused: Any, kind: type[NauthEr
     await code.exchange(_back(code), manager)
     with pytest.raises(kind, match=words):
         await manager.renew()
+
+
+async def test_the_person_is_told_what_the_server_said(stage: _Stage) -> None:
+    """The error that asks for a person holds the refusal's code and words, and the dead token is sent once."""
+    code = stage.code()
+    manager = stage.manager(code)
+    stage.transport.queue(_FIRST, answer(400, {"error": "bad_refresh_token", "error_description": "too old"}))
+    await code.exchange(_back(code), manager)
+    for _ in range(3):
+        with pytest.raises(InteractionRequiredError, match="bad_refresh_token: too old") as refused:
+            await manager.renew()
+        assert (refused.value.status, refused.value.code, refused.value.detail) == (
+            400,
+            "bad_refresh_token",
+            "too old",
+        )
+        assert refused.value.__context__ is None
+        manager.forgive()
+    assert len(stage.transport.requests) == 2
+    stage.transport.queue(answer(200, {"access_token": "at-3", "refresh_token": "rt-3"}), _SECOND)
+    await code.exchange(_back(code), manager)
+    assert (await manager.renew()).refresh_token == Secret("rt-2")
+
+
+@pytest.mark.parametrize("bare", [answer(400, b"<html>"), answer(401), answer(403), answer(404)])
+@pytest.mark.parametrize("held", [True, False])
+async def test_a_gateway_does_not_end_a_sign_in(stage: _Stage, held: bool, bare: Any) -> None:
+    """A refusal without the protocol's code ends no refresh token, be it held or given at the start."""
+    code = stage.code(refresh_token=None if held else "rt-1")
+    manager = stage.manager(code)
+    if held:
+        stage.transport.queue(_FIRST)
+        await code.exchange(_back(code), manager)
+    stage.transport.queue(bare, _SECOND)
+    with pytest.raises(NauthError):
+        await manager.renew()
+    manager.forgive()
+    assert (await manager.renew()).refresh_token == Secret("rt-2")
+    assert stage.sent() == {"grant_type": "refresh_token", "refresh_token": "rt-1"}
+
+
+async def test_further_fields_go_with_code_and_refresh_token(stage: _Stage) -> None:
+    """On every token call of the grant; the grant's own fields cannot be replaced."""
+    more = {"resource": "https://a"}
+    code = stage.code(parameters=more)
+    manager = stage.manager(code)
+    stage.transport.queue(_FIRST, _SECOND, _FIRST)
+    await code.exchange(_back(code), manager)
+    await manager.renew()
+    await stage.code(parameters=more, refresh_token="rt-0").issue()
+    assert [stage.sent(n)["resource"] for n in range(3)] == ["https://a"] * 3
+    with pytest.raises(ConfigurationError, match="code, refresh_token"):
+        stage.code(parameters={"refresh_token": "x", "code": "y"})
 
 
 async def test_revocation_goes_to_the_endpoint(stage: _Stage) -> None:

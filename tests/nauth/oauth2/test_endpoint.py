@@ -20,7 +20,8 @@ from nauth.errors import (
     VendorUnavailableError,
 )
 from nauth.oauth2 import ClientCredentials, TokenEndpoint
-from nauth.oauth2.errors import Ask
+from nauth.oauth2.endpoint import Parameters
+from nauth.oauth2.errors import Operation
 from nauth.secret import Secret
 from nauth.token import Token
 from tests.support.transport import FakeTransport, answer
@@ -45,23 +46,83 @@ def _sent(transport: FakeTransport, number: int = -1) -> dict[str, str]:
     return dict(parse_qsl((transport.requests[number].body or b"").decode(), keep_blank_values=True))
 
 
-async def _asked(body: object, status: int = 200, *, ask: Ask = Ask.REFRESH_TOKEN, **headers: str) -> Token:
+async def _asked(
+    body: object, status: int = 200, *, operation: Operation = Operation.REFRESH_TOKEN, **headers: str
+) -> Token:
     return await _made(FakeTransport(answer(status, body, headers=headers, sent_wall=1e9))).token(
-        ask, {"a": None}
+        operation, {"a": None}
     )
 
 
 # --- what goes out ---------------------------------------------------------------------------------------------------
 
 
-async def test_basic_form_encodes_both_parts() -> None:
-    """RFC 6749 section 2.3.1: a colon or plus in the id must not move the border."""
+async def test_basic_percent_encodes_both_parts() -> None:
+    """RFC 6749 section 2.3.1: a colon in the id must not move the border; a space is %20, which every server decodes."""
     transport = FakeTransport(answer(200, _FULL))
-    await _made(transport, client_id="a:b c+é", client_secret="s%:/ ü").token(Ask.CLIENT_CREDENTIALS, {})
+    await _made(transport, client_id="a:b c+é", client_secret="s%:/ ü").token(
+        Operation.CLIENT_CREDENTIALS, {}
+    )
     scheme, _, packed = transport.requests[0].headers["Authorization"].partition(" ")
-    assert (scheme, base64.b64decode(packed)) == ("Basic", b"a%3Ab+c%2B%C3%A9:s%25%3A%2F+%C3%BC")
+    assert (scheme, base64.b64decode(packed)) == ("Basic", b"a%3Ab%20c%2B%C3%A9:s%25%3A%2F%20%C3%BC")
     assert _sent(transport) == {"grant_type": "client_credentials"}
     assert str(transport.requests[0].url) == _URL
+
+
+async def test_basic_raw_encodes_nothing() -> None:
+    """For servers that split the pair and decode neither part."""
+    transport = FakeTransport(answer(200, _FULL))
+    await _made(transport, client_id="id", client_secret="p/a+s:s=w%rd ü", client_auth="basic_raw").refresh(
+        _BOTH
+    )
+    packed = transport.requests[0].headers["Authorization"].removeprefix("Basic ")
+    assert base64.b64decode(packed) == "id:p/a+s:s=w%rd ü".encode()
+    assert "client_id" not in _sent(transport)
+
+
+@pytest.mark.parametrize(
+    "options, named",
+    [({}, False), ({"client_auth": "body"}, True), ({"client_secret": None}, True)],
+)
+async def test_a_ready_made_authorization_is_sent_as_it_is(options: dict[str, Any], named: bool) -> None:
+    """It takes the place of the default Basic; what was asked for beside it goes out too."""
+    transport = FakeTransport(answer(200, _FULL))
+    await _made(transport, headers={"authorization": "Basic mine"}, **options).refresh(_BOTH)
+    headers = {name.lower(): value for name, value in transport.requests[0].headers.items()}
+    assert headers["authorization"] == "Basic mine"
+    assert len(headers) == len(transport.requests[0].headers)
+    assert ("client_id" in _sent(transport)) == named
+
+
+@pytest.mark.parametrize(
+    "operation, words",
+    [
+        (Operation.CLIENT_CREDENTIALS, "audience or resource"),
+        (Operation.AUTHORIZATION_CODE, "PKCE"),
+        (Operation.REFRESH_TOKEN, "the grant was refused"),
+    ],
+)
+async def test_a_malformed_request_is_worded_by_what_was_asked(operation: Operation, words: str) -> None:
+    """PKCE is no advice for a grant that has none."""
+    with pytest.raises(NauthError, match=words):
+        await _asked({"error": "invalid_request"}, 400, operation=operation)
+    transport = FakeTransport(answer(400, {"error": "invalid_request"}))
+    with pytest.raises(RequestRejectedError, match="URL of the endpoint"):
+        await _made(transport).revoke(_BOTH)
+
+
+async def test_a_refused_client_learns_of_every_way_to_prove_itself() -> None:
+    """The 401's text names the way for servers that decode nothing."""
+    with pytest.raises(CredentialsRejectedError, match="'basic_raw' for a server that decodes nothing"):
+        await _asked({"error": "invalid_client"}, 401)
+
+
+@pytest.mark.parametrize("word", ["BearerToken", "bearer", " Bearer ", "urn:example:Own"])
+async def test_words_for_a_bearer_token(word: str) -> None:
+    """Apigee's own is known, others are named; the token goes out as Bearer."""
+    transport = FakeTransport(answer(200, _FULL | {"token_type": word}))
+    token = await _made(transport, token_types=["urn:example:own"]).refresh(_BOTH)
+    assert token.scheme == "Bearer"
 
 
 @pytest.mark.parametrize(
@@ -76,7 +137,7 @@ async def test_the_body_may_name_the_client(options: dict[str, Any], fields: dic
     """In the body, or as a public client that only names itself: no Authorization header then."""
     transport = FakeTransport(answer(200, _FULL))
     await _made(transport, **options).token(
-        Ask.REFRESH_TOKEN, {"refresh_token": Secret("x y"), "scope": None}
+        Operation.REFRESH_TOKEN, {"refresh_token": Secret("x y"), "scope": None}
     )
     assert _sent(transport) == {"grant_type": "refresh_token", "refresh_token": "x y"} | fields
     assert "Authorization" not in transport.requests[0].headers
@@ -98,6 +159,10 @@ async def test_the_body_may_name_the_client(options: dict[str, Any], fields: dic
         (_URL, {"client_auth": "body", "client_secret": None}, "absent"),
         (_URL, {"client_auth": "none"}, "contradicts"),
         (_URL, {"client_auth": "jwt"}, "must be 'basic'"),
+        (_URL, {"client_auth": "basic_raw", "headers": {"authorization": "CANARY"}}, "contradict each other"),
+        (_URL, {"token_types": "bearer"}, "list of words, not str"),
+        (_URL, {"token_types": [7]}, "text only"),
+        (_URL, {"token_types": 7}, "not int"),
     ],
 )
 def test_unsafe_or_contradictory_settings_are_refused(url: Any, options: dict[str, Any], words: str) -> None:
@@ -156,8 +221,10 @@ async def test_only_the_access_token_is_required(more: dict[str, Any]) -> None:
         ({}, "$.access_token: missing"),
         ({"access_token": ""}, "nothing"),
         ({"access_token": "CANARY\r\nX: y"}, "printable"),
+        ({"access_token": "CANARY 1"}, "without white space"),
+        ({"access_token": " CANARY"}, "without white space"),
         ({"access_token": 7}, "got int"),
-        ({"access_token": "CANARY", "token_type": "mac"}, "got mac"),
+        ({"access_token": "CANARY", "token_type": "mac"}, "got mac; if that is the server's word for it"),
         ({"access_token": "CANARY", "token_type": "é" * 999}, "expected bearer"),
         ({"access_token": "CANARY", "token_type": "\x01"}, "another str"),
         ({"access_token": "CANARY", "token_type": 7}, "got int"),
@@ -176,38 +243,50 @@ async def test_a_success_that_cannot_be_used(body: object, problem: str) -> None
 
 
 @pytest.mark.parametrize(
-    "status, body, kind, ask",
+    "status, body, kind, operation",
     [
-        (400, {"error": "invalid_grant"}, CredentialsRejectedError, Ask.REFRESH_TOKEN),
-        (401, {"error": "invalid_grant"}, CredentialsRejectedError, Ask.CLIENT_CREDENTIALS),
-        (400, {"error": "invalid_grant"}, InteractionRequiredError, Ask.AUTHORIZATION_CODE),
-        (400, {"error": "invalid_client"}, CredentialsRejectedError, Ask.REFRESH_TOKEN),
-        (400, {"error": "unauthorized_client"}, CredentialsRejectedError, Ask.REFRESH_TOKEN),
-        (400, {"error": "access_denied"}, PermissionDeniedError, Ask.REFRESH_TOKEN),
-        (400, {"error": "invalid_scope"}, RequestRejectedError, Ask.REFRESH_TOKEN),
-        (400, {"error": "invalid_request"}, RequestRejectedError, Ask.REFRESH_TOKEN),
-        (400, {"error": "unsupported_grant_type"}, RequestRejectedError, Ask.REFRESH_TOKEN),
-        (400, {"error": "temporarily_unavailable"}, VendorUnavailableError, Ask.REFRESH_TOKEN),
-        (400, {"error": "server_error"}, VendorUnavailableError, Ask.REFRESH_TOKEN),
-        (200, {"error": "invalid_grant"}, CredentialsRejectedError, Ask.REFRESH_TOKEN),
-        (200, {"error": "new_code"}, RequestRejectedError, Ask.REFRESH_TOKEN),
-        (400, {"error": "new_code"}, RequestRejectedError, Ask.REFRESH_TOKEN),
-        (400, {"error": {"a": 1}}, RequestRejectedError, Ask.REFRESH_TOKEN),
-        (400, [], RequestRejectedError, Ask.REFRESH_TOKEN),
-        (401, b"", CredentialsRejectedError, Ask.REFRESH_TOKEN),
-        (403, b"<html>", PermissionDeniedError, Ask.REFRESH_TOKEN),
-        (404, b"", RequestRejectedError, Ask.REFRESH_TOKEN),
-        (307, b"", MalformedResponseError, Ask.REFRESH_TOKEN),
-        (429, {"error": "invalid_grant"}, VendorUnavailableError, Ask.REFRESH_TOKEN),
-        (503, {"error": "invalid_grant"}, VendorUnavailableError, Ask.REFRESH_TOKEN),
+        (400, {"error": "invalid_grant"}, CredentialsRejectedError, Operation.REFRESH_TOKEN),
+        (401, {"error": "invalid_grant"}, CredentialsRejectedError, Operation.CLIENT_CREDENTIALS),
+        (400, {"error": "invalid_grant"}, InteractionRequiredError, Operation.AUTHORIZATION_CODE),
+        (400, {"error": "invalid_client"}, CredentialsRejectedError, Operation.REFRESH_TOKEN),
+        (400, {"error": "unauthorized_client"}, CredentialsRejectedError, Operation.REFRESH_TOKEN),
+        (403, {"error": "access_denied"}, PermissionDeniedError, Operation.REFRESH_TOKEN),
+        (400, {"error": "access_denied"}, PermissionDeniedError, Operation.CLIENT_CREDENTIALS),
+        (400, {"error": "invalid_scope"}, RequestRejectedError, Operation.REFRESH_TOKEN),
+        (400, {"error": "use_dpop_nonce"}, RequestRejectedError, Operation.REFRESH_TOKEN),
+        (400, {"error": "unsupported_grant_type"}, RequestRejectedError, Operation.REFRESH_TOKEN),
+        (400, {"error": "temporarily_unavailable"}, VendorUnavailableError, Operation.REFRESH_TOKEN),
+        (400, {"error": "server_error"}, VendorUnavailableError, Operation.REFRESH_TOKEN),
+        (200, {"error": "invalid_grant"}, CredentialsRejectedError, Operation.REFRESH_TOKEN),
+        (200, {"error": "new_code"}, CredentialsRejectedError, Operation.REFRESH_TOKEN),
+        (200, {"error": "new_code"}, RequestRejectedError, Operation.CLIENT_CREDENTIALS),
+        (200, {"error": "new_code"}, InteractionRequiredError, Operation.AUTHORIZATION_CODE),
+        (200, {"error": {"code": "invalid_grant"}}, CredentialsRejectedError, Operation.REFRESH_TOKEN),
+        (400, b"", InteractionRequiredError, Operation.AUTHORIZATION_CODE),
+        (400, {"error": "invalid_request"}, RequestRejectedError, Operation.AUTHORIZATION_CODE),
+        (
+            200,
+            {"error": "incorrect_client_credentials"},
+            CredentialsRejectedError,
+            Operation.AUTHORIZATION_CODE,
+        ),
+        (400, {"error": {"a": 1}}, RequestRejectedError, Operation.CLIENT_CREDENTIALS),
+        (400, [], RequestRejectedError, Operation.CLIENT_CREDENTIALS),
+        (422, {"error": "new_code"}, RequestRejectedError, Operation.REFRESH_TOKEN),
+        (401, b"", CredentialsRejectedError, Operation.REFRESH_TOKEN),
+        (403, b"<html>", PermissionDeniedError, Operation.REFRESH_TOKEN),
+        (404, b"", RequestRejectedError, Operation.REFRESH_TOKEN),
+        (307, b"", MalformedResponseError, Operation.REFRESH_TOKEN),
+        (429, {"error": "invalid_grant"}, VendorUnavailableError, Operation.REFRESH_TOKEN),
+        (503, {"error": "invalid_grant"}, VendorUnavailableError, Operation.REFRESH_TOKEN),
     ],
 )
 async def test_every_refusal_has_its_kind(
-    status: int, body: object, kind: type[NauthError], ask: Ask
+    status: int, body: object, kind: type[NauthError], operation: Operation
 ) -> None:
     """By the RFC's code, whatever the status; by the status where it says "later" or there is no code."""
     with pytest.raises(NauthError) as refused:
-        await _asked(body, status, ask=ask, **{"Retry-After": "7", "X-Request-Id": "r-1"})
+        await _asked(body, status, operation=operation, **{"Retry-After": "7", "X-Request-Id": "r-1"})
     assert type(refused.value) is kind
     assert (refused.value.status, refused.value.request_id) == (status, "r-1")
     assert refused.value.retry_after == (timedelta(seconds=7) if kind is VendorUnavailableError else None)
@@ -227,19 +306,56 @@ async def test_what_the_server_said_is_cleaned() -> None:
     ["CANARY", "canary0", "canary" * 3, "canary_" * 6 + "x", "canary__x", "canary\n", "eyJh.eyJp.c2ln"],
 )
 async def test_a_token_in_the_place_of_a_code(status: int, echoed: str) -> None:
-    """What is not lower-case words of a code's length is shown nowhere; the refusal is one all the same."""
+    """A code that is not lower-case words of a code's length is not shown; the refusal is raised nevertheless."""
     with pytest.raises(RequestRejectedError) as refused:
-        await _asked({"error": echoed}, status)
+        await _asked({"error": echoed}, status, operation=Operation.CLIENT_CREDENTIALS)
     assert refused.value.code is None
     assert echoed.strip() not in f"{refused.value} {vars(refused.value)}"
 
 
 @pytest.mark.parametrize("code", ["insufficient_user_authentication", "use_dpop_nonce", "mfa-required"])
 async def test_a_code_of_another_standard(code: str) -> None:
-    """A code that is unknown here is shown, for whoever knows it."""
+    """A code that is unknown here is shown: the person who reads the error may know it."""
     with pytest.raises(RequestRejectedError, match=code) as refused:
-        await _asked({"error": code}, 400)
+        await _asked({"error": code}, 400, operation=Operation.CLIENT_CREDENTIALS)
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize(
+    "status, body, code, words",
+    [
+        (
+            400,
+            {"error": "bad_refresh_token", "error_description": "incorrect"},
+            "bad_refresh_token",
+            "incorrect",
+        ),
+        (200, {"error": "bad_refresh_token"}, "bad_refresh_token", None),
+        (400, {"error": "invalid_request"}, "invalid_request", None),
+        (401, {"error": "invalid_token"}, "invalid_token", None),
+        (403, {"error": "INVALID_GRANT"}, "invalid_grant", None),
+        (400, {"error": "access_denied"}, "access_denied", None),
+        (400, {"error": {"type": "invalid_grant", "message": "too old"}}, "invalid_grant", "too old"),
+        (400, {"error": {"code": 7, "detail": "too old"}}, None, "too old"),
+        (400, {"error": "Session not found"}, None, None),
+        (400, b"", None, None),
+        (400, b"<html>", None, None),
+        (400, [], None, None),
+        (
+            400,
+            b'{"error":"invalid_grant","error_description":"Ung\xfcltig"}',
+            "invalid_grant",
+            "Ung\ufffdltig",
+        ),
+    ],
+)
+async def test_a_refresh_refused_in_other_words(
+    status: int, body: object, code: str | None, words: str | None
+) -> None:
+    """RFC 6749 gives 400 to every refusal of a grant and lets servers add codes: the grant is over."""
+    with pytest.raises(CredentialsRejectedError, match="the grant was refused") as refused:
+        await _asked(body, status)
+    assert (refused.value.code, refused.value.detail) == (code, words)
 
 
 @pytest.mark.parametrize("auth", ["basic", "body"])
@@ -300,3 +416,24 @@ async def test_client_credentials_drop_a_refresh_token() -> None:
     assert _sent(transport, 1) == {"grant_type": "client_credentials", "scope": "a", "audience": "b"}
     assert [request.repeatable for request in transport.requests[:2]] == [True, True]
     assert "CANARY" not in repr(service)
+
+
+async def test_further_fields_of_client_credentials() -> None:
+    """RFC 8707's resource may stand several times, and a server may call the grant by a name of its own."""
+    transport = FakeTransport(otherwise=answer(200, _FULL))
+    more: Parameters = {
+        "resource": ["https://a", "https://b"],
+        "account_id": Secret("7"),
+        "scope": "lost",
+        "left_out": None,
+    }
+    await ClientCredentials(_made(transport), scope="a", parameters=more).issue()
+    assert parse_qsl((transport.requests[0].body or b"").decode()) == [
+        ("grant_type", "client_credentials"),
+        ("resource", "https://a"),
+        ("resource", "https://b"),
+        ("account_id", "7"),
+        ("scope", "a"),
+    ]
+    await ClientCredentials(_made(transport), parameters={"grant_type": "account_credentials"}).issue()
+    assert _sent(transport) == {"grant_type": "account_credentials"}

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import traceback
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 
 import attrs
 import pytest
 from hypothesis import given, strategies
 
-from nauth.errors import StoreError
+from nauth.errors import ConfigurationError, StoreError
 from nauth.secret import Secret
-from nauth.stores.codec import RETENTION, decode_token, encode_token, lifetime_kept
-from nauth.token import Token
+from nauth.stores.codec import REFRESH_LIFETIME, decode_token, encode_token, lifetime_kept
+from nauth.stores.memory import MemoryStore
+from nauth.stores.redis.store import RedisStore
+from nauth.stores.sqlite.store import SQLiteStore
+from nauth.token import MAX_LIFETIME, Token
 
 CANARY = "canary-5f1c"
 FULL = Token(
@@ -103,9 +108,26 @@ def test_a_header_of_two_lines(member: str, control: str) -> None:
 
 
 def test_retention() -> None:
-    """A record is of use for its lifetime, and a day longer for the sake of a refresh token."""
-    longest = timedelta(days=365)
-    assert lifetime_kept(FULL, longest) == timedelta(seconds=3600.000001) + RETENTION
-    assert lifetime_kept(attrs.evolve(FULL, refresh_token=None), longest) == timedelta(seconds=3600.000001)
-    assert lifetime_kept(attrs.evolve(FULL, lifetime=None), longest) == longest + RETENTION
-    assert lifetime_kept(attrs.evolve(FULL, lifetime=timedelta.max), longest) == longest + RETENTION
+    """A record is of use for its lifetime, and as long as a refresh token may live, which some vendors state."""
+    hour, usual = timedelta(hours=1), REFRESH_LIFETIME
+    token = attrs.evolve(FULL, lifetime=hour)
+    assert lifetime_kept(token, usual) == usual == timedelta(days=90)
+    assert lifetime_kept(token, hour / 2) == hour
+    assert lifetime_kept(attrs.evolve(token, refresh_token=None), usual) == hour
+    for endless in (None, timedelta.max):
+        assert lifetime_kept(attrs.evolve(token, lifetime=endless), usual) == MAX_LIFETIME
+    for name in ("refresh_token_expires_in", "refresh_expires_in"):
+        for text, kept in (("864000", timedelta(days=10)), ("60", hour), ("0", usual), ("soon", usual)):
+            assert lifetime_kept(attrs.evolve(token, extra={name: text}), usual) == kept
+    both = {"refresh_token_expires_in": "864000", "refresh_expires_in": "0"}
+    assert lifetime_kept(attrs.evolve(token, extra=both), usual) == timedelta(days=10)
+
+
+@pytest.mark.parametrize("given", [timedelta(0), -timedelta(days=1), 90])
+@pytest.mark.parametrize(
+    "store", [MemoryStore, partial(SQLiteStore, "tokens.db"), partial(RedisStore, "redis://")]
+)
+def test_refresh_lifetimes_that_make_no_sense(store: Callable[..., object], given: object) -> None:
+    """Each store that keeps records refuses a life of nothing, and what is no duration."""
+    with pytest.raises(ConfigurationError, match="refresh_lifetime"):
+        store(refresh_lifetime=given)

@@ -282,7 +282,7 @@ async def test_dead_listeners_leave_nothing_behind() -> None:
 
 
 async def test_a_listener_that_dies_under_way_is_passed_over() -> None:
-    """A push that has begun when its listener dies reaches nobody and does no harm."""
+    """A push that has begun when its listener dies is dropped and does no harm."""
     shelf = Shelf()
     store, ear = shelf.program(), Ear()
     store.subscribe(KEY, ear.hear)

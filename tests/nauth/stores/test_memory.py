@@ -12,6 +12,7 @@ import pytest
 
 from nauth.clock import SystemClock
 from nauth.errors import ConfigurationError, LeaseLostError
+from nauth.forks import begin_child
 from nauth.stores.base import Lease, Record, StoreKey, TokenStore
 from nauth.stores.memory import MemoryStore, default_store
 from nauth.testing.clock import FakeClock
@@ -75,7 +76,7 @@ async def test_lease_is_exclusive() -> None:
 
 
 async def test_lease_ends_by_the_clock() -> None:
-    """A lease of somebody who died ends by itself; its late holder can neither commit nor take away the next one."""
+    """The lease of a dead holder ends by time; a late holder can neither commit nor free the next lease."""
     shelf = Shelf()
     late = await shelf.lease()
     shelf.clock.advance(39.5)
@@ -116,7 +117,7 @@ async def test_discard_compares() -> None:
 
 
 async def test_version_never_goes_back() -> None:
-    """Versions grow over discards too: nobody takes a new record for an old one."""
+    """Versions grow over discards too: no client takes a new record for an old one."""
     shelf = Shelf()
     versions = []
     for name in "abc":
@@ -183,7 +184,7 @@ async def test_changed_cancelled_in_the_tick_of_the_change() -> None:
 def test_changed_in_a_loop_that_is_gone() -> None:
     """A waiter of a closed loop is passed over."""
     shelf = Shelf()
-    lease = asyncio.run(shelf.lease())
+    lease = immediately(shelf.lease())
     loop = asyncio.new_event_loop()
     waiter = loop.create_task(shelf.store.changed(KEY, timeout=HOUR))
     loop.call_soon(loop.call_soon, loop.stop)
@@ -260,14 +261,66 @@ async def test_number_is_bounded() -> None:
 
 
 async def test_trimming_is_not_quadratic() -> None:
-    """Commits far from the bound look at all records only now and then."""
-    shelf, looks = Shelf(), 0
-    trimmed = shelf.store._commits_since_trim
+    """A commit looks at the records next to their end only, and what is kept of replaced ones stays bounded."""
+    shelf = Shelf(max_records=500)
     for number in range(800):
         await shelf.put(made("a"), key(number))
-        looks += shelf.store._commits_since_trim <= trimmed
-        trimmed = shelf.store._commits_since_trim
-    assert looks < 80
+    assert len(shelf.store._entries) == 500
+    for number in range(2000):
+        await shelf.put(made(f"t{number}", lifetime=HOUR * (number + 2)), KEY)
+    assert len(shelf.store._ends) <= 2 * 500 + 65
+
+
+async def test_leased_records_stay_beyond_the_bound() -> None:
+    """The record of a leased key stays though it is the nearest to its end, and goes once the lease is over."""
+    shelf = Shelf(max_records=2)
+    await shelf.put(made("a"), key("a"))
+    lease = await shelf.lease(key("a"))
+    for number in range(3):
+        await shelf.put(made("b", lifetime=2 * HOUR), key(number))
+    assert key("a") in shelf.store._entries
+    await shelf.store.release(lease)
+    await shelf.put(made("c", lifetime=2 * HOUR), key("c"))
+    assert key("a") not in shelf.store._entries
+
+
+def test_a_lease_of_a_closed_loop_holds_nothing() -> None:
+    """The next loop gets the lease at once, and a waiter does not wait for it."""
+    store = MemoryStore()
+    assert asyncio.run(store.lease(KEY, TTL)) is not None
+    assert store._leases
+    asyncio.run(asyncio.wait_for(store.changed(KEY, timeout=TTL), 1))
+    assert asyncio.run(store.lease(KEY, TTL)) is not None
+
+
+def test_a_lease_taken_outside_of_a_loop_stays() -> None:
+    """A lease that no loop took ends by its time only."""
+    store = MemoryStore()
+    assert immediately(store.lease(KEY, TTL)) is not None
+    assert asyncio.run(store.lease(KEY, TTL)) is None
+
+
+def test_a_forked_child_begins_clean() -> None:
+    """In a child the parent's leases and waiters are gone, records and listeners are not."""
+    store, told = MemoryStore(), list[object]()
+    store.subscribe(KEY, told.append)
+
+    async def amid() -> None:
+        lease = await store.lease(KEY, TTL)
+        assert lease is not None
+        waiting = asyncio.create_task(store.changed(KEY, timeout=timedelta(seconds=5)))
+        await asyncio.sleep(0)
+        assert store._waiters
+        begin_child()
+        assert not store._leases
+        assert not store._waiters
+        waiting.cancel()
+        again = await store.lease(KEY, TTL)
+        assert again is not None
+        await store.commit(again, made("a"), expected_version=0, age=timedelta(0))
+
+    asyncio.run(amid())
+    assert len(told) == 1
 
 
 def test_bound_must_be_positive() -> None:
@@ -310,7 +363,7 @@ def test_default_store() -> None:
 
 
 async def test_a_refresh_token_outlives_its_access_token() -> None:
-    """A record with a refresh token stays a day longer: it may be the only one that still works."""
+    """A record with a refresh token stays for that one's life: it may be the only one that still works."""
     shelf = Shelf()
     await shelf.put(made("plain", lifetime=HOUR), key(1))
     await shelf.put(made("refreshable", lifetime=HOUR, refresh="r"), key(2))
@@ -318,6 +371,6 @@ async def test_a_refresh_token_outlives_its_access_token() -> None:
     await shelf.put(made("c"), key(3))
     assert await shelf.store.load(key(1)) is None
     assert await shelf.store.load(key(2)) is not None
-    shelf.clock.advance(timedelta(days=1))
+    shelf.clock.advance(timedelta(days=90) - HOUR)
     await shelf.put(made("d"), key(4))
     assert await shelf.store.load(key(2)) is None

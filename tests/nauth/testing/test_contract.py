@@ -71,7 +71,7 @@ def test_planted_bugs_are_found(engine: type[MemoryStore]) -> None:
 
 
 def test_the_hooks_must_be_filled_in() -> None:
-    """Whoever forgets a hook hears of it."""
+    """A missing hook is reported."""
     with pytest.raises(NotImplementedError):
         StoreContract().open()
     with pytest.raises(NotImplementedError):

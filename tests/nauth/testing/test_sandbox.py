@@ -278,7 +278,7 @@ async def test_many_connections_at_once(till: Till) -> None:
 
 
 async def test_a_client_that_left_first_is_no_trouble(till: Till, http: aiohttp.ClientSession) -> None:
-    """The work of a caller who hung up is committed all the same, and there is nothing left to cut."""
+    """If a caller hangs up, its work is still committed, and there is no connection left to cut."""
     gate = asyncio.Event()
     till.faults.add(Fault(gate=gate, drop="after"))
     call = asyncio.create_task(_sell(http, till))

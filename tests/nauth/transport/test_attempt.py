@@ -39,7 +39,7 @@ async def transport() -> AsyncIterator[AiohttpTransport]:
 
 @pytest.fixture(scope="session")
 def authority() -> trustme.CA:
-    """Make a certificate authority that nobody trusts."""
+    """Make a certificate authority that no client trusts."""
     return trustme.CA()
 
 

@@ -33,7 +33,7 @@ class TestRequest:
         assert f"<{len(CANARY)} bytes>" in repr(request)
 
     def test_defaults(self) -> None:
-        """A request without headers and body has none, and is not repeatable unless somebody says so."""
+        """A request without headers and body has none, and is not repeatable unless its maker says so."""
         request = Request(method="GET", url=URL("https://api.example.com/"))
 
         assert (dict(request.headers), request.body, request.repeatable) == ({}, None, False)

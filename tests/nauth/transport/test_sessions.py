@@ -90,7 +90,7 @@ async def test_abandon_says_what_was_open() -> None:
 
 
 def test_abandon_after_the_loop() -> None:
-    """A session whose loop is over was not left open by anybody who could have closed it."""
+    """A session whose loop has been closed gives no warning: its owner cannot close it any more."""
     sessions = _sessions()
     loop = asyncio.new_event_loop()
 

@@ -37,7 +37,7 @@ def test_claims(filler: str, pad: bool) -> None:
 
 
 def test_claims_with_an_empty_signature() -> None:
-    """An unsecured JWT ends in a dot; it is read all the same, for nothing here is verified."""
+    """An unsecured JWT ends in a dot; it is read too, because nothing here is verified."""
     assert claims(raw(b'{"a": 1}', signature="")) == {"a": 1}
 
 

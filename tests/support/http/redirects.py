@@ -36,6 +36,6 @@ class Moving(Vendor):
 
 
 def is_clean(vendor: Vendor) -> bool:
-    """Tell whether somebody has called `vendor`, and nobody showed it a credential of any kind."""
+    """Tell whether `vendor` was called, and no request carried a credential of any kind."""
     assert vendor.seen
     return not any(name in seen.headers for seen in vendor.seen for name in ("Authorization", *SECRETS))

@@ -35,7 +35,7 @@ async def serve(handler: Handler, *, tls: ssl.SSLContext | None = None) -> Async
 
 @contextlib.contextmanager
 def in_thread(sandbox: Sandbox) -> Generator[None]:
-    """Run a vendor's double on a loop and thread of its own, for code that runs a loop itself."""
+    """Run a vendor's sandbox on another loop and thread, for code that runs a loop itself."""
     ready, loop, over = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
 
     async def run() -> None:

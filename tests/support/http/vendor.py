@@ -153,7 +153,7 @@ def _key() -> StoreKey:
 
 
 def manager_of(issuer: Issuer, **options: Any) -> TokenManager:
-    """Return a manager that shares its token with nobody."""
+    """Return a manager that shares its token with no other."""
     options.setdefault("store", MemoryStore())
     options.setdefault("policy", RenewalPolicy(jitter=timedelta(0)))
     return TokenManager(issuer, key=_key(), **options)
@@ -162,7 +162,7 @@ def manager_of(issuer: Issuer, **options: Any) -> TokenManager:
 def client_of(
     issuer: Issuer, base_url: URL, *, headers: Mapping[str, str] | None = None, **options: Any
 ) -> VendorClient:
-    """Return a client that shares its token with nobody, and whose transport is never used."""
+    """Return a client that shares its token with no other, and whose transport is never used."""
     options.setdefault("store", MemoryStore())
     options.setdefault("key", _key())
     options.setdefault("transport", FakeTransport())

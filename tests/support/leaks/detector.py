@@ -1,4 +1,4 @@
-"""Planted secrets, everything that was ever shown to anybody, and whether one turns up in the other."""
+"""Planted secrets, everything that was ever shown, and whether a secret appears in it."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from rich.traceback import Traceback
 
 from nauth.secret import Secret
 from nauth.testing.sandbox import Handler, Sandbox
+from tests.support.leaks.errors import TESTS, chain_of, safe_repr
 
 __all__ = ["WRAPPED", "Canaries", "Received", "Witness", "received", "secrets_of", "wrapped"]
 
@@ -38,8 +39,8 @@ _PUBLIC = {"access_denied", "refused", "expires", "authCallback"}
 _LONG = 40
 _PIECE = 20
 _ALL = 1000
-"""Frames, said aloud because the suite notes but one where nobody does."""
-_FRAME_FREE = ("/tests/", "/_pytest/", "/pluggy/")
+"""How many frames to note; set here, because the suite's default is one."""
+_FRAME_FREE = (TESTS, "/_pytest/", "/pluggy/")
 """Whose frames hold canaries on purpose."""
 WRAPPED = "wrapped"
 """The kind of whatever was put into a `Secret`, as far as nothing more is known of it."""
@@ -233,7 +234,7 @@ class Witness:
     def caught(self, name: str, error: BaseException) -> None:
         """Look at an error: itself, its chain, and the locals of its frames as `rich` and error trackers print them."""
         self.errors += 1
-        for part in _chain(error):
+        for part in chain_of(error):
             self._say(
                 name,
                 "error",
@@ -249,10 +250,10 @@ class Witness:
             for frame in self._frames(part):
                 for local, value in frame.f_locals.items():
                     where = f"{frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_code.co_name}"
-                    self._say(name, f"local {where} {local}", _safe(value))
+                    self._say(name, f"local {where} {local}", safe_repr(value))
         self._say(name, "traceback", "".join(traceback.format_exception(error, limit=_ALL)))
         frames = tuple(
-            (frame.f_code, frame.f_lineno) for part in _chain(error) for frame in self._frames(part)
+            (frame.f_code, frame.f_lineno) for part in chain_of(error) for frame in self._frames(part)
         )
         if frames not in self._rendered:  # rich takes its time; the same way to the same line looks the same
             self._rendered.add(frames)
@@ -264,7 +265,7 @@ class Witness:
         Of what it prints nothing is left out but the layout, which takes nearly all of the time.
         """
         for error in self._kept:
-            for part in _chain(error):
+            for part in chain_of(error):
                 shown = Traceback.from_exception(
                     type(part),
                     part,
@@ -318,25 +319,6 @@ class Witness:
         self.seen += [(f"{name}: {way}", text) for text in texts if len(text) >= _SHORTEST]
 
 
-def _safe(value: object) -> str:
-    try:
-        return repr(value)
-    except Exception as error:  # noqa: BLE001 - a half-made object may have no repr; that shows nothing either
-        return type(error).__name__
-
-
-def _chain(error: BaseException) -> list[BaseException]:
-    pending: list[BaseException] = [error]
-    parts: list[BaseException] = []
-    while pending:
-        part = pending.pop()
-        if all(part is not other for other in parts):
-            parts.append(part)
-            pending += [link for link in (part.__cause__, part.__context__) if link is not None]
-            pending += part.exceptions if isinstance(part, BaseExceptionGroup) else ()
-    return parts
-
-
 def _attributes(thing: object) -> Iterator[tuple[str, str]]:
     """Give every attribute's path and repr, of `thing` and of whatever of ours hangs on it."""
     pending: list[tuple[str, object]] = [("", thing)]
@@ -347,7 +329,7 @@ def _attributes(thing: object) -> Iterator[tuple[str, str]]:
             continue
         seen.add(id(value))
         for name, inner in _members(value):
-            yield f"{path}.{name}", _safe(inner)
+            yield f"{path}.{name}", safe_repr(inner)
             pending.append((f"{path}.{name}", inner))
 
 
@@ -358,7 +340,7 @@ def _members(value: object) -> list[tuple[str, object]]:
         return [(str(index), inner) for index, inner in enumerate(list(value))]
     module = sys.modules.get(type(value).__module__)
     where = getattr(module, "__file__", None) or ""
-    # a Secret's own slot is where the secret is; whoever opens that has called `reveal` by another name
+    # a Secret's own slot is where the secret is; code that opens it does the same as `reveal`
     if not any(ours in where for ours in OURS) or "/sandbox/" in where or isinstance(value, Secret):
         return []
     names = dict.fromkeys(getattr(value, "__dict__", {}))
@@ -372,7 +354,7 @@ def _members(value: object) -> list[tuple[str, object]]:
 
 @contextlib.contextmanager
 def wrapped(canaries: Canaries) -> Iterator[None]:
-    """Plant everything that is wrapped in a `Secret` meanwhile, whoever does it."""
+    """Plant everything that any code wraps in a `Secret` meanwhile."""
     make = Secret.__init__
 
     def noting(self: Secret, value: str) -> None:

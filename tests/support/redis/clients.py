@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
 from datetime import timedelta
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import attrs
 import redis
 from redis.asyncio import Redis
-from redis.driver_info import DriverInfo
 
 from nauth.stores.base import Lease, Record, StoreKey
 from nauth.stores.redis.store import RedisStore
@@ -27,14 +28,16 @@ TIMEOUT = 0.5 * SECOND
 
 OTHER = attrs.evolve(KEY, identity="other")
 
-DRIVER = DriverInfo(lib_version=redis.__version__)
+DRIVER: dict[str, Any] = {}
 """Else redis-py looks its version up on the disk at every connection, and blockbuster minds."""
+if find_spec("redis.driver_info") is not None:  # later than the first 7.x
+    DRIVER["driver_info"] = import_module("redis.driver_info").DriverInfo(lib_version=redis.__version__)
 
 
 @contextlib.asynccontextmanager
 async def client(url: str, **options: Any) -> AsyncGenerator[Any]:
     """Open a client of redis-py's."""
-    async with Redis.from_url(url, driver_info=DRIVER, **options) as opened:
+    async with Redis.from_url(url, **DRIVER, **options) as opened:
         yield opened
 
 
@@ -56,13 +59,13 @@ async def put(store: RedisStore, token: Token, key: StoreKey = KEY, *, age: time
 async def until(done: Callable[[], object], *, within_s: float = 10.0) -> None:
     """Wait until `done()`; servers and their messages are beyond the event loop's sight."""
     async with asyncio.timeout(within_s):
-        while not done():  # noqa: ASYNC110 - nobody could set an event
+        while not done():  # noqa: ASYNC110 - no event tells when it is done
             await asyncio.sleep(0.005)
 
 
 def up(store: RedisStore) -> Callable[[], bool]:
     """Return the question whether the store's subscription stands."""
-    return lambda: store._rooms.here().watch._up
+    return lambda: store._states.here().subscription._up
 
 
 def told(heard: list[Record | None], record: Record) -> Callable[[], bool]:

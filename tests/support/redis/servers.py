@@ -55,7 +55,7 @@ class Server:
         self.folder = Path(self._clean.enter_context(tempfile.TemporaryDirectory(prefix="nauth-engine-")))
         for _ in range(_FEW_PORTS):
             self.port = free_port()
-            with contextlib.suppress(RuntimeError):  # somebody else was quicker to take the port
+            with contextlib.suppress(RuntimeError):  # another program was quicker to take the port
                 self.start()
                 return self
         raise RuntimeError((self.folder / "log").read_text())
@@ -106,7 +106,7 @@ class Server:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on, and that has room for a cluster's second one above it."""
+    """Return a port that no program listens on, and that has room for a cluster's second one above it."""
     while True:
         with socket.socket() as sock:
             sock.bind(("127.0.0.1", 0))

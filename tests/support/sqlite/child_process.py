@@ -71,7 +71,7 @@ async def act(path: str, deed: str, times: float) -> None:
 
 
 def fork(path: str) -> None:
-    """Fork amid a lease; what the child does with the store must not touch the parent's."""
+    """Fork while a lease is held; what the child does with the store must not touch the parent's lease."""
     store = SQLiteStore(path)
     lease = asyncio.run(store.lease(KEY, HOUR))
     assert lease is not None

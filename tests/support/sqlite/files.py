@@ -69,7 +69,7 @@ async def held(store: SQLiteStore, key: StoreKey = KEY) -> Lease:
 
 async def crash(store: SQLiteStore) -> None:
     """Let go of all that the kernel takes back when a process dies, and of nothing else."""
-    await store._do(lambda tables: tables._alive.end())
+    await store._do(lambda tables: tables._liveness.release())
 
 
 async def raw(store: SQLiteStore, statement: str) -> None:

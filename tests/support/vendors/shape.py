@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 __all__ = [
     "CORE_NAMES",
+    "CORE_RECORDS",
     "LEAVES",
     "OPTIONS",
+    "OTHER_REPLIES",
     "OTHER_TYPES",
     "OWN_CALLS",
     "OWN_LEAVES",
@@ -31,6 +33,7 @@ ROOMS = {
     "credentials",
     "errors",
     "models",
+    "pages",
     "sandbox.__init__",
     "cli",
     "demo",
@@ -39,6 +42,7 @@ ROOMS = {
     "sandbox.responses",
     "sandbox.data",
     "sandbox.server",
+    "sandbox.sessions",
     "sandbox.switches",
 }
 SETTINGS = {"DEFAULT_LIFETIME", "POLICY", "USER_AGENT", "VENDOR", "choose_base_url"}
@@ -58,6 +62,8 @@ CORE_NAMES = {
     "TokenRefusedError",
     "VendorUnavailableError",
 }
+CORE_RECORDS = {"AnswerMeta", "Reply"}
+"""Of the core, too, and offered where the vendor's endpoints answer with them as they are."""
 LEAVES: Mapping[str, str] = {
     "ApiError": "RequestRejectedError",
     "BadRequestError": "RequestRejectedError",
@@ -82,8 +88,9 @@ OPTIONS: Mapping[str, str] = {
     "observer": "Observer | None",
     "proxy": "str | URL | None",
     "ssl_context": "ssl.SSLContext | None",
+    "max_response_bytes": "int",
 }
-"""The client's keyword parameters, in this order, and their types; each None by default."""
+"""The client's keyword parameters, in this order, and their types; each None by default, if it may be None."""
 SANDBOX_OPTIONS = ["clock", "port", "ssl_context", "switches"]
 SANDBOX_FACE = {
     "base_url",
@@ -101,20 +108,18 @@ SANDBOX_FACE = {
     "wait_for",
 }
 
+OTHER_REPLIES: Mapping[str, str] = {"call": "Envelope", "open": "Envelope"}
+"""What Nomba's client types anew: its success is its envelope, and the others' is the core's `Reply`."""
+
 # --- what one vendor alone has, and why -------------------------------------------------------------------------------
 
 OWN_ROOMS: Mapping[tuple[str, str], str] = {
-    ("nomad", "expired"): "some of the vendor's SDKs renew on a 403 only: a 403 that means 401",
     ("nomad", "interaction"): "a login may want a code or a new password of a person",
-    ("nomad", "sandbox.sessions"): "the server's memory of logins and refresh tokens",
-    ("nomad", "sandbox.throttle"): "waits that the vendor's token calls may ask for",
+    ("nomad", "sandbox.limits"): "waits that the vendor's token calls may ask for",
     ("nomad", "sso"): "a browser's return is parsed; no other vendor has one of its own making",
     ("nomad", "statuses"): "login and ping statuses come as numbers or words, unknown ones too",
     ("nomba", "sandbox.limits"): "documented rate classes with their windows",
-    ("nomba", "sandbox.sessions"): "the server's memory of pairs",
     ("noyo", "sandbox.limits"): "throttle and maintenance windows",
-    ("noyo", "sandbox.sessions"): "the server's memory of tokens",
-    ("nao", "sandbox.grants"): "the server's memory of consents",
     ("nao", "sandbox.oauth"): "an authorization server of its own beside the API",
     ("nao", "session_response"): "the JWT hides in a `meta` block without a documented name",
 }
@@ -139,7 +144,10 @@ OWN_OPTIONS: Mapping[tuple[str, str], str] = {
 OTHER_TYPES: Mapping[tuple[str, str], tuple[str, str]] = {
     ("nomad", "environment"): ("None", "each customer has hosts of its own; there is nothing to choose from"),
     ("nao", "environment"): ("None", "there is one side only"),
-    ("noyo", "credentials"): ("NoyoCredentialSource | None", "keys rotate: a function may give the day's"),
+    ("noyo", "credentials"): (
+        "NoyoCredentialSource | AnySource[NoyoCredentials] | None",
+        "keys rotate: a function may give the day's",
+    ),
 }
 """(vendor, option) -> its type and why it differs."""
 OWN_CALLS: Mapping[tuple[str, str], str] = {

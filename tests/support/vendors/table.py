@@ -30,9 +30,24 @@ from noyoauth import NoyoClient, NoyoCredentialsRejectedError
 from noyoauth.sandbox import NoyoSandbox
 from tests.support.vendors.watching import Watching
 
-__all__ = ["CASES", "FIXED", "NAO", "NOMAD", "NOMBA", "NOYO", "VENDORS", "Case", "Stage", "Vendor", "opened"]
+__all__ = [
+    "CASES",
+    "FIXED",
+    "NAO",
+    "NOMAD",
+    "NOMBA",
+    "NOYO",
+    "VENDORS",
+    "WRONG",
+    "Case",
+    "Stage",
+    "Vendor",
+    "opened",
+]
 
 _SIGN_ON_LIFE_S = 3600.0
+WRONG = "CANARY-" + "x" * 80
+"""A secret that is accepted nowhere."""
 
 
 @attrs.frozen
@@ -45,6 +60,7 @@ class Vendor:
         sandbox: its double.
         path: of a resource to GET.
         endpoint: what the sandbox calls it.
+        checked: what the sandbox calls the endpoint of the client's `check`.
     """
 
     name: str
@@ -52,6 +68,7 @@ class Vendor:
     sandbox: Callable[..., Any]
     path: str = attrs.field(kw_only=True)
     endpoint: str = attrs.field(kw_only=True)
+    checked: str = attrs.field(kw_only=True)
 
     @property
     def prefix(self) -> str:
@@ -59,10 +76,12 @@ class Vendor:
         return self.name.capitalize()
 
 
-NOMAD = Vendor("nomad", NomadClient, NomadSandbox, path="/account/user", endpoint="user")
-NOMBA = Vendor("nomba", NombaClient, NombaSandbox, path="/v1/transfers/banks", endpoint="banks")
-NOYO = Vendor("noyo", NoyoClient, NoyoSandbox, path="/api/v1/groups", endpoint="groups")
-NAO = Vendor("nao", NaoClient, NaoSandbox, path="/api/v2/sites", endpoint="sites")
+NOMAD = Vendor("nomad", NomadClient, NomadSandbox, path="/account/user", endpoint="user", checked="ping_auth")
+NOMBA = Vendor(
+    "nomba", NombaClient, NombaSandbox, path="/v1/transfers/banks", endpoint="banks", checked="balance"
+)
+NOYO = Vendor("noyo", NoyoClient, NoyoSandbox, path="/api/v1/groups", endpoint="groups", checked="groups")
+NAO = Vendor("nao", NaoClient, NaoSandbox, path="/api/v2/sites", endpoint="sites", checked="sites")
 VENDORS = (NOMAD, NOMBA, NOYO, NAO)
 
 
@@ -77,6 +96,7 @@ class Case:
         credentials: asks the sandbox for what it accepts.
         wrong: what must be changed for a refusal.
         refusal: how a refused sign-in is typed; for a fixed credential, how `check` types a 401.
+        setting: what the error of a refused sign-in names.
         signs_in: endpoint that the first token comes from.
         renews: endpoint that a live token is renewed at.
         revives: endpoint that the next token comes from once the old one is dead.
@@ -91,12 +111,18 @@ class Case:
     credentials: Callable[[Any], Any] = attrs.field(default=lambda sandbox: sandbox.credentials)
     wrong: Mapping[str, str] = attrs.field(factory=dict)
     refusal: type[NauthError]
+    setting: str = ""
     signs_in: str = ""
     renews: str = ""
     revives: str = ""
     revival_calls: int = 1
     refusal_calls: int = 1
     signed_on: bool = False
+
+    @property
+    def calls_to_end(self) -> tuple[str, ...]:
+        """Names of the client's calls that end a session or a token; few vendors have one."""
+        return tuple(name for name in ("logout", "revoke") if hasattr(self.vendor.client, name))
 
 
 def _of(kind: str) -> Callable[[Any], Any]:
@@ -110,8 +136,9 @@ def _signed_on(sandbox: Any) -> NomadSSO:
 _NOMBA = Case(
     name="NombaCredentials",
     vendor=NOMBA,
-    wrong={"client_secret": "wrong"},
+    wrong={"client_secret": WRONG},
     refusal=NombaCredentialsRejectedError,
+    setting="NOMBA_CLIENT_SECRET",
     signs_in="issue",
     renews="refresh",
     revives="issue",  # a refresh wants a live token beside it, as documented
@@ -120,8 +147,9 @@ _NOMBA = Case(
 _PASSWORD = Case(
     name="NomadPassword",
     vendor=NOMAD,
-    wrong={"password": "wrong"},
+    wrong={"password": WRONG},
     refusal=NomadCredentialsRejectedError,
+    setting="NOMAD_MEDIA_PASSWORD",
     signs_in="login",
     renews="refresh",
     revives="refresh",
@@ -130,8 +158,9 @@ _SSO = Case(
     name="NomadSSO",
     vendor=NOMAD,
     credentials=_signed_on,
-    wrong={"refresh_token": "wrong"},
+    wrong={"refresh_token": WRONG},
     refusal=NomadInteractionRequiredError,
+    setting="sign in again",
     signs_in="renew",
     renews="renew",
     revives="renew",
@@ -141,8 +170,9 @@ _SSO = Case(
 _NOYO = Case(
     name="NoyoCredentials",
     vendor=NOYO,
-    wrong={"client_secret": "wrong"},
+    wrong={"client_secret": WRONG},
     refusal=NoyoCredentialsRejectedError,
+    setting="NOYO_CLIENT_SECRET",
     signs_in="token",
     renews="token",
     revives="token",
@@ -151,22 +181,28 @@ _BY_PASSWORD = Case(
     name="NaoSession-password",
     vendor=NAO,
     credentials=_of("session"),
-    wrong={"password": "wrong"},
+    wrong={"password": WRONG},
     refusal=NaoCredentialsRejectedError,
+    setting="NAO_PASSWORD",
     signs_in="sessions",
     renews="sessions",
     revives="sessions",
 )
 _BY_KEY = attrs.evolve(
-    _BY_PASSWORD, name="NaoSession-key", credentials=_of("session_by_key"), wrong={"auth_token": "wrong"}
+    _BY_PASSWORD,
+    name="NaoSession-key",
+    credentials=_of("session_by_key"),
+    wrong={"auth_token": WRONG},
+    setting="My Profile",
 )
 _OAUTH = Case(
     name="NaoOAuth",
     vendor=NAO,
     switches={"oauth_refresh": "kept"},
     credentials=_of("oauth"),
-    wrong={"client_secret": "wrong"},
+    wrong={"client_secret": WRONG},
     refusal=NaoCredentialsRejectedError,
+    setting="client secret",
     signs_in="token",
     renews="token",
     revives="token",
@@ -244,7 +280,7 @@ class Stage(Watching):
     Attributes:
         clock: drives the sandbox and every client.
         credentials: accepted by the sandbox.
-        store: shared by the clients, by nobody else.
+        store: shared by the clients only.
     """
 
     case: Case
@@ -254,17 +290,12 @@ class Stage(Watching):
     store: MemoryStore
     _stack: AsyncExitStack = attrs.Factory(AsyncExitStack)
 
-    async def client(self, *, wrong: bool = False) -> VendorClient:
+    async def client(self, *, wrong: bool = False, **options: Any) -> VendorClient:
         """Open a client that closes with the stage, on credentials equal to the others' or on wrong ones."""
         # a copy: equality must do, not identity
         credentials = attrs.evolve(self.credentials, **(self.case.wrong if wrong else {}))
-        made = self.case.vendor.client(
-            credentials,
-            base_url=self.sandbox.base_url,
-            clock=self.clock,
-            store=self.store,
-            observer=self.note,
-        )
+        given: dict[str, Any] = {"base_url": self.sandbox.base_url, "clock": self.clock, "store": self.store}
+        made = self.case.vendor.client(credentials, observer=self.note, **(given | options))
         return await self._stack.enter_async_context(made)
 
     async def status(self, client: VendorClient) -> int:

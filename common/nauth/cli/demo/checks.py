@@ -1,4 +1,4 @@
-"""What the demonstration promises, each checked against the vendor's own counters."""
+"""The demonstration's promises, each checked against the counters of the vendor's sandbox."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Promise:
 
 
 def promises(stage: Stage, coroutines: int) -> list[Promise]:
-    """Check everything that was promised of a story that has been told to its end."""
+    """Check every promise about a scenario that has ended."""
     total = stage.story.counters()
     found = [
         _herd(stage, coroutines),
@@ -39,10 +39,10 @@ def promises(stage: Stage, coroutines: int) -> list[Promise]:
 
 
 def closing_line(stages: Sequence[Stage], coroutines: int, found: Sequence[Promise]) -> str:
-    """Say in words what was shown."""
+    """Sum up the run in one sentence."""
     tallies = [stage.tally for stage in stages]
     requests = sum(tally.requests for tally in tallies)
-    # the first token of each story is no renewal
+    # the first token of each scenario is not a renewal
     renewals = sum(max(len(tally.renewals) - 1, 0) for tally in tallies)
     calls = sum(stage.story.counters().token_calls for stage in stages)
     broken = sum(not promise.kept for promise in found)

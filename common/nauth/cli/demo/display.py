@@ -1,4 +1,4 @@
-"""Where the demonstration is watched: a live table on a terminal, plain lines elsewhere."""
+"""Show the demonstration's figures: a live table on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _RIGHT = ("requests", "req/s", "issue", "refresh", "revoke", "replays", "errors"
 
 
 class Board(Protocol):
-    """Shows figures, about every `every_s` seconds, while it is entered."""
+    """Shows figures about every `every_s` seconds while its context is entered."""
 
     @property
     def every_s(self) -> float:
-        """Seconds between two looks."""
+        """Seconds between two updates."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -33,7 +33,7 @@ class Board(Protocol):
     ) -> None: ...
 
     def show(self, figures: Sequence[Figures], elapsed_s: float) -> None:
-        """Show where things stand."""
+        """Show the current figures, `elapsed_s` seconds after the start."""
         ...
 
 
@@ -41,7 +41,7 @@ class PlainBoard:
     """One line a second for each vendor.
 
     Args:
-        console: where to.
+        console: where to print.
     """
 
     every_s: float = 1.0
@@ -71,7 +71,7 @@ class PlainBoard:
 
 
 class LiveBoard:
-    """A table that is drawn anew in place.
+    """A table that is redrawn in place.
 
     Args:
         console: a terminal.
@@ -127,5 +127,5 @@ class LiveBoard:
 
 
 def choose_board(console: Console, *, plain: bool) -> Board:
-    """Return the table for a terminal, plain lines otherwise or where they are asked for."""
+    """Return the live table for a terminal; plain lines otherwise, or if `plain`."""
     return PlainBoard(console) if plain or not console.is_terminal else LiveBoard(console)

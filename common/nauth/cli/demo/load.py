@@ -1,4 +1,4 @@
-"""`Stage`: one story while it is being told: its coroutines, its incidents, its figures."""
+"""`Stage`: run one scenario: its simulated callers, its incidents, its figures."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from nauth.events import Cause
 __all__ = ["Aftermath", "Figures", "Stage"]
 
 _CALM_S = 0.3
-"""How long after a renewal everything has settled. Far less than a story's token lives.
+"""Seconds after a renewal until everything has settled; far shorter than a scenario's tokens live.
 
-An incident must not fall into a renewal: a request is replayed once, so one that is caught by both would, as
-documented, hand its caller the second 401."""
+An incident must not fall into a renewal: a request is replayed once, so a request hit by both would, as documented,
+give its caller the second 401."""
 
 _EASE, _EASE_HERD = 10, 2
-"""How many times a request's own duration is added to the pause after it; the herd's first ones queue in any case. On
-a busy machine the queue would otherwise grow until requests spend longer in it than their token lives."""
+"""How many times a request's duration is added to the pause after it; the second number is for each caller's first
+request, which queues in any case. Without this pause the queue on a busy machine would grow until requests wait in it
+for longer than their token lives."""
 
 _POLL_S = 0.02
 _FIRST_AT, _LAST_AT = 0.4, 0.7
@@ -32,7 +33,7 @@ _FIRST_AT, _LAST_AT = 0.4, 0.7
 
 @attrs.frozen(kw_only=True)
 class Aftermath:
-    """What followed from an incident: calls at the vendor, and renewals that reached it."""
+    """What followed an incident: calls at the vendor, and renewals that reached it."""
 
     calls: Counters
     renewals: int
@@ -40,7 +41,7 @@ class Aftermath:
 
 @attrs.frozen(kw_only=True)
 class Figures:
-    """One vendor's line on the board. Rate, latencies and incidents are those since the board last looked."""
+    """One vendor's line on the display. Rate, latencies and incidents count since the last update."""
 
     vendor: str
     requests: int
@@ -54,20 +55,20 @@ class Figures:
 
 
 class Stage:
-    """Tell one story.
+    """Run one scenario.
 
     Args:
-        make: the story.
+        make: makes the scenario.
         lifetime: how long its tokens live.
-        clock: where time comes from.
+        clock: source of time.
 
     Attributes:
-        story: as made.
-        tally: what has been seen of it.
+        story: the scenario.
+        tally: what has been counted so far.
         stopping: set it to let every coroutine end after the request it is making.
-        in_flight: how many requests are under way.
-        served: how many coroutines have been answered, or failed, for the first time.
-        aftermaths: what followed from each incident, by its name, once it is over.
+        in_flight: how many requests are in flight.
+        served: how many callers have had their first response or failure.
+        aftermaths: what followed each incident, by its name, once that has been measured.
     """
 
     def __init__(self, make: MakeStory, lifetime: timedelta, clock: Clock) -> None:
@@ -85,7 +86,7 @@ class Stage:
 
     @property
     def cold_issues(self) -> int:
-        """How often the vendor was asked to sign in for the very first token; counted until the first incident."""
+        """Sign-ins for the very first token, counted until the first incident."""
         if self._cold_issues is not None:
             return self._cold_issues
         # without refresh tokens renewals ahead of expiry sign in too
@@ -93,7 +94,7 @@ class Stage:
         return self.story.counters().issue - ahead
 
     def open(self) -> None:
-        """Let the herd in, and the incidents begin."""
+        """Let the callers start, and the incidents begin."""
         self._opened.set()
 
     async def visit(self, number: int, pace_s: float) -> None:
@@ -105,14 +106,14 @@ class Stage:
             self.served += first
             pause_s = pace_s + took_s * (_EASE_HERD if first else _EASE)
             first = False
-            # spread, or a thousand coroutines would march in step
+            # at random, or a thousand coroutines would send at the same moments
             await self._clock.sleep(pause_s * (0.5 + random.random()))  # noqa: S311 - spreads load, guards nothing
 
     async def conduct(self, ends: float) -> None:
-        """Once opened bring the incidents about, each in the calm after a renewal.
+        """Once opened cause the incidents, each in the quiet moment after a renewal.
 
         Args:
-            ends: when the whole is meant to be over, in the clock's monotonic seconds.
+            ends: when the demonstration is meant to end, in the clock's monotonic seconds.
         """
         await self._opened.wait()
         began = self._clock.monotonic()
@@ -130,7 +131,7 @@ class Stage:
             self.tally.failed("not answered")
 
     def figures(self) -> Figures:
-        """Return the line for the board, and start a new stretch for its rate and latencies."""
+        """Return the line for the display, and start counting rate and latencies anew."""
         tally, now = self.tally, self._clock.monotonic()
         recent, tally.recent_s = tally.recent_s, []
         span_s, self._looked = now - self._looked, now
@@ -176,7 +177,7 @@ class Stage:
         )
 
     async def _calm(self, not_before: float = 0.0) -> None:
-        """Wait for the calm after a renewal, with a renewal ahead of expiry behind us."""
+        """Wait for the quiet moment after a renewal, once there has been a renewal ahead of expiry."""
         while True:
             now = self._clock.monotonic()
             settled = _CALM_S <= now - self.tally.last_renewal <= 2 * _CALM_S

@@ -1,4 +1,4 @@
-"""`Tally`: what callers and observers have seen of one story."""
+"""`Tally`: counts and latencies of one scenario, as callers and observers saw them."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Tally:
     """Counts, and the latencies of requests that were answered.
 
     Attributes:
-        clock: what `last_renewal` is counted on.
-        requests: requests made, whatever came of them.
+        clock: the clock of `last_renewal`.
+        requests: requests made, successful or not.
         unauthorized: those answered 401.
         errors: requests that failed otherwise, by what happened.
         replays: requests sent a second time after a 401 that no caller saw.
@@ -39,7 +39,7 @@ class Tally:
         failed_renewals: renewals that brought no token.
         last_renewal: when a client last got a new token, in the clock's monotonic seconds.
         latencies_s: of every request but each coroutine's first.
-        recent_s: of those answered since the board last looked, first ones included.
+        recent_s: of requests answered since the display's last update, first ones included.
     """
 
     clock: Clock
@@ -80,7 +80,7 @@ class Tally:
             case RenewalJoined(cause=Cause.COLD) if not self.renewals:
                 self.herd_waited += 1
             case RenewalJoined(cause=Cause.STALE) if good:
-                # without `good` the vendor has ended the old token meanwhile, and there is nothing left to serve
+                # if not `good`, the vendor has ended the old token meanwhile, so the caller has to wait
                 self.needless_waits += 1
             case RequestReplayed():
                 self.replays += 1
@@ -105,7 +105,7 @@ class Tally:
 
 
 def percentile_ms(values_s: list[float], percent: int) -> float:
-    """Return the nearest-rank percentile of some seconds, in milliseconds; 0 where there are none."""
+    """Return the nearest-rank percentile of durations in seconds, in milliseconds; 0 if there are none."""
     if not values_s:
         return 0.0
     ranked = sorted(values_s)

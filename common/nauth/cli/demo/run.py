@@ -1,4 +1,4 @@
-"""The demonstration: any number of stories side by side, a thousand coroutines each, every promise checked."""
+"""The demonstration: one scenario for each vendor, side by side, a thousand coroutines each, every promise checked."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ _PER_SECOND = 1200
 """Requests a second that all coroutines aim at together. Clients and vendor share one thread: more would only queue."""
 
 _LIFETIME, _HERD, _ALL = timedelta(seconds=3), 1000, 2000
-"""How long tokens live for up to so many coroutines of a vendor and of all, and in proportion for more: a request must
-be served within a life, or it meets a second renewal before the first has done it any good."""
+"""Lifetime of a token for up to `_HERD` coroutines for each vendor and `_ALL` in total; with more coroutines it grows
+in proportion. A request must be answered within one lifetime: otherwise it would meet a second renewal."""
 
 _HERD_S = 4.0
-"""The most that a herd waits for the one before it. All at once they would queue for longer than a token lives."""
+"""Seconds that one vendor's callers wait, at most, for those of the vendor before it. If all started at once, they
+would queue for longer than a token lives."""
 
 _OVERTIME_S = 15.0
-"""How much longer than asked the incidents may take before the demonstration is called off."""
+"""Seconds beyond the asked duration that the incidents may take before the demonstration is stopped."""
 
 _LAST_ANSWERS_S = 5.0
 _POLL_S = 0.01
@@ -44,15 +45,15 @@ async def demonstrate(
     console: Console | None = None,
     clock: Clock | None = None,
 ) -> int:
-    """Tell `stories` side by side, print what was shown, and return 0, or 1 if a promise was broken.
+    """Run `stories` side by side, print the results, and return 0, or 1 if a promise was broken.
 
     Args:
-        stories: one a vendor.
-        seconds: how long. A little longer if an incident still has to show its effect.
-        coroutines: how many call each vendor.
+        stories: one scenario for each vendor.
+        seconds: how long; a little longer if an incident still has to show its effect.
+        coroutines: how many callers each vendor gets.
         plain: lines instead of a table, also on a terminal.
         console: where to print; stdout if None.
-        clock: where time comes from.
+        clock: source of time; the machine's clock if None.
     """
     clock = clock or SystemClock()
     console = console or Console()
@@ -85,7 +86,7 @@ async def _tell(
             await clock.sleep(min(board.every_s, max(seconds - elapsed_s, _POLL_S * 10)))
             elapsed_s = clock.monotonic() - began
             over = elapsed_s >= seconds and _over(conductors, elapsed_s - seconds)
-            # looked at more often towards the end, not shown more often
+            # checked more often towards the end, but not shown more often
             if over or elapsed_s - shown_s >= board.every_s * 0.9:
                 board.show([stage.figures() for stage in stages], elapsed_s)
                 shown_s = elapsed_s
@@ -97,7 +98,7 @@ async def _tell(
 
 
 async def _open(stages: Sequence[Stage], coroutines: int, clock: Clock) -> None:
-    """Let the herds in, each once the one before it has been served."""
+    """Let each vendor's callers start once those of the vendor before it have been served."""
     for stage in stages:
         stage.open()
         give_up = clock.monotonic() + _HERD_S

@@ -1,4 +1,4 @@
-"""`DoubleStory`: what the vendors' parts of the demonstration have in common: one double, two clients, one store."""
+"""`DoubleStory`: base of the vendors' scenarios: one sandbox, two clients, one store."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ _FOR_EVER = 1_000_000
 
 
 class DoubleStory(abc.ABC):
-    """Two clients of one credential, and the vendor's double, which takes its time over token calls.
+    """Two clients of one credential, and the vendor's sandbox, whose token calls are slowed down.
 
     Args:
         watch: gives each client its observer.
         lifetime: how long an access token lives.
-        sandbox: the double, set to such tokens.
+        sandbox: the vendor's local test server, set to issue such tokens.
     """
 
     name: ClassVar[str]
     refreshes: ClassVar[bool]
     slow: ClassVar[tuple[str, ...]]
-    """The double's endpoints that hand out tokens."""
+    """The sandbox's endpoints that issue tokens."""
     path: ClassVar[str]
-    """What each request asks for."""
+    """Path of each request."""
 
     def __init__(self, watch: Watch, lifetime: timedelta, sandbox: Sandbox) -> None:
         self._watch = watch
-        # the vendors' own are minutes, and pauses of seconds: scaled to tokens of a few seconds
+        # the vendors' margins are minutes and their pauses seconds: scaled down to tokens of a few seconds
         self._policy = RenewalPolicy(
             margin=lifetime * 0.4,
             jitter=lifetime * 0.05,
@@ -58,7 +58,7 @@ class DoubleStory(abc.ABC):
         for endpoint in self.slow:
             slow = Fault(delay=_VENDOR_THINKS, hold="before")
             self._double.faults.add(slow, endpoint=endpoint, times=_FOR_EVER)
-        # clients of one process share a store by default; a story of its own shares with no story before it
+        # not the process's default store: a scenario must not share tokens with the one before it
         store = MemoryStore()
         for _ in range(_CLIENTS):
             client = self.connect(store, self._watch(self.endings))
@@ -79,16 +79,16 @@ class DoubleStory(abc.ABC):
     @property
     @abc.abstractmethod
     def incidents(self) -> tuple[Incident, ...]:
-        """What goes wrong, in this order."""
+        """The incidents, in order."""
 
     @abc.abstractmethod
     def connect(self, store: TokenStore, observer: Observer) -> VendorClient:
-        """Make one client of the double."""
+        """Make one client of the sandbox."""
 
     @abc.abstractmethod
     def counters(self) -> Counters:
-        """Return what the double has counted."""
+        """Return what the sandbox has counted."""
 
     @abc.abstractmethod
     def endings(self) -> int:
-        """Return how many times the double has ended a live token so far."""
+        """Return how many times the sandbox has ended a live token so far."""

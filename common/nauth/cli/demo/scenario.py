@@ -1,4 +1,4 @@
-"""`Story`: what a vendor brings to the demonstration. The runner knows this shape and no vendor."""
+"""`Story`: the protocol of a vendor's scenario in the demonstration. The runner knows no vendor."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Counters", "Incident", "MakeStory", "Story", "Watch"]
 
 @attrs.frozen(kw_only=True)
 class Counters:
-    """What the vendor's double has counted so far.
+    """What the vendor's sandbox has counted so far.
 
     Attributes:
         issue: sign-ins that arrived.
@@ -42,25 +42,25 @@ class Counters:
 
     @property
     def token_calls(self) -> int:
-        """Every call that dealt in tokens."""
+        """Sign-ins, refreshes and revocations together."""
         return self.issue + self.refresh + self.revoke
 
 
 Watch: TypeAlias = Callable[[Callable[[], int]], Observer]
-"""Gives a client its observer. Each client needs one of its own, and hands over a function that says how many times
-the vendor has ended a live token so far (by refreshing, revoking or letting somebody else in)."""
+"""Returns a new observer for one client. Its argument is a function that returns how many times the vendor has ended a
+live token so far, by a refresh, a revocation or another sign-in."""
 
 
 @attrs.frozen
 class Incident:
-    """Something that ends the token all clients share, and after which one renewal by one sign-in must follow.
+    """An event that ends the token all clients share; exactly one renewal, by one sign-in, must follow.
 
     Attributes:
-        name: on the board; no two of a story share one.
-        promise: what is promised of it, in words.
-        happen: brings it about.
-        revokes: calls that it makes to the vendor's revocation.
-        refused_refreshes: refreshes, at most, that may be tried, and must be refused, before the sign-in.
+        name: shown on the display; unique within a scenario.
+        promise: the promise about it, in words.
+        happen: causes it.
+        revokes: calls that it makes to the vendor's revocation endpoint.
+        refused_refreshes: the most refreshes that may be tried before the sign-in; all of them must be refused.
     """
 
     name: str
@@ -71,9 +71,9 @@ class Incident:
 
 
 class Story(Protocol):
-    """A vendor's double and some clients of one credential, running while it is entered.
+    """A vendor's sandbox and some clients of one credential, running while the context is entered.
 
-    The double's token calls take a noticeable time, so that waiting would show.
+    The sandbox's token calls take noticeable time, so that a caller that waits shows in the figures.
     """
 
     @property
@@ -88,7 +88,7 @@ class Story(Protocol):
 
     @property
     def incidents(self) -> Sequence[Incident]:
-        """What goes wrong, in this order."""
+        """The incidents, in order."""
         ...
 
     async def __aenter__(self) -> Self: ...
@@ -102,9 +102,9 @@ class Story(Protocol):
         ...
 
     def counters(self) -> Counters:
-        """Return what the double has counted."""
+        """Return what the sandbox has counted."""
         ...
 
 
 MakeStory: TypeAlias = Callable[[Watch, timedelta], Story]
-"""Makes a story whose access tokens live for the given time."""
+"""Makes a scenario whose access tokens live for the given time."""

@@ -66,6 +66,8 @@ _OPTIONS = frozenset(
 )
 """Options that a URL may have. Timeouts and retries are the store's own."""
 
+_WRONG_VALUE = "an option of RedisStore's URL has a value that redis-py does not take"
+
 _EXAMPLE = (
     "redis://localhost:6379/0, rediss://user:password@redis.example.com:6380/0 or unix:///run/redis.sock"
 )
@@ -140,7 +142,7 @@ def _from_url(url: Secret, *, timeout_s: float, allow_plaintext: bool) -> Source
         )
 
     if not _makes(make):
-        raise ConfigurationError("an option of RedisStore's URL has a value that redis-py does not take")
+        raise ConfigurationError(_WRONG_VALUE)
     return Source(make, shown)
 
 
@@ -174,6 +176,8 @@ def _judged(text: str, *, allow_plaintext: bool) -> tuple[str, str]:
             f"RedisStore's URL has {len(unknown)} option(s) that a store does not take. It takes "
             f"{', '.join(sorted(_OPTIONS))}; timeouts are RedisStore(timeout=...)"
         )
+    if not set(options.get("protocol", ["3"])) <= {"2", "3"}:  # redis-py 5 finds out when it connects only
+        return "", _WRONG_VALUE
     if options.get("ssl_cert_reqs", ["required"]) != ["required"] or not all(
         value.lower() in {"true", "1", "yes", "y", "t"} for value in options.get("ssl_check_hostname", [])
     ):

@@ -6,7 +6,7 @@ import re
 
 from nauth.errors import StoreError
 
-__all__ = ["connection_lost", "explained"]
+__all__ = ["connection_lost", "explained", "silent"]
 
 _CODES = {
     "AuthenticationError": "NOAUTH",
@@ -14,7 +14,9 @@ _CODES = {
     "AuthorizationError": "NOAUTH",
     "BusyLoadingError": "LOADING",
     "ClusterError": "CLUSTERDOWN",
+    "AskError": "MOVED",
     "MasterDownError": "MASTERDOWN",
+    "MovedError": "MOVED",
     "NoPermissionError": "NOPERM",
     "OutOfMemoryError": "OOM",
     "ReadOnlyError": "READONLY",
@@ -31,10 +33,15 @@ _MEANINGS = {
     "LOADING": "the Redis server is still loading its data. It will answer in a while",
     "MASTERDOWN": "the Redis replica has lost its primary. Wait for the failover, or point the store at the primary",
     "MISCONF": "the Redis server takes no writes because it cannot save its data to disk. Its own log says why",
+    "MAXCLIENTS": "the Redis server has as many clients as it may have (its setting maxclients). Raise it, or let fewer "
+    "processes connect: a store opens up to 17 connections for each event loop. The store recovers by itself",
+    "MOVED": "the Redis server is a node of a cluster, and another node has this key. Give RedisStore a function that "
+    "makes a cluster client, such as lambda: RedisCluster.from_url(...) of redis.asyncio",
     "NOAUTH": "Redis refused the user name or password, or wants some. Correct them in the store's URL or client",
     "NOPERM": "Redis does not let this user do what the store needs. Grant it eval, evalsha, get, set, del, hmget, "
     "hget, hset, pexpire, pttl, time, publish, subscribe and ping, on the keys and the channel that begin with the "
-    "store's prefix",
+    "store's prefix; also client|setname if the URL has a client_name, select if it names a database, and command, "
+    "cluster|slots and cluster|shards for a cluster",
     "NOREPLICAS": "the Redis server takes no writes because too few replicas follow it",
     "OOM": "the Redis server is out of memory and takes no new data. Give it more memory or an eviction policy; an "
     "evicted token only costs a renewal",
@@ -48,6 +55,9 @@ _MEANINGS = {
 _CODE = re.compile(r"[A-Z]{2,20}\b")
 _NOT_IN_SCRIPTS = "The user executing the script"
 """How Redis 7.0 begins to say NOPERM when it is a command inside a script that the user may not run."""
+
+_TOO_MANY = "max number of clients"
+"""How the server, and so redis-py's `ConnectionError`, begins to say that there are too many."""
 
 _UNREACHABLE = {"ConnectionError", "OSError"}
 _HOPELESS = {
@@ -65,8 +75,13 @@ def connection_lost(error: Exception) -> bool:
     return bool(names.keys() & _UNREACHABLE) and not names.keys() & _HOPELESS
 
 
+def silent(error: Exception) -> bool:
+    """Tell whether the server has not answered in time."""
+    return "TimeoutError" in _names(error)
+
+
 def explained(error: Exception, *, timeout_s: float) -> StoreError:
-    """Return what `error`, of redis-py or of the network, means for whoever wanted a token."""
+    """Return what `error`, of redis-py or of the network, means for the caller."""
     names = _names(error)
     # the nearest class first: one of a dead primary derives from one of a broken cluster
     known = [_CODES[name] for name in names if name in _CODES]
@@ -80,6 +95,8 @@ def explained(error: Exception, *, timeout_s: float) -> StoreError:
             "it goes on, look at its load and at the network; raise RedisStore(timeout=...) only if it is known to "
             "be slow"
         )
+    if _TOO_MANY in str(error):
+        return StoreError(_MEANINGS["MAXCLIENTS"])
     if names.keys() & _UNREACHABLE:
         return StoreError(
             f"the Redis server cannot be reached, or broke the connection ({type(error).__name__}). The store "

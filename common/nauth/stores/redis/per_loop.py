@@ -1,33 +1,32 @@
-"""`Rooms`: what a `RedisStore` keeps for each running event loop. Clients of redis-py cannot be shared between loops."""
+"""`LoopStates`: what a `RedisStore` keeps for each running event loop. Clients of redis-py cannot be shared between loops."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
-import threading
 from collections.abc import AsyncGenerator
 
 from nauth.errors import ConfigurationError
+from nauth.forks import guard
 from nauth.stores.redis.clients import Source
-from nauth.stores.redis.executor import Engine
-from nauth.stores.redis.subscribers import Subscribers
-from nauth.stores.redis.subscription import Watch
+from nauth.stores.redis.executor import ScriptExecutor
+from nauth.stores.redis.subscription import Subscribers, Subscription
 from nauth.tasks import own_task
 
-__all__ = ["Room", "Rooms"]
+__all__ = ["LoopState", "LoopStates"]
 
 
-class Room:
-    """One loop's client, its engine and its subscription. Touched from its own loop only.
+class LoopState:
+    """One loop's client, its executor and its subscription. Touched from its own loop only.
 
     Closes itself when its loop shuts its asynchronous generators down, as ``asyncio.run`` does at its end: nobody
     could close it later.
     """
 
-    def __init__(self, engine: Engine, subscribers: Subscribers, *, ours: bool) -> None:
-        self.engine: Engine = engine
-        self.watch: Watch = Watch(engine, subscribers)
+    def __init__(self, executor: ScriptExecutor, subscribers: Subscribers, *, ours: bool) -> None:
+        self.executor: ScriptExecutor = executor
+        self.subscription: Subscription = Subscription(executor, subscribers)
         self.closed: bool = False
         self._loop = asyncio.get_running_loop()
         self._ours = ours
@@ -60,20 +59,20 @@ class Room:
         finally:
             self.closed = True
             try:
-                await self.watch.stop()
-                await self.engine.drain()
+                await self.subscription.stop()
+                await self.executor.drain()
             finally:
                 if self._ours:
                     await self._close_client()
 
     async def _close_client(self) -> None:
         with contextlib.suppress(Exception):  # a server that is away must not keep anybody from closing
-            async with asyncio.timeout(self.engine.timeout_s):
-                await self.engine.client.aclose()
+            async with asyncio.timeout(self.executor.timeout_s):
+                await self.executor.client.aclose()
 
 
-class Rooms:
-    """The rooms of a store, and the one among them whose watch serves the subscribers.
+class LoopStates:
+    """The states of a store, and the one among them whose subscription serves the subscribers.
 
     Args:
         source: where clients come from.
@@ -86,10 +85,10 @@ class Rooms:
         self._source = source
         self._prefix = prefix
         self._timeout_s = timeout_s
-        self._guard = threading.Lock()
-        # a room holds its loop, so weak keys would never let go of either
-        self._table: dict[asyncio.AbstractEventLoop, Room] = {}
-        self._teller: Room | None = None
+        self._guard = guard()
+        # a state holds its loop, so weak keys would never let go of either
+        self._table: dict[asyncio.AbstractEventLoop, LoopState] = {}
+        self._telling: LoopState | None = None
         self._home: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
         self._inherited: list[object] = []
@@ -97,45 +96,46 @@ class Rooms:
     def __len__(self) -> int:
         return len(self._table)
 
-    def here(self) -> Room:
-        """Return the running loop's room.
+    def here(self) -> LoopState:
+        """Return the running loop's state.
 
         Raises:
             ConfigurationError: a client of the user's is used in a second loop, or a factory makes none.
         """
-        room = self._table.get(asyncio.get_running_loop())
-        if room is None or room.closed or self._pid != os.getpid():
-            room = self._opened(asyncio.get_running_loop())
-        if self.subscribers and self._teller is not room:
+        state = self._table.get(asyncio.get_running_loop())
+        if state is None or state.closed or self._pid != os.getpid():
+            state = self._opened(asyncio.get_running_loop())
+        if self.subscribers and self._telling is not state:
             with self._guard:
-                if self._teller is None or self._teller.gone:
-                    self._teller = room
-            if self._teller is room:
-                room.watch.serve()
-        return room
+                if self._telling is None or self._telling.gone:
+                    self._telling = state
+            if self._telling is state:
+                state.subscription.serve()
+        return state
 
     async def aclose(self) -> None:
-        """Close the running loop's room; those of other loops close with their loops.
+        """Close the running loop's state; those of other loops close with their loops.
 
         Being cancelled here does not stop the closing, which nobody could take up again.
         """
         with self._guard:
-            room = self._table.pop(asyncio.get_running_loop(), None)
-        if room is not None:
-            await asyncio.shield(own_task(room.aclose(), name="close RedisStore"))
+            state = self._table.pop(asyncio.get_running_loop(), None)
+        if state is not None:
+            closing = own_task(state.aclose(), name="nauth closing of RedisStore", at_risk=True)
+            await asyncio.shield(closing.task)
 
     def abandon(self) -> bool:
         """Let go of everything, from any thread; say whether something was left open."""
-        left_open = [room.abandon() for room in self._table.values()] if self._pid == os.getpid() else []
+        left_open = [state.abandon() for state in self._table.values()] if self._pid == os.getpid() else []
         return any(left_open)
 
-    def _opened(self, loop: asyncio.AbstractEventLoop) -> Room:
+    def _opened(self, loop: asyncio.AbstractEventLoop) -> LoopState:
         with self._guard:
             if self._pid != os.getpid():
                 # the parent's connections: kept, for closing them here would close them there
-                self._inherited += [self._table, self._teller]
-                self._table, self._teller, self._pid = {}, None, os.getpid()
-            for other in [other for other, room in self._table.items() if room.gone]:
+                self._inherited += [self._table, self._telling]
+                self._table, self._telling, self._pid = {}, None, os.getpid()
+            for other in [other for other, state in self._table.items() if state.gone]:
                 del self._table[other]
             if not self._source.ours:
                 self._home = self._home or loop
@@ -145,6 +145,6 @@ class Rooms:
                         "cannot be shared. Give the store a URL, or a function that makes clients: it then has one "
                         "for each loop"
                     )
-            engine = Engine(self._source.make(), prefix=self._prefix, timeout_s=self._timeout_s)
-            room = self._table[loop] = Room(engine, self.subscribers, ours=self._source.ours)
-        return room
+            executor = ScriptExecutor(self._source.make(), prefix=self._prefix, timeout_s=self._timeout_s)
+            state = self._table[loop] = LoopState(executor, self.subscribers, ours=self._source.ours)
+        return state

@@ -38,9 +38,16 @@ Stamp: TypeAlias = "tuple[int, timedelta] | str"
 
 @attrs.frozen
 class Script:
-    """A script and the digest by which a server that has seen it knows it."""
+    """A script and the digest by which a server that has seen it knows it.
+
+    Attributes:
+        text: the script.
+        kept: whether it is sent even if the caller is cancelled while it waits for its turn.
+        sha: the digest.
+    """
 
     text: str
+    kept: bool = False
     sha: str = attrs.field(
         init=False,
         default=attrs.Factory(
@@ -106,7 +113,8 @@ if redis.call('GET', KEYS[2]) ~= ARGV[3] then return 0 end
 redis.call('DEL', KEYS[2])
 tell('released')
 return 1
-"""
+""",
+    kept=True,
 )
 """ARGV: owner."""
 
@@ -125,7 +133,8 @@ redis.call('PEXPIRE', KEYS[1], ARGV[7])
 redis.call('DEL', KEYS[2])
 tell('committed')
 return {whole(ver), ARGV[6]}
-"""
+""",
+    kept=True,
 )
 """ARGV: owner, this commit's own name (a repetition finds it and changes nothing), expected version, age in
 microseconds, milliseconds to keep, digest of the access token, token. -> version and age; or the condition that failed: "lease" or "version"."""
@@ -139,7 +148,8 @@ if digest ~= ARGV[3] then return 0 end
 redis.call('DEL', KEYS[1])
 tell('discarded')
 return 1
-"""
+""",
+    kept=True,
 )
 """ARGV: digest of the access token."""
 

@@ -18,9 +18,9 @@ from nauth.errors import ConfigurationError, LeaseLostError
 from nauth.identity import identity_digest
 from nauth.secret import Secret
 from nauth.stores.base import Lease, Listener, Record, StoreKey, Unsubscribe
-from nauth.stores.codec import encode_token, lifetime_kept
+from nauth.stores.codec import REFRESH_LIFETIME, checked_lifetime, encode_token, lifetime_kept
 from nauth.stores.redis.clients import source
-from nauth.stores.redis.per_loop import Rooms
+from nauth.stores.redis.per_loop import LoopStates
 from nauth.stores.redis.scripts import (
     COMMIT,
     DISCARD,
@@ -33,7 +33,7 @@ from nauth.stores.redis.scripts import (
     loaded,
     stamped,
 )
-from nauth.token import MAX_LIFETIME, Token
+from nauth.token import Token
 
 __all__ = ["RedisLease", "RedisStore"]
 
@@ -81,8 +81,8 @@ class RedisStore:
     * Cancelling a caller costs no connection and leaves no lease behind.
     * Each event loop has a client of its own, closed by `aclose`, or when its loop is shut down.
 
-    Records leave when they expire (those with a refresh token a day later). A record that Redis evicts or loses is one
-    that was never there: the next renewal writes it anew.
+    Records leave when they expire, those with a refresh token when that one may have expired. A record that Redis evicts
+    or loses is one that was never there: the next renewal writes it anew.
 
     Args:
         url_or_client: ``redis://``, ``rediss://`` or ``unix://``, as text or a `Secret`; a client of ``redis.asyncio``, from Sentinel's
@@ -91,12 +91,15 @@ class RedisStore:
         prefix: begins all keys and the channel; programs that share tokens share it.
         timeout: the deadline of one operation, a repetition included.
         allow_plaintext: whether a ``redis://`` URL may lead away from this machine, showing the tokens on the way.
+        refresh_lifetime: how long a refresh token can be used whose vendor does not say so.
 
     Raises:
         ConfigurationError: redis-py is missing (``pip install nauth[redis]``), or an argument is unusable or unsafe.
     """
 
     persistent = True
+    queues = True
+    """See `TokenStore`."""
 
     def __init__(
         self,
@@ -105,20 +108,22 @@ class RedisStore:
         prefix: str = "nauth",
         timeout: timedelta = _TIMEOUT,
         allow_plaintext: bool = False,
+        refresh_lifetime: timedelta = REFRESH_LIFETIME,
     ) -> None:
         if not prefix or not prefix.isprintable() or set(prefix) & set(" {}"):
             raise ConfigurationError("RedisStore(prefix=...) must be a name without spaces and braces")
         if timeout <= timedelta(0):
             raise ConfigurationError(f"RedisStore(timeout=...) must be more than zero, got {timeout}")
+        self._refresh_lifetime = checked_lifetime(refresh_lifetime, "RedisStore")
         # an error tracker prints the locals of every frame an error passes through
         given = Secret(url_or_client) if isinstance(url_or_client, str) else url_or_client
         del url_or_client
         origin = source(given, timeout_s=timeout.total_seconds(), allow_plaintext=allow_plaintext)
         self._shown = f"{origin.shown}, prefix {prefix!r}"
-        self._rooms = Rooms(origin, prefix=prefix, timeout_s=timeout.total_seconds())
+        self._states = LoopStates(origin, prefix=prefix, timeout_s=timeout.total_seconds())
 
     def __repr__(self) -> str:
-        return f"<RedisStore: {self._shown}, {len(self._rooms)} event loops>"
+        return f"<RedisStore: {self._shown}, {len(self._states)} event loops>"
 
     async def __aenter__(self) -> Self:
         return self
@@ -127,8 +132,8 @@ class RedisStore:
         await self.aclose()
 
     def __del__(self) -> None:
-        rooms: Rooms | None = getattr(self, "_rooms", None)
-        if rooms is not None and rooms.abandon():
+        states: LoopStates | None = getattr(self, "_states", None)
+        if states is not None and states.abandon():
             warnings.warn(
                 f"unclosed {self!r}: await its aclose()", ResourceWarning, source=self, stacklevel=1
             )
@@ -139,7 +144,7 @@ class RedisStore:
         Raises:
             StoreError: Redis failed, or the record is not one of nauth's.
         """
-        found = await self._rooms.here().engine.ask(LOAD, _digest(key), read=loaded)
+        found = await self._states.here().executor.ask(LOAD, _digest(key), read=loaded)
         return None if found is None else found.record
 
     async def lease(self, key: StoreKey, ttl: timedelta) -> Lease | None:
@@ -148,9 +153,9 @@ class RedisStore:
         Raises:
             StoreError: Redis failed. A lease it may have given all the same is given back, or ends by itself.
         """
-        lease = _new_lease(key, ttl)
-        granted = await self._rooms.here().engine.claim(LEASE, _digest(key), lease.owner, _ms(ttl))
-        return lease if granted else None
+        owner = secrets.token_hex(16)
+        sent_s = await self._states.here().executor.claim(LEASE, _digest(key), owner, _ms(ttl))
+        return None if sent_s is None else RedisLease(key, owner, sent_s + ttl.total_seconds())
 
     async def extend(self, lease: Lease, ttl: timedelta) -> Lease:
         """Let a lease that is still ours hold for `ttl` from now.
@@ -159,11 +164,12 @@ class RedisStore:
             LeaseLostError: it is over, or somebody else has it.
             StoreError: Redis failed.
         """
-        longer, owner = _new_lease(lease.key, ttl), cast("RedisLease", lease).owner
-        engine = self._rooms.here().engine
-        if not await engine.claim(EXTEND, _digest(lease.key), longer.owner, _ms(ttl), owner):
+        owner, executor = secrets.token_hex(16), self._states.here().executor
+        old_owner = cast("RedisLease", lease).owner
+        sent_s = await executor.claim(EXTEND, _digest(lease.key), owner, _ms(ttl), old_owner)
+        if sent_s is None:
             raise LeaseLostError("the lease ended before it could be extended")
-        return longer
+        return RedisLease(lease.key, owner, sent_s + ttl.total_seconds())
 
     async def release(self, lease: Lease) -> None:
         """Give the lease back if it is still ours.
@@ -173,7 +179,7 @@ class RedisStore:
         """
         ours = cast("RedisLease", lease)
         if not ours.spent:
-            await self._rooms.here().engine.ask(RELEASE, _digest(lease.key), ours.owner, read=allowed)
+            await self._states.here().executor.ask(RELEASE, _digest(lease.key), ours.owner, read=allowed)
 
     async def commit(self, lease: Lease, token: Token, *, expected_version: int, age: timedelta) -> Record:
         """Write `token`, release the lease and tell the others.
@@ -182,15 +188,20 @@ class RedisStore:
             LeaseLostError: the lease is over or the record has changed. Nothing was written.
             StoreError: Redis failed; the token may be stored or not.
         """
-        kept = max(lifetime_kept(token, MAX_LIFETIME) - age, _LEAST_KEPT)
-        outcome = await self._rooms.here().engine.ask(
+        lifetime, asked_s = lifetime_kept(token, self._refresh_lifetime), _monotonic() - age.total_seconds()
+
+        # the token ages while the commit waits for its turn
+        def old() -> timedelta:
+            return timedelta(seconds=_monotonic() - asked_s)
+
+        outcome = await self._states.here().executor.ask(
             COMMIT,
             _digest(lease.key),
             cast("RedisLease", lease).owner,
             secrets.token_hex(16),
             expected_version,
-            age // _MICROSECOND,
-            _ms(kept),
+            lambda: old() // _MICROSECOND,
+            lambda: _ms(max(lifetime - old(), _LEAST_KEPT)),
             _access_digest(token),
             Secret(encode_token(token)),
             read=stamped,
@@ -200,9 +211,9 @@ class RedisStore:
         if isinstance(outcome, str):
             raise LeaseLostError("another client stored a token meanwhile")
         cast("RedisLease", lease).spent = True
-        self._rooms.subscribers.commits += 1
-        version, old = outcome
-        return Record(token=token, version=version, age=old)
+        self._states.subscribers.commits += 1
+        version, told_age = outcome
+        return Record(token=token, version=version, age=told_age)
 
     async def discard(self, key: StoreKey, token: Token) -> bool:
         """Delete the record if it still holds `token`'s access token; say whether it did.
@@ -210,8 +221,8 @@ class RedisStore:
         Raises:
             StoreError: Redis failed; the record may be there or not.
         """
-        engine = self._rooms.here().engine
-        return await engine.ask(DISCARD, _digest(key), _access_digest(token), read=discarded)
+        executor = self._states.here().executor
+        return await executor.ask(DISCARD, _digest(key), _access_digest(token), read=discarded)
 
     async def changed(self, key: StoreKey, *, timeout: timedelta) -> None:  # noqa: ASYNC109 - part of the contract
         """Return when `key` changed or nobody holds its lease, at the latest after `timeout`.
@@ -219,7 +230,7 @@ class RedisStore:
         Raises:
             StoreError: Redis failed.
         """
-        await self._rooms.here().watch.changed(_digest(key), timeout.total_seconds())
+        await self._states.here().subscription.changed(_digest(key), timeout.total_seconds())
 
     def subscribe(self, key: StoreKey, listener: Listener) -> Unsubscribe:
         """Call `listener` for each later change of `key`, in the thread of one of the store's event loops.
@@ -227,20 +238,16 @@ class RedisStore:
         May be called outside of a loop: the subscription begins when a loop uses the store. A change that happens
         while Redis cannot be reached is told later, the last one only, and not if it was a discard.
         """
-        unsubscribe = self._rooms.subscribers.add(key, _digest(key), listener)
+        unsubscribe = self._states.subscribers.add(key, _digest(key), listener)
         # a client that does not belong to this loop is for the next operation to complain about
         with contextlib.suppress(ConfigurationError, RuntimeError):
             asyncio.get_running_loop()
-            self._rooms.here()
+            self._states.here()
         return unsubscribe
 
     async def aclose(self) -> None:
         """End the running loop's subscription and close its client, if it is the store's. Used again, it reconnects."""
-        await self._rooms.aclose()
-
-
-def _new_lease(key: StoreKey, ttl: timedelta) -> RedisLease:
-    return RedisLease(key, secrets.token_hex(16), _monotonic() + ttl.total_seconds())
+        await self._states.aclose()
 
 
 def _ms(duration: timedelta) -> int:

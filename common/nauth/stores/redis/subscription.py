@@ -1,18 +1,29 @@
-"""`Watch`: one subscription for everybody in an event loop who waits for, or listens to, changes in Redis."""
+"""`Subscription`: one Pub/Sub subscription for each event loop, and `Subscribers`: the listeners of a store."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import random
 from contextvars import Context
 from typing import Any
 
-from nauth.stores.redis.executor import Engine
-from nauth.stores.redis.scripts import LOAD, PEEK, loaded, peeked
-from nauth.stores.redis.subscribers import Subscribers
+import attrs
 
-__all__ = ["Watch"]
+from nauth.clock import SystemClock
+from nauth.errors import StoreError
+from nauth.forks import guard
+from nauth.stores.base import Listener, Record, StoreKey, Unsubscribe
+from nauth.stores.listeners import Listeners
+from nauth.stores.redis.executor import ScriptExecutor
+from nauth.stores.redis.scripts import LOAD, PEEK, Loaded, loaded, peeked
+
+__all__ = ["Subscribers", "Subscription"]
+
+_log = logging.getLogger("nauth")
+
+_monotonic = SystemClock.monotonic
 
 _POLL_S = 0.1
 """Average pause between two looks while there is no subscription."""
@@ -20,39 +31,110 @@ _SAFETY_S = 1.0
 """The same while there is one: a message may be lost without the connection breaking."""
 _CANCEL_S = 0.1
 """When to cancel the reader again: on Python 3.11 a client that has a `socket_timeout` may lose a cancellation."""
+_TRIES = 3
+"""How often the records that messages told of are read where that fails."""
+_PORTION = 512
+"""Most records that are asked for at once."""
 _FIRST_RETRY_S, _LAST_RETRY_S = 0.05, 5.0
 
 
-class Watch:
+@attrs.define
+class _Topic:
+    key: StoreKey
+    since_s: float
+    heard: int | None = None  # version of the last record told or known
+
+
+class Subscribers:
+    """The listeners of a store, by the digest that messages name. Safe across threads.
+
+    Attributes:
+        commits: how often this store has committed; whoever reads "no record" can tell if that is old news.
+    """
+
+    def __init__(self) -> None:
+        self.commits = 0
+        self._guard = guard()
+        self._listeners = Listeners()
+        self._topics: dict[str, _Topic] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._listeners)
+
+    def add(self, key: StoreKey, digest: str, listener: Listener) -> Unsubscribe:
+        """Tell `listener` of the changes of `key` from now on."""
+        with self._guard:
+            if key not in self._listeners:
+                self._topics[digest] = _Topic(key, _monotonic())
+            return self._listeners.add(key, listener)
+
+    def want(self, digest: str) -> bool:
+        """Tell whether anybody listens to `digest`."""
+        topic = self._topics.get(digest)
+        return topic is not None and topic.key in self._listeners
+
+    def digests(self) -> list[str]:
+        """Return what is listened to."""
+        with self._guard:
+            for digest in [digest for digest in self._topics if not self.want(digest)]:
+                del self._topics[digest]
+            return list(self._topics)
+
+    def found(self, digest: str, loaded: Loaded) -> None:
+        """Tell of a record that was found when messages may have been missed, if it is news."""
+        topic = self._topics.get(digest)
+        if topic is None:
+            return
+        if topic.heard is None and loaded.since.total_seconds() > _monotonic() - topic.since_s:
+            topic.heard = loaded.record.version  # older than the subscription
+        self.tell(digest, loaded.record)
+
+    def tell(self, digest: str, record: Record | None) -> None:
+        """Tell of a new record, once, or of a discard."""
+        topic = self._topics.get(digest)
+        if topic is None or (record is not None and record.version == topic.heard):
+            return
+        topic.heard = None if record is None else record.version
+        try:
+            self._listeners.tell(topic.key, record)
+        except Exception as error:  # noqa: BLE001 - a listener's bug must not end the subscription of all others
+            _log.warning("a listener to the token store failed: %s", type(error).__name__)
+
+
+class Subscription:
     """Hear of changes by one subscription, begun when it is first needed; look now and then while there is none.
 
     A message names a key and says what happened to it; it carries no token. The reader loads the record and hands it
     to the subscribers. After a broken connection everything counts as perhaps changed.
 
     Args:
-        engine: what the subscription and the looks go through.
-        subscribers: who listens, in all event loops; one watch among those of a store serves them.
+        executor: what the subscription and the looks go through.
+        subscribers: who listens, in all event loops; one subscription among those of a store serves them.
     """
 
-    def __init__(self, engine: Engine, subscribers: Subscribers) -> None:
-        self._engine = engine
+    def __init__(self, executor: ScriptExecutor, subscribers: Subscribers) -> None:
+        self._executor = executor
         self._subscribers = subscribers
         self._waiters: dict[str, set[asyncio.Future[bool]]] = {}
         self._reader: asyncio.Task[None] | None = None
         self._up = False
-        self._telling = False
+        self._is_teller = False
+        self._news: dict[str, bool] = {}  # digests of which a message told, and whether it told of a discard
+        self._telling: asyncio.Task[None] | None = None
 
     def serve(self) -> None:
         """Tell the subscribers from now on."""
-        if not self._telling:
-            self._telling = True
+        if not self._is_teller:
+            self._is_teller = True
             self._start()
             if self._up:
-                self._engine.own(self._catch_up())
+                self._executor.own(self._catch_up())
 
     async def stop(self) -> None:
         """End the subscription."""
-        self._telling = False
+        self._is_teller = False
+        if self._telling is not None:
+            self._telling.cancel()
         while self._reader is not None and not self._reader.done():
             self._reader.cancel()
             await asyncio.wait([self._reader], timeout=_CANCEL_S)
@@ -75,7 +157,7 @@ class Watch:
             self._waiters.setdefault(digest, set()).add(waiter)
             try:
                 # only now that a message would be noticed
-                seen = await self._engine.ask(PEEK, digest, read=peeked)
+                seen = await self._executor.ask(PEEK, digest, read=peeked)
                 version = seen.version if version is None else version
                 if not seen.lease_s or seen.version != version:
                     return
@@ -108,7 +190,7 @@ class Watch:
 
     def _start(self) -> None:
         # cluster clients before redis-py 8 have no `pubsub`
-        if self._reader is None and hasattr(self._engine.client, "pubsub"):
+        if self._reader is None and hasattr(self._executor.client, "pubsub"):
             loop = asyncio.get_running_loop()
             self._reader = Context().run(loop.create_task, self._read(), name="nauth redis subscription")
 
@@ -123,12 +205,13 @@ class Watch:
             self._turn(up=False)
 
     async def _listen(self) -> None:
-        timeout_s = self._engine.timeout_s
-        client: Any = self._engine.client
+        timeout_s = self._executor.timeout_s
+        client: Any = self._executor.client
         pubsub = client.pubsub()
         try:
             async with asyncio.timeout(timeout_s):
-                await pubsub.subscribe(self._engine.channel)
+                await self._executor.prepare()
+                await pubsub.subscribe(self._executor.channel)
             while True:
                 _end_if_cancelled()
                 message = await self._next(pubsub)
@@ -145,7 +228,7 @@ class Watch:
                     await pubsub.aclose()
 
     async def _next(self, pubsub: Any) -> dict[str, Any] | None:
-        timeout_s = self._engine.timeout_s
+        timeout_s = self._executor.timeout_s
         reading = asyncio.create_task(pubsub.get_message(timeout=timeout_s))
         reading.add_done_callback(_retrieve)
         try:
@@ -166,31 +249,59 @@ class Watch:
             data = message["data"]
             what, _, digest = (data.decode() if isinstance(data, bytes) else data).partition(" ")
             self._wake(digest, changed=True)
-            if what != "released" and self._telling and self._subscribers.want(digest):
-                await self._relay(digest, gone=what == "discarded")
+            if what != "released" and self._is_teller and self._subscribers.want(digest):
+                self._news[digest] = what == "discarded" or self._news.get(digest, False)
+                if self._telling is None or self._telling.done():
+                    self._telling = self._executor.own(self._tell())
 
     async def _catch_up(self) -> None:
         with contextlib.suppress(Exception):  # the reader meets the same trouble and begins anew
             await self._sync()
 
     async def _sync(self) -> None:
-        for digest in self._subscribers.digests() if self._telling else ():
-            found = await self._engine.ask(LOAD, digest, read=loaded)
-            # no record is no news: Redis may have lost it, and the token is as good as before
-            if found is not None:
-                self._subscribers.found(digest, found)
+        digests = self._subscribers.digests() if self._is_teller else []
+        for some in _portions(digests):
+            for digest, found in zip(some, await self._load(some), strict=True):
+                # no record is no news: Redis may have lost it, and the token is as good as before
+                if isinstance(found, Loaded):
+                    self._subscribers.found(digest, found)
 
-    async def _relay(self, digest: str, *, gone: bool) -> None:
-        while True:
+    # --- the task that reads what the messages told of; meanwhile the reader hears more ---------------
+
+    async def _tell(self) -> None:
+        tries = 0
+        while self._is_teller and self._news:
+            some = _portions(list(self._news))[0]
+            news = {digest: self._news.pop(digest) for digest in some}
             commits = self._subscribers.commits
-            found = await self._engine.ask(LOAD, digest, read=loaded)
-            # a commit of our own that was answered meanwhile must not be forgotten again
-            if found is not None or commits == self._subscribers.commits:
-                break
-        if found is not None:
-            self._subscribers.tell(digest, found.record)
-        elif gone:
-            self._subscribers.tell(digest, None)
+            again: list[str] = []
+            failed: list[str] = []
+            for digest, found in zip(some, await self._load(some), strict=True):
+                if isinstance(found, Loaded):
+                    self._subscribers.tell(digest, found.record)
+                elif isinstance(found, StoreError):
+                    failed.append(digest)
+                elif commits != self._subscribers.commits:
+                    # a commit of our own that was answered meanwhile must not be forgotten again
+                    again.append(digest)
+                elif news[digest]:
+                    self._subscribers.tell(digest, None)
+            tries = tries + 1 if failed else 0
+            if (
+                0 < tries < _TRIES
+            ):  # else the record cannot be read, or the subscription finds the server's trouble, too
+                again += failed
+                await asyncio.sleep(random.uniform(0.5, 1.5) * _SAFETY_S)  # noqa: S311 - spreads load, guards nothing
+            for digest in again:
+                self._news[digest] = news[digest] or self._news.get(digest, False)
+
+    async def _load(self, digests: list[str]) -> list[Loaded | StoreError | None]:
+        return await self._executor.ask_all(LOAD, digests, read=loaded)
+
+
+def _portions(digests: list[str]) -> list[list[str]]:
+    """Split `digests`, so that other calls get their turn between two portions."""
+    return [digests[start : start + _PORTION] for start in range(0, len(digests), _PORTION)]
 
 
 def _end_if_cancelled() -> None:

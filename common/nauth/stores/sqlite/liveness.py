@@ -1,4 +1,4 @@
-"""`Alive`: a lock file that shows whether a lease's process is alive; the kernel releases it when the process dies, so that no lease outlives its holder."""
+"""`LivenessLock`: a lock file that shows whether a lease's process is alive; the kernel releases it when the process dies, so that no lease outlives its holder."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 
 from nauth.stores.sqlite.files import connect, make_private, refuse_exposed
 
-__all__ = ["Alive"]
+__all__ = ["LivenessLock"]
 
 
-class Alive:
+class LivenessLock:
     """One empty file for each store object in use, locked for as long as its process lives.
 
     The lock is an open exclusive transaction of SQLite: the one kind of lock that the standard library offers alike on
@@ -40,8 +40,8 @@ class Alive:
             self._folder.chmod(0o700)  # a strict umask would lock the owner out
         refuse_exposed(self._folder, folder=True)
 
-    def begin(self) -> str:
-        """Put up a sign and return its name. Call it, like `dead_ones`, only amid a transaction of the store.
+    def acquire(self) -> str:
+        """Put up a sign and return its name. Call it, like `dead_owners`, only amid a transaction of the store.
 
         Raises:
             OSError: the file system is full or read-only.
@@ -51,7 +51,7 @@ class Alive:
         path = self._folder / name
         make_private(path)
         with contextlib.ExitStack() as undo:
-            lock = connect(path, mode="rw", timeout_s=0)
+            lock = connect(path, mode="rw")
             undo.callback(lock.close)
             lock.execute("PRAGMA journal_mode = MEMORY")  # else a journal file lies beside it
             lock.execute("BEGIN EXCLUSIVE")
@@ -62,22 +62,22 @@ class Alive:
     def dead(self, name: str) -> bool:
         """Tell whether the holder called `name` has surely died. One whose file somebody removed may still live."""
         try:
-            with contextlib.closing(connect(self._folder / name, mode="ro", timeout_s=0)) as probe:
+            with contextlib.closing(connect(self._folder / name, mode="ro")) as probe:
                 probe.execute("SELECT 1 FROM sqlite_master").fetchone()
         except sqlite3.Error:
             return False
         return True
 
-    def dead_ones(self) -> list[str]:
+    def dead_owners(self) -> list[str]:
         """Return the names of all who died without taking their sign down."""
         return [path.name for path in self._folder.iterdir() if self.dead(path.name)]
 
-    def bury(self, name: str) -> None:
+    def remove(self, name: str) -> None:
         """Remove the file of one who died, once nothing refers to it any more."""
         with contextlib.suppress(OSError):  # somebody has it open just now, where that keeps files from going
             (self._folder / name).unlink()
 
-    def end(self) -> None:
+    def release(self) -> None:
         """Take the sign down, but leave its file: leases that still name it are then known to be nobody's."""
         if self._lock is not None:
             self._lock.close()

@@ -8,7 +8,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 from nauth.errors import ConfigurationError, StoreError
-from nauth.stores.sqlite.files import BUSY_S, connect, make_private, refuse_exposed
+from nauth.stores.sqlite.files import connect, make_private, refuse_exposed
 
 __all__ = ["APPLICATION_ID", "SCHEMA", "open_database", "transaction"]
 
@@ -35,6 +35,13 @@ _LEASES = """CREATE TABLE lease (
     until_us INTEGER NOT NULL
 )"""
 
+_CLOCK = """CREATE TABLE IF NOT EXISTS clock (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    steady_us INTEGER NOT NULL,
+    seen_us INTEGER NOT NULL
+)"""
+# one row: the clock by which records leave, and the machine's clock at the last commit
+
 _MAKING = (
     _TOKENS,
     "CREATE INDEX token_until ON token (until_us)",
@@ -44,9 +51,13 @@ _MAKING = (
 )
 
 _SETTINGS = (
+    _CLOCK,  # not among the first tables: files made before it existed get it here
     "PRAGMA fullfsync = ON",  # macOS, where fsync alone leaves data in the disk's cache
     "PRAGMA secure_delete = ON",  # a replaced token is overwritten
 )
+
+_MODE_MS = 100
+"""How long a new database waits for the others to let it change to WAL; without it they would all turn each other away."""
 
 
 def open_database(path: Path) -> sqlite3.Connection:
@@ -62,15 +73,21 @@ def open_database(path: Path) -> sqlite3.Connection:
     for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
         refuse_exposed(file)
     with contextlib.ExitStack() as undo:
-        db = connect(path, mode="rw", timeout_s=BUSY_S)
+        db = connect(path, mode="rw")
         undo.callback(db.close)
-        with transaction(db):
-            _fit(db, path)
+        if not _fits(db, path):
+            with transaction(db):
+                # another process may have made the tables meanwhile
+                if not _fits(db, path):
+                    for statement in _MAKING:
+                        db.execute(statement)
         for setting in _SETTINGS:
             db.execute(setting)
         # of several that change the mode at once SQLite turns some away; another has done it for them then
         with contextlib.suppress(sqlite3.OperationalError):
+            db.execute(f"PRAGMA busy_timeout = {_MODE_MS}")
             db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA busy_timeout = 0")
         undo.pop_all()
     return db
 
@@ -92,17 +109,25 @@ def transaction(db: sqlite3.Connection, *, durable: bool = True) -> Generator[No
         raise
 
 
-def _fit(db: sqlite3.Connection, path: Path) -> None:
-    (owner,) = db.execute("PRAGMA application_id").fetchone()
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+def _fits(db: sqlite3.Connection, path: Path) -> bool:
+    """Tell whether the tables are there; False for an empty file.
+
+    Raises:
+        ConfigurationError: it belongs to another program.
+        StoreError: another version of nauth has made it.
+    """
+    # one statement, so that all three are of one moment
+    owner, version, tables = db.execute(
+        "SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version), "
+        "(SELECT count(*) FROM sqlite_master)"
+    ).fetchone()
     if owner == version == tables == 0:
-        for statement in _MAKING:
-            db.execute(statement)
-    elif owner != APPLICATION_ID:
+        return False
+    if owner != APPLICATION_ID:
         raise ConfigurationError(f"{path} is another program's database: give SQLiteStore a path of its own")
-    elif version != SCHEMA:
+    if version != SCHEMA:
         raise StoreError(
             f"the token store {path} was made by another version of nauth (tables {version}, not {SCHEMA}). Use the "
             "same version in all programs that share it, or another path"
         )
+    return True

@@ -18,10 +18,11 @@ import attrs
 from nauth.clock import Clock, SystemClock
 from nauth.errors import StoreError
 from nauth.stores.base import Lease, Listener, Record, StoreKey, Unsubscribe
+from nauth.stores.codec import REFRESH_LIFETIME, checked_lifetime
 from nauth.stores.listeners import Listeners, Waiters
 from nauth.stores.sqlite.files import checked_path
 from nauth.stores.sqlite.tables import Tables
-from nauth.stores.sqlite.thread import Worker, unforked
+from nauth.stores.sqlite.thread import CLOSE_S, JobThread, unforked
 from nauth.token import Token
 
 __all__ = ["SQLiteLease", "SQLiteStore"]
@@ -51,8 +52,11 @@ class SQLiteStore:
     """Share tokens between the processes of one machine, in one file.
 
     The file and those that SQLite puts beside it (`-wal`, `-shm`) belong to their owner alone, mode 0600, as does the
-    folder `-alive`, which holds an empty file for each store in use. Records leave when they expire (those with a
-    refresh token a day later). What is committed survives a power cut.
+    folder `-alive`, which holds an empty file for each store in use. Records leave a day
+    after they expire, those with a refresh token a day after that one may have expired; a clock that is put forward by
+    mistake deletes none. What is committed survives a power cut.
+    A token that was replaced or discarded is overwritten, in SQLite's log too, unless another process reads at that moment:
+    then the next commit that replaces one does it.
 
     A lease ends at the death of its process, however that comes, or by time. All of SQLite's work is done in one
     thread of the store, never on an event loop; several loops and threads may use one store. A forked child begins
@@ -62,23 +66,34 @@ class SQLiteStore:
     looks every 20 to 100 ms. Network file systems are not supported: their locks cannot be relied on.
 
     Args:
-        path: the database's file, created at the first use; its folder must exist. Best in a folder of its own that
-            only this program's user can open.
+        path: the database's file, created at the first use. Its folder must exist, belong to this program's user (or to
+            root), and be closed to writing by others, unless it is sticky like /tmp. Best a folder of its own with
+            mode 700.
         clock: where time comes from; all processes must go by the same one, as those of one machine do.
+        refresh_lifetime: how long a refresh token can be used whose vendor does not say so.
 
     Raises:
-        ConfigurationError: `path` names no file. At the first use: its folder is missing, others may open the file, or
-            it is another program's database.
+        ConfigurationError: `path` names no file, or `refresh_lifetime` is not positive. At the first use: its folder is missing, another user owns or may open
+            the file or could put another in its place, or it is another program's database.
     """
 
     persistent = True
+    queues = True
+    """See `TokenStore`."""
 
-    def __init__(self, path: str | os.PathLike[str], *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        clock: Clock | None = None,
+        refresh_lifetime: timedelta = REFRESH_LIFETIME,
+    ) -> None:
         self._path = checked_path(path)
+        self._refresh_lifetime = checked_lifetime(refresh_lifetime, "SQLiteStore")
         self._clock = clock or SystemClock()
         self._waiters = Waiters()
         self._listeners = Listeners()
-        self._office: _Office | None = None
+        self._worker: _Worker | None = None
         self._closed = False
 
     def __repr__(self) -> str:
@@ -101,16 +116,16 @@ class SQLiteStore:
             LeaseLostError: it is over, or somebody else has it.
         """
         longer = self._leased(lease.key, ttl)
-        with self._given_back(longer):
+        with self._given_back(longer, lease):
             await self._do(partial(Tables.extend, lease=lease, longer=longer, ttl=ttl))
         return longer
 
     async def release(self, lease: Lease) -> None:
         """Give the lease back if it is still ours."""
-        office = self._office
+        worker = self._worker
         # each renewal releases once more after its commit: that costs no visit to the thread
-        if office is not None and office.here and lease in office.tables.held:
-            await self._do(partial(self._released, lease=lease))
+        if worker is not None and worker.here and lease in worker.tables.held:
+            await self._do(partial(self._released, lease=lease), keep=True)
 
     async def commit(self, lease: Lease, token: Token, *, expected_version: int, age: timedelta) -> Record:
         """Write `token`, release the lease and tell this process's others; not undone if the caller is cancelled.
@@ -124,7 +139,7 @@ class SQLiteStore:
             self._tell(lease.key, record)
             return record
 
-        return await self._do(job)
+        return await self._do(job, keep=True)
 
     async def discard(self, key: StoreKey, token: Token) -> bool:
         """Delete the record if it still holds `token`'s access token; say whether it did."""
@@ -135,7 +150,7 @@ class SQLiteStore:
                 self._tell(key, None)
             return gone
 
-        return await self._do(job)
+        return await self._do(job, keep=True)
 
     async def changed(self, key: StoreKey, *, timeout: timedelta) -> None:  # noqa: ASYNC109 - part of the contract
         """Return when `key` changed or its lease was freed, by its holder's death too; at the latest after `timeout`."""
@@ -161,28 +176,43 @@ class SQLiteStore:
         return self._listeners.add(key, listener)
 
     async def aclose(self) -> None:
-        """Give held leases back, close the files and end the thread. Using the store afterwards is a `StoreError`."""
-        with unforked:
-            office, self._office, self._closed = self._office, None, True
-            if office is None or not office.here:
-                return
-            done = office.worker.run(office.tables.close)
-            office.worker.stop()
-        await asyncio.wrap_future(done)
+        """Give held leases back, close the files and end the thread. Using the store afterwards is a `StoreError`.
 
-    async def _do(self, job: Callable[[Tables], _T]) -> _T:
-        return await asyncio.wrap_future(self._enter(job))
+        Takes two seconds at most, even if another process keeps the file locked. A lease that could not be given
+        back is free all the same, as that of a process that died.
+        """
+        worker, self._worker, self._closed = self._worker, None, True
+        if worker is None or not worker.here:
+            return
+        worker.thread.run(worker.tables.close, keep=True)
+        closed = asyncio.wrap_future(worker.thread.stop())
+        # the job ends in time, unless the disk itself does not answer
+        await asyncio.wait([closed], timeout=CLOSE_S)
+        closed.cancel()
 
-    def _enter(self, job: Callable[[Tables], _T]) -> Future[_T]:
-        """Hand `job` to the store's thread; from here on it will be done, whoever waits for it or does not."""
-        with unforked:
-            if self._closed:
-                raise StoreError("this SQLiteStore has been closed: make another one for the same path")
-            office = self._office
-            if office is None or not office.here:
-                office = self._office = _Office(Worker(), Tables(self._path, self._clock))
-                weakref.finalize(self, office.leave)
-            return office.worker.run(partial(self._work, job, office.tables))
+    async def _do(self, job: Callable[[Tables], _T], *, keep: bool = False) -> _T:
+        return await asyncio.wrap_future(self._hand_in(job, keep=keep))
+
+    def _hand_in(self, job: Callable[[Tables], _T], *, keep: bool) -> Future[_T]:
+        """Hand `job` to the store's thread.
+
+        Args:
+            job: what to do with the tables.
+            keep: whether it is done even if the caller is cancelled before its turn comes.
+        """
+        worker = self._worker
+        if worker is None or not worker.here:
+            with unforked:
+                if self._closed:
+                    raise StoreError("this SQLiteStore has been closed: make another one for the same path")
+                worker = self._worker
+                if worker is None or not worker.here:
+                    worker = self._worker = _Worker.of(
+                        Tables(self._path, self._clock, self._refresh_lifetime)
+                    )
+                    # at the interpreter's exit the thread closes them
+                    weakref.finalize(self, worker.close_abandoned).atexit = False
+        return worker.thread.run(partial(self._work, job, worker.tables), keep=keep)
 
     def _work(self, job: Callable[[Tables], _T], tables: Tables) -> _T:
         # a method, so that the store cannot be collected, and its connection closed, amid its work
@@ -192,13 +222,14 @@ class SQLiteStore:
         return SQLiteLease(key, self._clock.monotonic() + ttl.total_seconds(), self._clock)
 
     @contextlib.contextmanager
-    def _given_back(self, lease: Lease) -> Generator[None]:
-        """Release `lease` as soon as it is there if the caller goes before that."""
+    def _given_back(self, *leases: Lease) -> Generator[None]:
+        """Release `leases` if the caller is cancelled: the job may have been done, or be skipped."""
         try:
             yield
         except (asyncio.CancelledError, GeneratorExit):
-            with contextlib.suppress(StoreError):
-                self._enter(partial(self._released, lease=lease))
+            for lease in leases:
+                with contextlib.suppress(StoreError):
+                    self._hand_in(partial(self._released, lease=lease), keep=True)
             raise
 
     def _released(self, tables: Tables, lease: Lease) -> None:
@@ -211,26 +242,33 @@ class SQLiteStore:
 
 
 @attrs.frozen(eq=False)
-class _Office:
+class _Worker:
     """A thread and what is done in it, of use only to the process that made it."""
 
-    worker: Worker
+    thread: JobThread
     tables: Tables
     pid: int = attrs.field(factory=os.getpid, init=False)
+
+    @classmethod
+    def of(cls, tables: Tables) -> _Worker:
+        """Return a new thread for `tables`."""
+        return cls(JobThread(tables.abandon), tables)
 
     @property
     def here(self) -> bool:
         """Whether this process made it."""
         return self.pid == os.getpid()
 
-    def leave(self) -> None:
-        """Close the connections of a store that nobody closed."""
+    def close_abandoned(self) -> None:
+        """Close the connections of a store that was dropped without `aclose`."""
         if self.here:
-            self.tables.abandon()
+            self.tables.abandon()  # no job is under way: a job refers to the store
+            if self.thread.running:
+                self.thread.stop()
         else:
             _inherited.append(self)
 
 
-_inherited: list[_Office] = []
+_inherited: list[_Worker] = []
 """Connections inherited through a fork: kept open and never used. Closing a connection that a fork brought along is forbidden, so they are kept, unused.
 https://www.sqlite.org/howtocorrupt.html#_carrying_an_open_database_connection_across_a_fork_"""

@@ -16,37 +16,45 @@ from nauth.clock import Clock
 from nauth.errors import LeaseLostError, StoreError
 from nauth.stores.base import Lease, Record, StoreKey
 from nauth.stores.codec import decode_token, encode_token, lifetime_kept
-from nauth.stores.sqlite.files import explained, identity, is_busy
-from nauth.stores.sqlite.liveness import Alive
+from nauth.stores.sqlite.files import explained, identity, is_busy, refuse_exposed, resolved
+from nauth.stores.sqlite.liveness import LivenessLock
 from nauth.stores.sqlite.schema import open_database, transaction
-from nauth.token import MAX_LIFETIME, Token
+from nauth.token import Token
 
-__all__ = ["Holder", "Tables"]
+__all__ = ["LONGEST_STEP", "Holder", "Tables"]
 
 Holder: TypeAlias = tuple[str, int]
 """Whose lease: the name of the holder's sign of life, and a number drawn once under that name."""
+
+LONGEST_STEP = timedelta(days=1)
+"""The most that one commit moves the clock by which records leave. Whatever the machine's clock does between two commits,
+a record that is of use is not deleted by the second."""
 
 _FREE = "DELETE FROM lease WHERE key = ? AND process = ? AND number = ?"
 _MICROSECOND = timedelta(microseconds=1)
 
 
 class Tables:
-    """The store's data, used by one thread. All instants are microseconds since the epoch, by the store's clock.
+    """The store's data, used by one thread.
+
+    Instants are microseconds since the epoch by the store's clock; only a record's `until_us` goes by the table `clock`.
 
     Args:
         path: the database's file.
         clock: the store's clock.
+        refresh_lifetime: how long a refresh token can be used whose vendor does not say so.
 
     Attributes:
         held: the leases of this store that are not known to be over, with their numbers. Other threads may look.
     """
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    def __init__(self, path: Path, clock: Clock, refresh_lifetime: timedelta) -> None:
         self._path = path
         self._clock = clock
+        self._refresh_lifetime = refresh_lifetime
         self._db: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
-        self._alive = Alive(path)
+        self._liveness = LivenessLock(path)
         self._numbers = itertools.count(1)
         self.held: dict[Lease, int] = {}
 
@@ -59,7 +67,7 @@ class Tables:
         """Return the record's version, 0 if there is none, and who holds the lease and is not known to be dead."""
         with self._connection() as db:
             holder = self._holder(db, key)
-            if holder is not None and self._alive.dead(holder[0]):
+            if holder is not None and self._liveness.dead(holder[0]):
                 holder = None
             return _version(db, key), holder
 
@@ -70,9 +78,9 @@ class Tables:
                 del self.held[ended]
             holder = self._holder(db, lease.key)
             # looked at before the transaction, which keeps all others out: who is dead now is dead then
-            if holder is not None and not self._alive.dead(holder[0]):
+            if holder is not None and not self._liveness.dead(holder[0]):
                 return False
-            process = self._alive.name or self._begin(db)
+            process = self._liveness.name or self._begin(db)
             number = next(self._numbers)
             with transaction(db, durable=False):
                 since_us, now_us, until_us = self._span(ttl)
@@ -130,47 +138,56 @@ class Tables:
                 if _version(db, lease.key) != expected_version:
                     raise LeaseLostError("another client stored a token meanwhile")
                 now_us, key = self._now_us(), _text(lease.key)
+                steady_us = _steady_us(db, now_us)
                 # a leased key's record must stay: its version is what the holder's commit compares
-                db.execute(
+                gone = db.execute(
                     "DELETE FROM token WHERE key = ? "
                     "OR (until_us <= ? AND key NOT IN (SELECT key FROM lease WHERE until_us > ?))",
-                    (key, now_us, now_us),
-                )
+                    (key, steady_us, now_us),
+                ).rowcount
                 # the greatest version ever given, of whichever key, be its record still there or not
                 (last,) = db.execute("SELECT max(seq) FROM sqlite_sequence WHERE name = 'token'").fetchone()
                 version, asked_at_us = max((last or 0) + 1, now_us), now_us - age // _MICROSECOND
-                until_us = asked_at_us + lifetime_kept(token, MAX_LIFETIME) // _MICROSECOND
+                kept = lifetime_kept(token, self._refresh_lifetime) - age + LONGEST_STEP
+                until_us = steady_us + kept // _MICROSECOND
                 db.execute(
                     "INSERT INTO token (version, key, token, asked_at_us, until_us) VALUES (?, ?, ?, ?, ?)",
                     (version, key, encode_token(token), asked_at_us, until_us),
                 )
+            if gone:
+                _overwrite(db)
             del self.held[lease]
             return Record(token=token, version=version, age=age)
 
     def discard(self, key: StoreKey, token: Token) -> bool:
         """Delete the record of `key` if it holds `token`'s access token; say whether it did."""
-        with self._connection() as db, transaction(db):
-            record = _load(db, key, self._now_us())
-            if record is None or not record.token.same_access(token):
-                return False
-            db.execute("DELETE FROM token WHERE key = ?", (_text(key),))
+        with self._connection() as db:
+            with transaction(db):
+                record = _load(db, key, self._now_us())
+                if record is None or not record.token.same_access(token):
+                    return False
+                db.execute("DELETE FROM token WHERE key = ?", (_text(key),))
+            _overwrite(db)
             return True
 
     def close(self) -> None:
-        """Give all leases back and close everything. Opens nothing; never raises."""
-        name = self._alive.name
-        with contextlib.suppress(StoreError):
-            if name is not None and identity(self._path) == self._identity:
-                with self._connection() as db, transaction(db, durable=False):
-                    db.execute("DELETE FROM lease WHERE process = ?", (name,))
-                    self._alive.end()
-                    self._alive.bury(name)
+        """Give all leases back and close everything. Opens nothing.
+
+        Raises:
+            StoreError: the leases could not be given back, and everything is still open.
+        """
+        name = self._liveness.name
+        if name is not None and identity(self._path) == self._identity:
+            with self._connection() as db, transaction(db, durable=False):
+                db.execute("DELETE FROM lease WHERE process = ?", (name,))
+                self._liveness.release()
+                self._liveness.remove(name)
         self.abandon()
 
     def abandon(self) -> None:
         """Close without deleting lease rows; other processes see from the released lock that the owner is gone."""
         self.held.clear()
-        self._alive.end()
+        self._liveness.release()
         self._disconnect()
         self._identity = None
 
@@ -194,12 +211,13 @@ class Tables:
         if self._identity not in {None, found}:
             self.abandon()  # deleted or replaced: our leases went with it
         self._disconnect()
-        # SQLite puts its own files beside the real one, whatever links lead there
-        path = Path(os.path.realpath(self._path))
+        path = resolved(self._path)
+        locks = Path(f"{path}-alive")
+        refuse_exposed(locks, folder=True)
         self._db = open_database(path)
         self._identity = identity(path)
-        if self._alive.name is None:
-            self._alive = Alive(Path(f"{path}-alive"))
+        if self._liveness.name is None:
+            self._liveness = LivenessLock(locks)
         return self._db
 
     def _disconnect(self) -> None:
@@ -210,11 +228,11 @@ class Tables:
     def _begin(self, db: sqlite3.Connection) -> str:
         # amid a transaction: nobody then takes a sign for dead that is made but not yet locked
         with transaction(db, durable=False):
-            self._alive.prepare()
-            for name in self._alive.dead_ones():
+            self._liveness.prepare()
+            for name in self._liveness.dead_owners():
                 db.execute("DELETE FROM lease WHERE process = ?", (name,))
-                self._alive.bury(name)
-            return self._alive.begin()
+                self._liveness.remove(name)
+            return self._liveness.acquire()
 
     def _holder(self, db: sqlite3.Connection, key: StoreKey) -> Holder | None:
         select = "SELECT process, number FROM lease WHERE key = ? AND since_us <= ? AND until_us > ?"
@@ -226,7 +244,7 @@ class Tables:
         return lease in self.held and lease.remaining > timedelta(0)
 
     def _row(self, lease: Lease) -> tuple[str, str | None, int]:
-        return _text(lease.key), self._alive.name, self.held[lease]
+        return _text(lease.key), self._liveness.name, self.held[lease]
 
     def _span(self, ttl: timedelta) -> tuple[int, int, int]:
         """Return since when, now and until when a lease of `ttl` holds.
@@ -239,6 +257,27 @@ class Tables:
 
     def _now_us(self) -> int:
         return int(self._clock.wall() * 1_000_000)
+
+
+def _overwrite(db: sqlite3.Connection) -> None:
+    """Empty the write-ahead log, which still holds deleted tokens in clear; in the database itself they are overwritten.
+
+    Another process that reads at this moment prevents it, and the next call does it.
+    """
+    # the token is stored, whatever comes of this
+    with contextlib.suppress(sqlite3.Error):
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _steady_us(db: sqlite3.Connection, now_us: int) -> int:
+    """Move the clock by which records leave, and return it.
+
+    It follows the machine's, but stands still where that one goes back, and moves by `LONGEST_STEP` at most.
+    """
+    steady_us, seen_us = db.execute("SELECT steady_us, seen_us FROM clock").fetchone() or (now_us, now_us)
+    steady_us += min(max(now_us - seen_us, 0), LONGEST_STEP // _MICROSECOND)
+    db.execute("INSERT OR REPLACE INTO clock (id, steady_us, seen_us) VALUES (1, ?, ?)", (steady_us, now_us))
+    return int(steady_us)
 
 
 def _text(key: StoreKey) -> str:

@@ -1,87 +1,215 @@
-"""`Worker`: the one thread in which a `SQLiteStore` does its work, and forks kept away from work half done."""
+"""`JobThread`: the one thread in which a `SQLiteStore` works. Forks wait until it is outside SQLite."""
 
 from __future__ import annotations
 
+import atexit
 import os
+import random
 import threading
+import time
 import weakref
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future
+from math import inf
+from typing import Any, TypeVar
+
+import attrs
 
 from nauth.errors import StoreError
+from nauth.stores.sqlite.files import BUSY_S, BusyError
 
-__all__ = ["Worker", "unforked"]
+__all__ = ["CLOSE_S", "JobThread", "unforked"]
+
+CLOSE_S = 2.0
+"""Seconds that closing a store, or the interpreter's exit, waits for a file that another process keeps locked."""
+
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.001, 0.05
+"""Between two attempts of a job that found the file locked."""
 
 _T = TypeVar("_T")
 
 
-class Worker:
+@attrs.define(eq=False)
+class _Job:
+    work: Callable[[], Any]
+    done: Future[Any]
+    deadline_s: float
+
+    def settle(self, result: object = None, error: BaseException | None = None) -> None:
+        # a caller that was cancelled during the job gets no result
+        if not self.done.running() and not self.done.set_running_or_notify_cancel():
+            return
+        if error is None:
+            self.done.set_result(result)
+        else:
+            self.done.set_exception(error)
+
+
+class JobThread:
     """Run jobs one after another in a thread of its own.
 
-    The thread starts with the first job and ends with `stop`, with the worker's garbage collection, or with the
-    interpreter, which waits for what was handed in before.
+    A job that finds the file locked by another process is tried again until its deadline, which counts from when it
+    was handed in. So all jobs wait for a lock at the same time, and those behind the first fail soon after it. The
+    thread waits outside SQLite: a fork in the meantime waits for nothing.
+
+    The thread starts with the first job and ends with `stop`, or with the interpreter, at most `CLOSE_S` after that.
+
+    Args:
+        closing: the job that `stop` adds as the last one.
     """
 
-    def __init__(self) -> None:
-        self.busy: threading.Lock = threading.Lock()
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="nauth-sqlite")
+    def __init__(self, closing: Callable[[], object]) -> None:
+        self.in_sqlite: threading.Lock = threading.Lock()
+        self._closing = closing
+        # reentrant: the garbage collector may stop this thread while it looks for its next job
+        self._changed = threading.Condition(threading.RLock())
+        self._jobs: deque[_Job] = deque()
+        self._thread: threading.Thread | None = None
+        self._stop_at_s = inf
         with unforked:
-            _workers.add(self)
+            _threads.add(self)
 
-    def run(self, job: Callable[[], _T]) -> Future[_T]:
-        """Hand `job` in; it runs whatever becomes of the caller, so that nothing written is left half done.
+    def run(self, work: Callable[[], _T], *, keep: bool = False) -> Future[_T]:
+        """Hand a job in.
+
+        Args:
+            work: the job. It is tried again after a `BusyError`, so it must not have changed anything by then.
+            keep: whether to run it even if the caller is cancelled. Any other job is skipped then.
 
         Raises:
-            StoreError: the interpreter is shutting down, or the machine gives no thread.
+            StoreError: the thread was stopped, or the machine gives no thread.
         """
+        with self._changed:
+            if self._stop_at_s < inf:
+                raise _no_thread()
+            return self._hand_in(work, BUSY_S, keep=keep)
+
+    def stop(self, within_s: float = CLOSE_S) -> Future[Any]:
+        """End the thread when it has done its jobs. No job waits for a locked file for longer than `within_s` from now.
+
+        Returns:
+            The future of the closing job, the last one.
+        """
+        with self._changed:
+            self._stop_at_s = time.monotonic() + within_s
+            return self._hand_in(self._closing, within_s, keep=True)
+
+    @property
+    def running(self) -> bool:
+        """Whether it has started and was not told to stop."""
+        return self._thread is not None and self._stop_at_s == inf
+
+    def join(self, timeout_s: float) -> None:
+        """Wait until the thread has ended, at most `timeout_s`."""
+        if self._thread is not None:
+            self._thread.join(max(timeout_s, 0))
+
+    def _hand_in(self, work: Callable[[], _T], patience_s: float, *, keep: bool) -> Future[_T]:
         done: Future[_T] = Future()
-        done.set_running_or_notify_cancel()  # from here on it cannot be cancelled
-        try:
-            self._executor.submit(self._do, job, done)
-        except RuntimeError:
-            raise StoreError(
-                "the SQLite store has no thread to work in: this program is shutting down, or has as many threads as "
-                "it may have"
-            ) from None
+        if keep:
+            done.set_running_or_notify_cancel()  # from here on it cannot be cancelled
+        job = _Job(work, done, time.monotonic() + patience_s)
+        if self._thread is None:
+            # a daemon: the interpreter waits for any other thread without a bound
+            thread = threading.Thread(target=self._main, name="nauth-sqlite", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                raise _no_thread() from None
+            self._thread = thread
+        self._jobs.append(job)
+        self._changed.notify()
         return done
 
-    def stop(self) -> None:
-        """Let the thread end when it has done what was handed in."""
-        self._executor.shutdown(wait=False)
+    def _main(self) -> None:
+        while (job := self._next()) is not None:
+            self._do(job)
+            del job  # it refers to the store, which may be dropped before the next job comes
 
-    def _do(self, job: Callable[[], _T], done: Future[_T]) -> None:
-        try:
-            with self.busy:
-                result = job()
-        except BaseException as error:  # noqa: BLE001 - whoever waits must hear of it
-            done.set_exception(error)
-        else:
-            done.set_result(result)
+    def _next(self) -> _Job | None:
+        with self._changed:
+            while not self._jobs:
+                if self._stop_at_s < inf:
+                    return None
+                self._changed.wait()
+            return self._jobs.popleft()
+
+    def _do(self, job: _Job) -> None:
+        pause_s = _FIRST_PAUSE_S
+        while not job.done.cancelled():
+            try:
+                with self.in_sqlite:
+                    result = job.work()
+            except BusyError as error:
+                left_s = min(job.deadline_s, self._stop_at_s) - time.monotonic()
+                if left_s <= 0:
+                    job.settle(error=StoreError(*error.args))
+                    return
+                jitter = random.uniform(0.5, 1.0)  # noqa: S311 - keeps processes apart, guards nothing
+                time.sleep(min(pause_s * jitter, left_s))
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            except BaseException as error:  # noqa: BLE001 - the caller must hear of it
+                job.settle(error=error)
+                return
+            else:
+                job.settle(result)
+                return
 
 
-# A child forked amid a call to SQLite inherits its mutexes locked, by a thread that the child does not have: freeing
-# the connection would hang it. So forks wait until every worker is between two jobs.
+def _no_thread() -> StoreError:
+    return StoreError(
+        "the SQLite store has no thread to work in: this store was closed, this program is shutting down, or it has as "
+        "many threads as it may have"
+    )
+
+
+# A child forked during a call to SQLite inherits locked mutexes of SQLite, and the thread that would unlock them does
+# not exist there: the child's first use of SQLite would hang. So a fork waits until each thread has returned from its
+# call. Calls never wait for another process's lock, and event loops wait neither for the call nor for the fork.
 
 unforked: threading.RLock = threading.RLock()
-"""Held for a moment by whoever hands a job in; no fork happens meanwhile, for the child could never take it."""
+"""Held for a moment where a thread is added. No fork happens meanwhile."""
 
-_workers: weakref.WeakSet[Worker] = weakref.WeakSet()
-_paused: list[Worker] = []
+_threads: weakref.WeakSet[JobThread] = weakref.WeakSet()
+_forking = threading.Lock()
+_paused: list[JobThread] = []
 
 
 def _pause() -> None:
+    _forking.acquire()
     unforked.acquire()
-    for worker in list(_workers):
-        worker.busy.acquire()
-        _paused.append(worker)
+    while fresh := [thread for thread in _threads if thread not in _paused]:
+        unforked.release()
+        for thread in fresh:
+            thread.in_sqlite.acquire()
+            _paused.append(thread)
+        unforked.acquire()
 
 
-def _go_on() -> None:
+def _resume() -> None:
     while _paused:
-        _paused.pop().busy.release()
+        _paused.pop().in_sqlite.release()
     unforked.release()
+    _forking.release()
+
+
+def _resume_in_child() -> None:
+    _threads.clear()  # they run in the parent
+    _resume()
 
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows cannot fork
-    os.register_at_fork(before=_pause, after_in_parent=_go_on, after_in_child=_go_on)
+    os.register_at_fork(before=_pause, after_in_parent=_resume, after_in_child=_resume_in_child)
+
+
+@atexit.register
+def _finish() -> None:
+    """Let every thread do what was handed in, for `CLOSE_S` in all."""
+    end_s = time.monotonic() + CLOSE_S
+    threads = list(_threads)
+    for thread in threads:
+        if thread.running:
+            thread.stop(end_s - time.monotonic())
+    for thread in threads:
+        thread.join(end_s - time.monotonic())

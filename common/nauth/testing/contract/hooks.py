@@ -1,4 +1,4 @@
-"""What the store contract's tests stand on: the hooks an engine fills in, and the steps they are made of."""
+"""Base of the store contract's tests: the hooks an engine implements, and the steps that the tests share."""
 
 # ruff: noqa: S101 - assertions are what a contract suite is made of
 from __future__ import annotations
@@ -20,11 +20,11 @@ from nauth.token import Token
 __all__ = ["HELD", "MOMENTS", "NOW", "ContractHooks", "sample", "version_of"]
 
 HELD = timedelta(minutes=10)
-"""How long a lease holds, and a wait may last, that must not end by itself during a test."""
+"""Duration of leases and waits that must not end during a test."""
 NOW = timedelta(0)
 
 _LOOK = timedelta(milliseconds=50)
-"""How long somebody who wants the lease waits between two tries."""
+"""Pause between two tries to get a lease."""
 _STEP = timedelta(milliseconds=10)
 
 _TURNS = 12
@@ -45,12 +45,12 @@ def sample(access: str = "access", *, refresh: str | None = None, lifetime: time
 
 
 class ContractHooks:
-    """What the engine under test fills in, and the steps the tests are made of.
+    """The hooks that an engine implements, and the steps that the tests share.
 
     Attributes:
-        ttl: how long the suite's short leases hold, the ones that are meant to run out.
+        ttl: how long those leases hold that are meant to end during a test.
         pushes: whether the engine calls the listeners of `TokenStore.subscribe`.
-        patience: how long, in real time, the suite waits for what must happen before it calls it missing.
+        patience: how long, in real time, the suite waits for an expected event before it fails.
     """
 
     ttl: timedelta = timedelta(seconds=40)
@@ -58,7 +58,7 @@ class ContractHooks:
     patience: timedelta = timedelta(seconds=10)
 
     def open(self) -> AbstractAsyncContextManager[TokenStore]:
-        """Return a new handle on the data of this test: two handles are used as two processes would."""
+        """Return a new handle on the data of this test: two handles stand for two processes."""
         raise NotImplementedError
 
     async def advance(self, by: timedelta) -> None:
@@ -80,9 +80,9 @@ class ContractHooks:
             yield ours, theirs
 
     async def take(self, store: TokenStore, key: StoreKey, ttl: timedelta = HELD) -> Lease:
-        """Take a lease that must be there to take."""
+        """Take a lease that must be free."""
         lease = await store.lease(key, ttl)
-        assert lease is not None, "the lease of a key that nobody holds was refused"
+        assert lease is not None, "a lease that no client holds was refused"
         return lease
 
     async def put(self, store: TokenStore, token: Token, key: StoreKey, *, age: timedelta = NOW) -> Record:
@@ -92,13 +92,13 @@ class ContractHooks:
         return await store.commit(lease, token, expected_version=version_of(record), age=age)
 
     async def get(self, store: TokenStore, key: StoreKey) -> Record:
-        """Load a record that must be there."""
+        """Load a record that must exist."""
         record = await store.load(key)
         assert record is not None, "the record that was committed is not there"
         return record
 
     async def lost(self, call: Coroutine[Any, Any, object]) -> None:
-        """Expect `call` to be refused because the lease, or the version, is no longer its own."""
+        """Expect `call` to raise `LeaseLostError`: its lease has ended, or the record's version has changed."""
         try:
             await call
         except LeaseLostError:
@@ -106,8 +106,8 @@ class ContractHooks:
         raise AssertionError("a lease that was lost was honoured; LeaseLostError was expected")
 
     async def freed(self, store: TokenStore, key: StoreKey) -> Lease:
-        """Return the lease of `key` once whoever holds it has run out of time."""
-        async with self.bounded("the lease that nobody owns any more ended"):
+        """Return the lease of `key` once the holder's time has passed."""
+        async with self.bounded("the lease of a holder that is gone ended"):
             while (lease := await store.lease(key, HELD)) is None:
                 await self.advance(self.ttl)
                 await asyncio.sleep(_STEP.total_seconds())
@@ -136,7 +136,7 @@ class ContractHooks:
                 await self._tick()
 
     async def settle(self) -> None:
-        """Let what was begun come to where it waits."""
+        """Let started tasks run until they wait."""
         for _ in range(10):
             await self.advance(NOW)
             await asyncio.sleep(self.patience.total_seconds() / 1000)
@@ -157,7 +157,7 @@ class ContractHooks:
     async def running(
         self, calls: Iterable[Coroutine[Any, Any, _T]]
     ) -> AsyncGenerator[list[asyncio.Task[_T]]]:
-        """Run `calls` beside the block, which sees to it that they end; raise what they raised."""
+        """Run `calls` beside the block, which must make them end; raise what they raised."""
         tasks = [asyncio.create_task(call) for call in calls]
         try:
             yield tasks
@@ -169,9 +169,9 @@ class ContractHooks:
             task.result()
 
     async def interrupted(self, call: Coroutine[Any, Any, _T], moment: int) -> _T | None:
-        """Cancel `call` at `moment`: after that many turns of the loop, later ones after a while besides.
+        """Cancel `call` after `moment` turns of the loop, or a short wait later if `moment` is large.
 
-        Returns its result where it was too late.
+        Returns its result if it ended before that.
         """
         task = asyncio.create_task(call)
         for _ in range(min(moment, _TURNS)):
@@ -184,13 +184,13 @@ class ContractHooks:
         return None if task.cancelled() else task.result()
 
     async def increment(self, store: TokenStore, key: StoreKey, times: int) -> None:
-        """Count the number in the record of `key` up, once for each lease that we get."""
-        async with self.bounded("everybody had the lease once"):
+        """Add one to the number in the record of `key`, `times` times, each under a new lease."""
+        async with self.bounded("every task had the lease once"):
             while times:
                 lease = await store.lease(key, HELD)
                 if lease is None:
                     await store.changed(key, timeout=_LOOK)
-                    await asyncio.sleep(0)  # a store whose answers never wait must not starve the loop
+                    await asyncio.sleep(0)  # a store that never waits must not starve the loop
                     continue
                 record = await store.load(key)
                 count = 0 if record is None else int(record.token.access_token.reveal())
@@ -204,5 +204,5 @@ class ContractHooks:
 
 
 def version_of(record: Record | None) -> int:
-    """Return what a commit after `record` must expect."""
+    """Return the `expected_version` of a commit after `record`."""
     return 0 if record is None else record.version

@@ -1,4 +1,4 @@
-"""The store contract's tests of leases: one holder at a time, for a time, and never after it."""
+"""The store contract's tests of leases: one holder at a time, and none of its rights after the lease has ended."""
 
 # ruff: noqa: S101 - assertions are what a contract suite is made of
 from __future__ import annotations
@@ -14,7 +14,7 @@ _TASKS = 50
 
 
 class LeaseContract(ContractHooks):
-    """What a lease is worth."""
+    """Tests of leases."""
 
     async def test_lease_is_exclusive(self) -> None:
         """One holder at a time, whichever handle asks; a release frees it."""
@@ -28,7 +28,7 @@ class LeaseContract(ContractHooks):
             await theirs.release(await self.take(theirs, self.key()))
 
     async def test_commit_frees_the_lease(self) -> None:
-        """A commit gives the lease back, and its old holder has no part in the next one."""
+        """A commit releases the lease, and its old holder can neither use nor free the next one."""
         async with self.pair() as (ours, theirs):
             old = await self.take(ours, self.key())
             record = await ours.commit(old, sample("a"), expected_version=0, age=NOW)
@@ -41,7 +41,7 @@ class LeaseContract(ContractHooks):
             assert (await self.get(ours, self.key())).token == sample("c")
 
     async def test_lease_ends_by_time(self) -> None:
-        """A lease holds as long as it says and then is anybody's."""
+        """A lease holds as long as it says; then another client can take it."""
         async with self.pair() as (ours, theirs):
             lease = await self.take(ours, self.key(), self.ttl)
             assert lease.remaining <= self.ttl
@@ -54,18 +54,18 @@ class LeaseContract(ContractHooks):
             await self.freed(theirs, self.key())
 
     async def test_an_ended_lease_is_worth_nothing(self) -> None:
-        """After its end a lease can neither commit nor be extended, though nobody else has taken it."""
+        """After its end a lease can neither commit nor be extended, even if no other client has taken it."""
         async with self.open() as store:
             late = await self.take(store, self.key(), self.ttl)
             await self.advance(1.5 * self.ttl)
             await self.lost(store.extend(late, HELD))
             await self.lost(store.commit(late, sample("late"), expected_version=0, age=NOW))
-            assert await store.load(self.key()) is None, "a lost lease wrote all the same"
+            assert await store.load(self.key()) is None, "a commit under a lost lease wrote a record"
             await store.release(late)
             await self.put(store, sample("next"), self.key())
 
     async def test_a_late_holder_cannot_touch_the_next_one(self) -> None:
-        """A holder that slept past its end neither writes nor takes the next holder's lease away."""
+        """A holder that slept past its lease's end neither writes nor takes the next holder's lease away."""
         async with self.pair() as (ours, theirs):
             late = await self.take(ours, self.key(), self.ttl)
             await self.advance(1.5 * self.ttl)
@@ -79,7 +79,7 @@ class LeaseContract(ContractHooks):
             assert (await self.get(ours, self.key())).token == sample("next")
 
     async def test_the_same_handle_is_fenced_from_itself(self) -> None:
-        """Two renewals through one handle are as strange to each other as two processes."""
+        """Two renewals through one handle are kept apart as two processes are."""
         async with self.open() as store:
             late = await self.take(store, self.key(), self.ttl)
             await self.advance(1.5 * self.ttl)
@@ -118,7 +118,7 @@ class LeaseContract(ContractHooks):
             await self.take(theirs, self.key())
 
     async def test_release_twice(self) -> None:
-        """A second release is harmless, also to whoever holds the lease by then."""
+        """A second release is harmless, also to the client that holds the lease by then."""
         async with self.pair() as (ours, theirs):
             lease = await self.take(ours, self.key())
             await ours.release(lease)

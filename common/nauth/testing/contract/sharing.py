@@ -17,7 +17,7 @@ __all__ = ["SharingContract"]
 
 
 class _Ear:
-    """A listener that remembers. A list's append is atomic, whichever thread calls."""
+    """A listener that records what it hears. A list's append is atomic, whichever thread calls."""
 
     def __init__(self) -> None:
         self.heard: list[Record | None] = []
@@ -33,17 +33,17 @@ class _Ear:
 
 
 class SharingContract(ContractHooks):
-    """How those who share a token hear of each other, and cannot hurt each other."""
+    """Tests that clients that share a token notify each other and cannot damage each other's records."""
 
     async def test_changed_returns_at_once_without_a_lease(self) -> None:
-        """There is nothing to wait for where nobody renews: the lease may have been freed since the caller looked."""
+        """Without a lease there is nothing to wait for: it may have been freed since the caller looked."""
         async with self.open() as store, self.bounded("changed() returned though no lease is held"):
             await store.changed(self.key(), timeout=HELD)
             await self.put(store, sample(), self.key())
             await store.changed(self.key(), timeout=HELD)
 
     async def test_changed_returns_at_its_timeout(self) -> None:
-        """A wait for a renewal that does not end is over at its timeout, and leaves the lease alone."""
+        """A wait for a renewal that does not end returns at its timeout, and leaves the lease alone."""
         async with self.pair() as (ours, theirs):
             await self.take(ours, self.key())
             for timeout in (NOW, timedelta(milliseconds=20)):
@@ -52,21 +52,21 @@ class SharingContract(ContractHooks):
             assert await theirs.lease(self.key(), HELD) is None
 
     async def test_a_release_wakes(self) -> None:
-        """Those who wait on any handle go on when the lease is given back."""
+        """Waiters on every handle wake when the lease is released."""
         async with self.pair() as (ours, theirs):
             lease = await self.take(ours, self.key())
             async with self.waiting((ours, theirs), self.key()):
                 await ours.release(lease)
 
     async def test_a_commit_wakes_everybody(self) -> None:
-        """A hundred that wait over several handles all go on when the new token is stored."""
+        """A hundred waiters over several handles all wake when the new token is stored."""
         async with self.pair() as (ours, theirs):
             lease = await self.take(ours, self.key())
             async with self.waiting((ours, theirs), self.key(), number=50):
                 await ours.commit(lease, sample(), expected_version=0, age=NOW)
 
     async def test_a_discard_wakes(self) -> None:
-        """Those who wait hear of a discard too, though the lease stays where it is."""
+        """Waiters wake after a discard too, though the lease is still held."""
         async with self.pair() as (ours, theirs):
             await self.put(ours, sample(), self.key())
             await self.take(ours, self.key())
@@ -107,7 +107,7 @@ class SharingContract(ContractHooks):
             stop()
 
     async def test_unsubscribe(self) -> None:
-        """A listener that was taken off hears no more, while the others do; taking it off twice is harmless."""
+        """An unsubscribed listener hears no more, while the others do; unsubscribing twice is harmless."""
         async with self.pair() as (ours, theirs):
             gone, stays = _Ear(), _Ear()
             stop = theirs.subscribe(self.key(), gone.hear)
@@ -146,15 +146,15 @@ class SharingContract(ContractHooks):
             stop()
 
     async def test_increments_are_exact(self) -> None:
-        """Many that renew one record at once over several handles lose nothing of each other's work."""
+        """Many renewals of one record at once over several handles lose no commit."""
         async with self.pair() as (one, two), self.pair() as (three, four):
             stores = (one, two, three, four) * 2
             async with self.running(self.increment(store, self.key(), 5) for store in stores) as tasks:
-                await self.until("everybody was done", lambda: all(task.done() for task in tasks))
+                await self.until("every task was done", lambda: all(task.done() for task in tasks))
             assert (await self.get(one, self.key())).token == sample(str(5 * len(stores)))
 
     async def test_two_event_loops(self) -> None:
-        """One store object serves several event loops, each in a thread of its own, at the same time."""
+        """One store object serves several event loops, each in another thread, at the same time."""
         async with self.open() as store:
             await self.put(store, sample("0"), self.key())
             threads = [
@@ -166,7 +166,7 @@ class SharingContract(ContractHooks):
             assert (await self.get(store, self.key())).token == sample("31")
 
     async def test_a_cancelled_lease_ends_by_itself(self) -> None:
-        """Whoever is cancelled while it asks for the lease blocks the others until that lease's end at most."""
+        """A client that is cancelled while it asks for the lease blocks the others until that lease's end at most."""
         async with self.pair() as (ours, theirs):
             for moment in MOMENTS:
                 await self.interrupted(ours.lease(self.key(str(moment)), self.ttl), moment)
@@ -175,7 +175,7 @@ class SharingContract(ContractHooks):
             await self.put(ours, sample(), self.key())
 
     async def test_a_cancelled_extend_ends_by_itself(self) -> None:
-        """A lease whose extension was cancelled is over at its new end at most."""
+        """A lease whose extension was cancelled ends at its new end at the latest."""
         async with self.pair() as (ours, theirs):
             for moment in MOMENTS:
                 lease = await self.take(ours, self.key(str(moment)), self.ttl)

@@ -1,4 +1,4 @@
-"""`StoreContract`: the tests that every `TokenStore` must pass, for anybody who writes one."""
+"""`StoreContract`: the tests that every `TokenStore` must pass, for authors of stores."""
 
 # ruff: noqa: S101 - assertions are what a contract suite is made of
 from __future__ import annotations
@@ -19,10 +19,10 @@ from nauth.token import Token
 __all__ = ["StoreContract"]
 
 _ODD = "\"'\\|:{}%\r\n\t\x00 \u00e4\u05d0\U0001f511\ud800"
-"""What breaks careless quoting, splitting and encoding; JSON may bring even half of a surrogate pair."""
+"""Characters that break careless quoting, splitting and encoding; JSON may contain even half of a surrogate pair."""
 
 _ODD_IN_HEADER = _ODD.translate(dict.fromkeys(b"\r\n\0"))
-"""The same without what no header may hold: a store may call a record unreadable that has such an access token."""
+"""The same without the characters that no header may hold: a store may refuse a record with such an access token."""
 
 _TOKENS = {
     "plain": sample(),
@@ -81,8 +81,8 @@ class StoreContract(LeaseContract, SharingContract):
             async def advance(self, by: timedelta) -> None:
                 self.clock.advance(by)
 
-    An engine with a clock of its own, such as a database server's, waits instead, so its leases must be short:
-    ``ttl = timedelta(seconds=0.2)`` and ``await asyncio.sleep(by.total_seconds())``.
+    An engine that uses another clock, such as a database server's, waits instead, so its leases must be short: ``ttl =
+    timedelta(seconds=0.2)`` and ``await asyncio.sleep(by.total_seconds())``.
 
     The tests are coroutines. They run as they are where pytest-asyncio is in auto mode; in strict mode mark your class
     with ``@pytest.mark.asyncio``. Without pytest, derive from ``unittest.IsolatedAsyncioTestCase`` as well. For
@@ -90,7 +90,7 @@ class StoreContract(LeaseContract, SharingContract):
     the first import.
 
     Beyond the words of `TokenStore` the suite asks for one thing: a record with a refresh token outlives its access
-    token (`nauth.stores.codec.RETENTION`), for that refresh token may be the only one that still works.
+    token (`nauth.stores.codec.REFRESH_LIFETIME`), for that refresh token may be the only one that still works.
     """
 
     async def test_is_a_store(self) -> None:
@@ -100,7 +100,7 @@ class StoreContract(LeaseContract, SharingContract):
             assert store.persistent in {True, False}
 
     async def test_load_of_nothing(self) -> None:
-        """A key that nobody has committed to has no record, and looking makes none."""
+        """A key without a commit has no record, and loading it creates none."""
         async with self.pair() as (ours, theirs):
             assert await ours.load(self.key()) is None
             assert await theirs.load(self.key()) is None
@@ -140,7 +140,7 @@ class StoreContract(LeaseContract, SharingContract):
                 _about((await self.get(store, self.key())).age, told + self.ttl, self.patience)
 
     async def test_a_token_from_the_future_has_no_negative_age(self) -> None:
-        """A fresh record is never younger than nothing."""
+        """The age of a new record is never negative."""
         async with self.open() as store:
             assert (await self.put(store, sample(), self.key())).age >= NOW
             assert (await self.get(store, self.key())).age >= NOW
@@ -188,7 +188,7 @@ class StoreContract(LeaseContract, SharingContract):
             assert not await ours.discard(self.key(), sample("a"))
 
     async def test_discard_leaves_the_lease(self) -> None:
-        """A discard takes the record, not the right to renew it."""
+        """A discard deletes the record and leaves the lease held."""
         async with self.pair() as (ours, theirs):
             await self.put(ours, sample("a"), self.key())
             lease = await self.take(ours, self.key())
@@ -198,7 +198,7 @@ class StoreContract(LeaseContract, SharingContract):
             assert (await self.get(theirs, self.key())).token == sample("b")
 
     async def test_keys_are_independent(self) -> None:
-        """Keys that differ anywhere, however oddly or far back, have records and leases of their own."""
+        """Keys that differ in any character have separate records and leases."""
         base, odd, long = self.key(), _ODD.replace("\ud800", ""), "x" * 1000
         keys = [
             base,
@@ -220,7 +220,7 @@ class StoreContract(LeaseContract, SharingContract):
             assert found == [str(turn) for turn in range(1, len(keys))]
 
     async def test_a_refresh_token_outlives_its_access_token(self) -> None:
-        """A record with a refresh token is still there after its access token's end, one dead on arrival too."""
+        """A record with a refresh token is kept after its access token's end, even if it was committed expired."""
         async with self.open() as store:
             for name, age in (("young", NOW), ("dead", self.ttl)):
                 token = sample("a", refresh="r", lifetime=self.ttl / 2)
@@ -230,7 +230,7 @@ class StoreContract(LeaseContract, SharingContract):
                 assert (await self.get(store, self.key(name))).token.refresh_token == Secret("r")
 
     async def test_dead_on_arrival(self) -> None:
-        """A token whose life is over when it is committed is no error, whether it is kept or not."""
+        """Committing an expired token is no error, whether the store keeps it or not."""
         async with self.open() as store:
             for turn, lifetime in enumerate((self.ttl, timedelta(0), -self.ttl)):
                 token = sample(f"dead {turn}", lifetime=lifetime)

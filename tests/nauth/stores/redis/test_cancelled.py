@@ -1,4 +1,4 @@
-"""A thousand callers cancelled at random moments leave no lease behind that nobody owns."""
+"""A thousand callers cancelled at random moments leave no lease without an owner."""
 
 from __future__ import annotations
 

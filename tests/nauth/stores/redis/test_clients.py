@@ -178,7 +178,7 @@ def test_a_factory_makes_one_client_for_each_loop(valkey: Server, prefix: str) -
     clients: list[Any] = []
 
     def make() -> Any:
-        clients.append(Redis.from_url(valkey.url, driver_info=DRIVER))
+        clients.append(Redis.from_url(valkey.url, **DRIVER))
         return clients[-1]
 
     store = RedisStore(make, prefix=prefix)

@@ -53,12 +53,12 @@ async def test_old_records_are_no_news(valkey: Server, prefix: str) -> None:
 
 
 async def test_a_record_that_was_gone_before_it_was_read(valkey: Server, prefix: str) -> None:
-    """A commit whose record is discarded before anybody could read it is heard as a discard."""
+    """A commit whose record is discarded before a listener could read it is heard as a discard."""
     async with RedisStore(valkey.url, prefix=prefix) as store, client(valkey.url) as server:
         heard: list[Record | None] = []
         store.subscribe(KEY, heard.append)
         await until(up(store))
-        digest = next(iter(store._rooms.subscribers._topics))
+        digest = next(iter(store._states.subscribers._topics))
         for message in ("committed", "discarded", "nonsense"):
             await server.publish(f"{prefix}:changes", f"{message} {digest}")
         await until(lambda: heard)
@@ -74,18 +74,17 @@ async def test_a_commit_while_a_discard_is_looked_into(
         store.subscribe(KEY, heard.append)
         await put(store, made("a"))
         await until(lambda: heard)
-        engine = store._rooms.here().engine
-        ask, commits = engine.ask, [made("b")]
+        executor = store._states.here().executor
+        ask_all, commits = executor.ask_all, [made("b")]
 
-        async def overtaken(script: Any, digest: str, *args: Any, read: Any) -> Any:
-            answer = await ask(script, digest, *args, read=read)
-            if script is LOAD and answer is None and commits and asyncio.current_task() is reader:
+        async def overtaken(script: Any, digests: list[str], *, read: Any) -> Any:
+            found = await ask_all(script, digests, read=read)
+            if None in found and commits:
                 taken = await lease(store)
                 await store.commit(taken, commits.pop(), expected_version=0, age=NOW)
-            return answer
+            return found
 
-        reader = store._rooms.here().watch._reader
-        monkeypatch.setattr(engine, "ask", overtaken)
+        monkeypatch.setattr(executor, "ask_all", overtaken)
         assert await other.discard(KEY, made("a"))
         await until(lambda: len(heard) == 2)
         assert heard[-1] is not None
@@ -120,10 +119,10 @@ async def test_nobody_listens_any_more(valkey: Server, prefix: str) -> None:
         await until(up(store))
         stop()
         await put(store, made("a"))
-        subscribers = store._rooms.subscribers
+        subscribers = store._states.subscribers
         assert not subscribers
         assert subscribers.digests() == []
-        found = await store._rooms.here().engine.ask(LOAD, "0" * 64, read=lambda answer, _: answer)
+        found = await store._states.here().executor.ask(LOAD, "0" * 64, read=lambda answer, _: answer)
         assert found is None
         store.subscribe(KEY, heard.append)
         record = await put(store, made("b"))
@@ -194,8 +193,8 @@ def test_one_loop_tells(valkey: Server, prefix: str) -> None:
 
 
 async def test_news_of_what_nobody_wants(valkey: Server, prefix: str) -> None:
-    """A record found after its last listener has gone is told to nobody."""
+    """A record found after its last listener has gone is dropped."""
     async with RedisStore(valkey.url, prefix=prefix) as store:
         record = await put(store, made("a"))
-        store._rooms.subscribers.found("unknown", Loaded(record, NOW))
-        store._rooms.subscribers.tell("unknown", record)
+        store._states.subscribers.found("unknown", Loaded(record, NOW))
+        store._states.subscribers.tell("unknown", record)

@@ -76,15 +76,15 @@ async def test_left_open(valkey: Server, prefix: str) -> None:
     assert store is not None
     store.subscribe(KEY, print)
     await put(store, made("a"))
-    room = store._rooms.here()
-    await until(lambda: room.watch._up)
+    state = store._states.here()
+    await until(lambda: state.subscription._up)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         store = None
         gc.collect()
     assert [str(one.message)[:20] for one in caught] == ["unclosed <RedisStore"]
-    await until(lambda: room.watch._reader is not None and room.watch._reader.done())
-    pool = room.engine.client.connection_pool  # type: ignore[attr-defined]  # redis-py's
+    await until(lambda: state.subscription._reader is not None and state.subscription._reader.done())
+    pool = state.executor.client.connection_pool  # type: ignore[attr-defined]  # redis-py's
     await until(lambda: not any(one.is_connected for one in pool._available_connections))
     await asyncio.sleep(0)
     with warnings.catch_warnings():
@@ -93,17 +93,17 @@ async def test_left_open(valkey: Server, prefix: str) -> None:
 
 
 def test_a_loop_that_was_closed_behind_our_back(valkey: Server, prefix: str) -> None:
-    """A loop closed without its shutdown is forgotten, and its room does not stand in the way."""
+    """A loop closed without its shutdown is forgotten, and its state does not stand in the way."""
     store = RedisStore(valkey.url, prefix=prefix)
     loop = asyncio.new_event_loop()
 
     async def make() -> None:
-        store._rooms.here()
+        store._states.here()
 
     loop.run_until_complete(make())
     loop.close()
     asyncio.run(put(store, made("a")))
-    assert loop not in store._rooms._table
+    assert loop not in store._states._table
 
 
 def test_dropped_while_its_loop_closes(valkey: Server, prefix: str) -> None:
@@ -111,7 +111,7 @@ def test_dropped_while_its_loop_closes(valkey: Server, prefix: str) -> None:
     store = RedisStore(valkey.url, prefix=prefix)
 
     async def make() -> None:
-        store._rooms.here()
+        store._states.here()
 
     class Closing(asyncio.SelectorEventLoop):
         def call_soon_threadsafe(self, *args: object, **options: object) -> asyncio.Handle:
@@ -119,10 +119,10 @@ def test_dropped_while_its_loop_closes(valkey: Server, prefix: str) -> None:
 
     loop = Closing()
     loop.run_until_complete(make())
-    (room,) = store._rooms._table.values()
-    assert room.abandon()
-    store._rooms._table.clear()
-    loop.run_until_complete(room.aclose())
+    (state,) = store._states._table.values()
+    assert state.abandon()
+    store._states._table.clear()
+    loop.run_until_complete(state.aclose())
     loop.close()
 
 
@@ -148,7 +148,7 @@ def test_fork(valkey: Server, prefix: str) -> None:
             asyncio.get_event_loop_policy().set_event_loop(None)
             asyncio._set_running_loop(None)
             asyncio.run(put(store, made("child")))
-            assert not store._rooms.abandon()
+            assert not store._states.abandon()
             code = 0
         finally:
             os._exit(code)
@@ -165,10 +165,10 @@ def test_fork(valkey: Server, prefix: str) -> None:
 async def test_another_process(valkey: Server, prefix: str) -> None:
     """What was made in another process is left alone and made anew."""
     async with RedisStore(valkey.url, prefix=prefix) as store:
-        parents = store._rooms.here()
-        store._rooms._pid = 0
-        assert not store._rooms.abandon()
-        assert store._rooms.here() is not parents
+        parents = store._states.here()
+        store._states._pid = 0
+        assert not store._states.abandon()
+        assert store._states.here() is not parents
         assert not parents.closed
         await put(store, made("a"))
         await parents.aclose()

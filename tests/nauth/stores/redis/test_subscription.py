@@ -34,7 +34,7 @@ class Polling:
 
 
 def polling(server: Server, prefix: str) -> RedisStore:
-    return RedisStore(lambda: Polling(Redis.from_url(server.url, driver_info=DRIVER)), prefix=prefix)
+    return RedisStore(lambda: Polling(Redis.from_url(server.url, **DRIVER)), prefix=prefix)
 
 
 async def test_one_subscription(valkey: Server, prefix: str) -> None:
@@ -54,7 +54,7 @@ async def test_one_subscription(valkey: Server, prefix: str) -> None:
 
 
 async def test_without_a_subscription(valkey: Server, prefix: str) -> None:
-    """Where the client cannot subscribe, whoever waits looks often; listeners hear nothing, which is allowed."""
+    """If the client cannot subscribe, waiters poll often; listeners hear nothing, which is allowed."""
     async with polling(valkey, prefix) as store, RedisStore(valkey.url, prefix=prefix) as other:
         heard: list[Record | None] = []
         store.subscribe(KEY, heard.append)
@@ -74,7 +74,7 @@ async def test_without_a_subscription(valkey: Server, prefix: str) -> None:
 
 
 async def test_a_dead_holder(valkey: Server, prefix: str) -> None:
-    """A lease that ends because its holder has died wakes the others at once, though nobody says so."""
+    """A lease that ends because its holder has died wakes the others at once, though Redis sends no message."""
     async with RedisStore(valkey.url, prefix=prefix) as store:
         await lease(store, ttl=0.2 * SECOND)
         started = asyncio.get_running_loop().time()
@@ -115,7 +115,7 @@ async def test_the_subscription_recovers(valkey: Server, prefix: str) -> None:
 
 
 async def test_redis_py_reconnects_by_itself(valkey: Server, prefix: str) -> None:
-    """Where a client of the user's mends its connection without a word, what was missed is told all the same."""
+    """If the user's client reconnects silently, listeners still hear of the changes they missed."""
     async with (
         Proxy(valkey.port) as proxy,
         client(proxy.url) as given,
@@ -132,7 +132,7 @@ async def test_redis_py_reconnects_by_itself(valkey: Server, prefix: str) -> Non
 
 
 async def test_waiting_during_an_outage(valkey: Server, prefix: str) -> None:
-    """Whoever waits while the server goes away is told so by an error, or by the end of his time."""
+    """A waiter gets an error or its timeout if the server goes away."""
     async with (
         Proxy(valkey.port) as proxy,
         RedisStore(proxy.url, prefix=prefix, timeout=TIMEOUT) as store,
@@ -157,8 +157,8 @@ async def test_a_quiet_connection_is_asked(valkey: Server, prefix: str) -> None:
     ):
         await store.load(KEY)
         store.subscribe(KEY, print)
-        store._rooms.here().watch.serve()
-        await until(lambda: up(store)() and not store._rooms.here().engine._tasks)
+        store._states.here().subscription.serve()
+        await until(lambda: up(store)() and not store._states.here().executor._tasks)
         passed, accepted = proxy.passed, proxy.accepted
         await until(lambda: proxy.passed > passed + 2)
         assert proxy.accepted == accepted
@@ -193,12 +193,12 @@ class Deaf:
 
 
 async def test_a_lost_cancellation() -> None:
-    """A reader whose cancellation was lost on its way through the client ends all the same."""
+    """A reader ends even if its cancellation was lost on its way through the client."""
     deaf = Deaf(hangs=False)
     store = RedisStore(deaf, timeout=SECOND)
     store.subscribe(KEY, print)
     await until(lambda: deaf.asked)
-    reader = store._rooms.here().watch._reader
+    reader = store._states.here().subscription._reader
     assert reader is not None
     await asyncio.wait_for(store.aclose(), 5)
     assert reader.done()
@@ -218,10 +218,10 @@ async def test_two_messages_at_once(valkey: Server, prefix: str) -> None:
         taken = await lease(store)
         waiting = asyncio.create_task(store.changed(KEY, timeout=HOUR))
         await until(up(store))
-        watch = store._rooms.here().watch
-        await until(lambda: watch._waiters)
-        (digest,) = watch._waiters
+        subscription = store._states.here().subscription
+        await until(lambda: subscription._waiters)
+        (digest,) = subscription._waiters
         for _ in range(2):
-            watch._wake(digest, changed=False)
+            subscription._wake(digest, changed=False)
         await store.release(taken)
         await asyncio.wait_for(waiting, 10)

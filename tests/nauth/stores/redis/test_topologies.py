@@ -31,7 +31,7 @@ async def works(store: RedisStore) -> None:
         taken = await lease(store)
         assert await store.lease(KEY, SECOND) is None
         waiting = asyncio.create_task(store.changed(KEY, timeout=HOUR))
-        await until(lambda: store._rooms.here().watch._up)
+        await until(lambda: store._states.here().subscription._up)
         await store.release(await store.extend(taken, SECOND))
         await waiting
         record = await put(store, made("a", refresh="r"))
@@ -87,7 +87,7 @@ def sentinel(valkey: Server) -> Iterator[Server]:
 async def test_sentinel(sentinel: Server, prefix: str) -> None:
     """A client that Sentinel has led to the primary serves."""
     watch = Sentinel(  # type: ignore[no-untyped-call]  # redis-py's
-        [("127.0.0.1", sentinel.port)], sentinel_kwargs={"driver_info": DRIVER}, driver_info=DRIVER
+        [("127.0.0.1", sentinel.port)], sentinel_kwargs=DRIVER, **DRIVER
     )
     store = RedisStore(lambda: watch.master_for("tokens"), prefix=prefix)
     async with store:
@@ -111,7 +111,7 @@ async def cluster(node: Server) -> AsyncIterator[Any]:
         async with asyncio.timeout(10):
             while "cluster_state:ok" not in str(await inside.execute_command("CLUSTER", "INFO")):  # noqa: ASYNC110 - a server's state
                 await asyncio.sleep(0.01)
-    async with RedisCluster.from_url(node.url, driver_info=DRIVER) as opened:
+    async with RedisCluster.from_url(node.url, **DRIVER) as opened:
         yield opened
 
 

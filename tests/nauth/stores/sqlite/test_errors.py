@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import gc
+import threading
 import traceback
 
 import pytest
 
 from nauth.errors import StoreError
-from nauth.stores.sqlite.thread import Worker
+from nauth.stores.sqlite import thread
 from tests.support.authenticator import made
 from tests.support.manager import KEY
 from tests.support.sqlite.files import NOW, Shelf, held, outside, raw
 
 
-async def test_locked_too_long(shelf: Shelf) -> None:
+async def test_locked_too_long(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another program that keeps the file locked is a `StoreError`, and the lease is there to release afterwards."""
+    monkeypatch.setattr(thread, "BUSY_S", 0.01)
     store, other = shelf.open(), shelf.open()
     await held(store)
     await other.load(KEY)
-    await raw(store, "PRAGMA busy_timeout = 0")
     await raw(other, "BEGIN IMMEDIATE")
     lease = next(iter(await store._do(lambda tables: list(tables.held))))
     with pytest.raises(StoreError, match=r"SQLITE_BUSY.*stayed locked"):
@@ -30,7 +30,7 @@ async def test_locked_too_long(shelf: Shelf) -> None:
 
 
 async def test_a_full_disk(shelf: Shelf) -> None:
-    """A token for which there is no room is not stored, shown to nobody, and the store recovers."""
+    """A token for which there is no room is not stored, appears in no error, and the store recovers."""
     store = shelf.open()
     record = await shelf.put(store, made("a"))
     lease = await held(store)
@@ -62,7 +62,7 @@ async def test_an_error_that_nobody_foresaw(shelf: Shelf) -> None:
 
 @pytest.mark.parametrize("damage", ["token = 'planted-secret'", "token = x'ff'", "token = 7"])
 async def test_an_unreadable_record(shelf: Shelf, damage: str) -> None:
-    """A record that somebody else has written is an error that shows nothing of it."""
+    """A record that another program has written is an error that shows nothing of it."""
     store = shelf.open()
     await shelf.put(store, made("planted-secret"))
     await shelf.run(f"UPDATE token SET {damage}")  # noqa: S608 - our own text
@@ -73,9 +73,14 @@ async def test_an_unreadable_record(shelf: Shelf, damage: str) -> None:
         assert "planted-secret" not in "".join(shown.format()).replace(damage, "")
 
 
-async def test_no_thread_to_work_in(shelf: Shelf) -> None:
-    """At the program's end no thread can be had; that is a `StoreError` too."""
-    worker = Worker()
-    worker.stop()
-    with pytest.raises(StoreError, match="shutting down"):
-        worker.run(gc.collect)
+async def test_no_thread_to_work_in(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that gives no thread is a `StoreError` too."""
+
+    def refused(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    with pytest.raises(StoreError, match="as many threads as it may have"):
+        await shelf.open().load(KEY)
+    monkeypatch.undo()
+    assert await shelf.stores[0].load(KEY) is None

@@ -23,7 +23,7 @@ async def test_nothing_is_opened_before_the_first_use(shelf: Shelf) -> None:
     assert repr(store) == f"<SQLiteStore: {str(shelf.path)!r}>"
     await store.aclose()
     assert not await outside(shelf.path.exists)
-    assert store._office is None
+    assert store._worker is None
 
 
 @pytest.mark.parametrize("path", ["", ":memory:", "file:tokens.db?mode=memory", "a\0b"])
@@ -77,7 +77,7 @@ async def test_files_open_to_others_are_refused(shelf: Shelf, end: str) -> None:
 
 
 async def test_a_folder_open_to_others_is_refused(shelf: Shelf) -> None:
-    """Nobody else may remove the signs of life."""
+    """Other users cannot remove the lock files."""
     folder = shelf.path.with_name("tokens.db-alive")
     await outside(folder.mkdir)
     await outside(folder.chmod, 0o777)
@@ -157,7 +157,7 @@ async def test_all_files_deleted(shelf: Shelf) -> None:
 
 
 async def test_closing_does_not_bring_a_deleted_file_back(shelf: Shelf) -> None:
-    """Whoever deletes the file does not find it again at the program's end."""
+    """A deleted file is not written again at the program's end."""
     store = shelf.open()
     await held(store)
     await outside(shelf.path.unlink)

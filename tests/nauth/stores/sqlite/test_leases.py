@@ -19,7 +19,7 @@ from tests.support.sqlite.files import LONG, NOW, Shelf, crash, held, outside
 
 
 async def test_a_dead_holders_lease_is_free_at_once(shelf: Shelf) -> None:
-    """No time passes on the store's clock; whoever waits hears of the death."""
+    """No time passes on the store's clock; waiters wake when the holder has died."""
     dead, store = shelf.open(), shelf.open()
     await held(dead)
     assert await store.lease(KEY, LONG) is None
@@ -45,7 +45,7 @@ async def test_the_dead_are_buried(shelf: Shelf) -> None:
     await held(living)
     await held(dead, attrs.evolve(KEY, identity="other"))
     await crash(dead)
-    before, mine = await shelf.signs(), await living._do(lambda tables: tables._alive.name)
+    before, mine = await shelf.signs(), await living._do(lambda tables: tables._liveness.name)
     assert len(before) == 2
     await held(shelf.open(), attrs.evolve(KEY, identity="third"))
     after = await shelf.signs()
@@ -55,7 +55,7 @@ async def test_the_dead_are_buried(shelf: Shelf) -> None:
 
 
 async def test_a_removed_sign_is_no_death(shelf: Shelf) -> None:
-    """Where somebody tidied the sign away its owner may live: the lease ends by time."""
+    """If the lock file was deleted, its owner may be alive: the lease ends by time."""
     tidied, store = shelf.open(), shelf.open()
     lease = await held(tidied)
     for sign in await shelf.signs():
@@ -80,7 +80,7 @@ async def test_a_clock_put_back(shelf: Shelf) -> None:
 
 
 async def test_a_clock_put_forward_loses_no_token(shelf: Shelf) -> None:
-    """A token is stored though the clock ran ahead, as long as nobody else took the lease."""
+    """A token is stored though the clock ran ahead, as long as no other client took the lease."""
     store = shelf.open()
     lease = await held(store)
     shelf.clock.step_wall(2 * LONG)
@@ -89,7 +89,7 @@ async def test_a_clock_put_forward_loses_no_token(shelf: Shelf) -> None:
 
 
 async def test_abandoned_leases_are_forgotten(shelf: Shelf) -> None:
-    """A lease that nobody gave back leaves memory when the next one is taken."""
+    """A lease that was not released leaves memory when the next one is taken."""
     store = shelf.open()
     await held(store)
     shelf.clock.advance(LONG)
@@ -141,7 +141,7 @@ async def test_a_cancelled_caller_leaves_no_lease(
 
 
 async def test_a_caller_cancelled_as_the_store_closes(shelf: Shelf) -> None:
-    """Closing gives the lease back that nobody waits for any more."""
+    """Closing releases a lease that no caller waits for any more."""
     store = shelf.open()
     gate = Gate(store)
     await asyncio.sleep(0)

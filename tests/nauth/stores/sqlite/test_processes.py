@@ -76,7 +76,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_a_killed_holder_frees_its_lease_at_once(path: Path) -> None:
-    """A lease of an hour is anybody's as soon as its process is dead, and those who wait hear of it."""
+    """A lease of an hour is free as soon as its process is dead, and waiters wake."""
 
     async def inherit(holder: subprocess.Popen[str]) -> None:
         store = SQLiteStore(path)
@@ -124,7 +124,7 @@ def test_increments_of_processes_are_exact(path: Path) -> None:
 
 
 def test_files_are_private(path: Path) -> None:
-    """Whatever the umask, nobody else may open any file of the store."""
+    """With any umask, other users cannot open any file of the store."""
     with child(path, "hold", umask=0) as process:
         assert heard(process) == "ready"
         found = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.rglob("*")}
@@ -146,7 +146,7 @@ def test_a_umask_that_locks_everybody_out(path: Path) -> None:
 
 
 def test_killed_writers_leave_it_readable(path: Path) -> None:
-    """A process killed while it writes loses nothing that was committed, and nobody waits for its lease."""
+    """A process killed while it writes loses nothing that was committed, and no process waits for its lease."""
     last, chance = 0, random.Random(7)
     for _ in range(10):
         with child(path, "forever") as process:
@@ -179,7 +179,7 @@ def test_forked_children_begin_anew(path: Path) -> None:
 
 
 def test_forks_amid_work(path: Path) -> None:
-    """Children forked while the store's thread is amid a call to SQLite neither hang nor fail."""
+    """Children forked during a call of the store's thread to SQLite neither hang nor fail."""
     with child(path, "fork often", 30) as process:
         assert heard(process) == "done"
         assert process.wait(NOBODY_WAITS_S) == 0

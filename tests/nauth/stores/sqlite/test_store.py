@@ -1,4 +1,4 @@
-"""`SQLiteStore`: the contract, its records, and its end. Files, errors and leases have rooms of their own."""
+"""`SQLiteStore`: the contract, its records, and closing. Files, errors and leases have separate test files."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import pytest
 import nauth.stores
 from nauth.errors import StoreError
 from nauth.stores.base import Record, TokenStore
+from nauth.stores.sqlite import thread
 from nauth.stores.sqlite.store import SQLiteStore
 from nauth.testing.clock import FakeClock
 from nauth.testing.contract.store import StoreContract
@@ -48,12 +49,14 @@ class TestContract(StoreContract):
 
 
 async def test_expired_records_leave(shelf: Shelf) -> None:
-    """Records leave with the next commit after their end, but for a key under lease."""
+    """Records leave with the next commit a day after their end, but for a key under lease."""
     store = shelf.open()
     keys = {name: attrs.evolve(KEY, identity=name) for name in "abcd"}
     await shelf.put(store, made("a"), keys["a"])
     await shelf.put(store, made("b"), keys["b"])
     await shelf.put(store, made("endless", lifetime=None), keys["c"])
+    shelf.clock.advance(LONG)
+    await shelf.put(store, made("d"), keys["d"])
     await held(store, keys["b"])
     shelf.clock.advance(HOUR)
     await shelf.put(store, made("d"), keys["d"])
@@ -95,12 +98,12 @@ async def test_closing_gives_leases_back(shelf: Shelf) -> None:
             await call
 
 
-async def test_closing_a_broken_store(shelf: Shelf) -> None:
-    """A store whose file is locked by somebody closes all the same; its leases are then known to be nobody's."""
+async def test_closing_a_broken_store(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store closes even if another program locks its file; the others then see that its leases are free."""
     store, other = shelf.open(), shelf.open()
     await held(store)
     await other.load(KEY)
-    await raw(store, "PRAGMA busy_timeout = 0")
+    monkeypatch.setattr(thread, "BUSY_S", 0.01)
     await raw(other, "BEGIN IMMEDIATE")
     await store.aclose()
     await raw(other, "ROLLBACK")
@@ -129,22 +132,22 @@ async def test_a_store_from_before_a_fork(shelf: Shelf, monkeypatch: pytest.Monk
     """In another process the store begins anew and neither uses nor closes what it inherits."""
     store = shelf.open()
     lease = await held(store)
-    office = store._office
-    assert office is not None
+    worker = store._worker
+    assert worker is not None
     pid = os.getpid()
     monkeypatch.setattr(os, "getpid", lambda: pid + 1)  # the real thing is in test_processes.py
     await store.release(lease)
     assert await store.lease(KEY, LONG) is None
-    assert store._office is not office
-    office.leave()
+    assert store._worker is not worker
+    worker.close_abandoned()
     await store.aclose()
     stranger = SQLiteStore(shelf.path, clock=shelf.clock)
     await stranger.load(KEY)
     monkeypatch.undo()
     await stranger.aclose()
-    assert office.tables._db is not None
-    office.leave()
-    assert office.tables._db is None
+    assert worker.tables._db is not None
+    worker.close_abandoned()
+    assert worker.tables._db is None
 
 
 def test_it_is_imported_on_demand() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from naoauth import NaoClient, NaoSignInNeededError, SitePage
 from naoauth.sandbox.server import Kind
-from tests.naoauth.conftest import Stage
+from tests.support.vendors.stages import NaoStage as Stage
 
 __all__ = ["story", "succeeds"]
 

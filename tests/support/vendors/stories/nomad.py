@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nomadauth import NomadCheck, NomadClient
-from tests.nomadauth.conftest import Stage
+from tests.support.vendors.stages import NomadStage as Stage
 from tests.support.vendors.stories.telling import life_s
 
 __all__ = ["ages", "story", "succeeds"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from nombaauth import Balance, NombaClient
-from tests.nombaauth.conftest import Stage
+from tests.support.vendors.stages import NombaStage as Stage
 from tests.support.vendors.stories.telling import life_s
 
 __all__ = ["story", "succeeds"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from noyoauth import GroupsPage, NoyoClient
-from tests.noyoauth.conftest import Stage
+from tests.support.vendors.stages import NoyoStage as Stage
 from tests.support.vendors.stories.telling import life_s
 
 __all__ = ["story", "succeeds"]

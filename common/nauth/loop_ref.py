@@ -1,0 +1,38 @@
+"""`LoopRef`: the event loop that something belongs to, held weakly."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Callable
+
+import attrs
+
+__all__ = ["LoopRef", "this_loop"]
+
+
+def _none() -> None:
+    return None
+
+
+@attrs.frozen(eq=False)
+class LoopRef:
+    """Tells whether the loop that a lease was taken in can still use it. May be asked from any thread."""
+
+    _loop: Callable[[], asyncio.AbstractEventLoop | None]
+
+    @property
+    def gone(self) -> bool:
+        """Whether the loop was closed or collected. It runs no code again then, and that never changes."""
+        if self._loop is _none:
+            return False  # made outside of any loop, so no loop's end ends it
+        loop = self._loop()
+        return loop is None or loop.is_closed()
+
+
+def this_loop() -> LoopRef:
+    """Return a reference to the running loop, or one that is never gone where none runs."""
+    try:
+        return LoopRef(weakref.ref(asyncio.get_running_loop()))
+    except RuntimeError:
+        return LoopRef(_none)

@@ -1,0 +1,64 @@
+"""`Reporter`: stamps a client's events and hands them to the log and to the user's observer."""
+
+from __future__ import annotations
+
+import attrs
+
+from nauth.clock import Clock
+from nauth.events import Event, Observer, Reporting, deliver
+from nauth.reporting.log_setup import set_up_log
+from nauth.reporting.log_writer import LogWriter
+from nauth.reporting.takeover import TAKEOVERS
+from nauth.times import instant
+
+__all__ = ["SHORT_IDENTITY", "Reporter"]
+
+SHORT_IDENTITY = 8
+"""Characters of the identity's digest that are shown: enough to tell credentials apart, too few to find them by."""
+
+
+class Reporter(Reporting):
+    """The observer of one manager: fills in vendor, identity and time, writes the log, and calls the user's observer.
+
+    Args:
+        observer: the user's own, if there is one.
+        vendor: the vendor's name.
+        identity: the digest that names the credential; its first characters are shown.
+        clock: tells when an event happened.
+
+    Attributes:
+        joins: whether `RenewalJoined` is of interest to any listener. There is one for each waiting caller, and
+            the log does not mention them, so without an observer none is made.
+        vendor, identity: as shown.
+    """
+
+    __slots__ = ("__weakref__", "_listeners", "_wall", "identity", "joins", "vendor")
+
+    def __init__(self, observer: Observer | None, *, vendor: str, identity: str, clock: Clock) -> None:
+        set_up_log()
+        self.vendor: str = vendor
+        self.identity: str = identity[:SHORT_IDENTITY]
+        self.joins: bool = observer is not None
+        self._wall = clock.wall
+        self._listeners: tuple[Observer, ...] = (LogWriter(), TAKEOVERS)
+        if observer is not None:
+            self._listeners += (observer,)
+
+    @classmethod
+    def of(cls, observer: Observer | None, *, vendor: str, identity: str, clock: Clock) -> Reporter:
+        """Return `observer` if it is a `Reporter`, else one for it."""
+        if isinstance(observer, Reporter):
+            return observer
+        return cls(observer, vendor=vendor, identity=identity, clock=clock)
+
+    def __repr__(self) -> str:
+        return f"<Reporter {self.vendor} {self.identity}>"
+
+    def stamped(self, event: Event) -> Event:
+        """Return `event` with vendor, identity and time filled in."""
+        return attrs.evolve(event, vendor=self.vendor, identity=self.identity, at=instant(self._wall()))
+
+    def __call__(self, event: Event) -> None:
+        """Hand `event` to each listener; one that raises keeps it from no other."""
+        for listener in self._listeners:
+            deliver(listener, event)

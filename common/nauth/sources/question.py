@@ -1,0 +1,145 @@
+"""`Question`: one source, asked by many clients: single flight, a limit, and growing pauses between repeats."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Generic, TypeVar
+from weakref import WeakKeyDictionary
+
+from nauth.clock import Clock
+from nauth.errors import NauthError, fresh_copy
+from nauth.sources.base import Fields, Source, SourceRefusedError, SourceUnavailableError
+from nauth.sources.function import Function
+from nauth.tasks import own_task
+
+__all__ = ["Question"]
+
+_C = TypeVar("_C")
+
+_LIMIT = timedelta(seconds=15)
+"""The longest that one question may take. The sources have shorter limits; this one is for functions."""
+
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
+
+
+class Question(Generic[_C]):
+    """Ask a source for a credential. One question at a time for all callers of one event loop.
+
+    Args:
+        source: where the credential is.
+        read: turns fields into the credential; raises `ConfigurationError` that names what is missing.
+        clock: where time comes from.
+        kinds: the classes that a function may return.
+    """
+
+    def __init__(
+        self,
+        source: Source | Function[_C],
+        read: Callable[[Fields], _C],
+        clock: Clock,
+        *,
+        kinds: tuple[type, ...],
+    ) -> None:
+        self._source = source
+        self._read = read
+        self._kinds = kinds
+        self._clock = clock
+        self._running: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Future[_C | NauthError]]
+        self._running = WeakKeyDictionary()
+        self._pause_s = _FIRST_PAUSE_S
+        self._next_at = clock.monotonic()
+
+    @property
+    def name(self) -> str:
+        """What errors call the source."""
+        return self._source.name
+
+    @property
+    def unchanged_hint(self) -> str:
+        """What may be wrong if the vendor refuses a credential that has not changed."""
+        hint: str = getattr(self._source, "unchanged_hint", "")
+        return hint
+
+    async def ask(self) -> _C:
+        """Return the credential as it is now, joining a question under way.
+
+        Raises:
+            SourceRefusedError: not there, not allowed, not understood.
+            SourceUnavailableError: slow, down or throttled.
+        """
+        loop = asyncio.get_running_loop()
+        answer = self._running.get(loop)
+        if answer is None:
+            answer = self._running[loop] = loop.create_future()
+            # a task of its own: the first caller may be cancelled while others wait
+            own_task(self._run(loop, answer), name="nauth source")
+        found = await asyncio.shield(answer)
+        if isinstance(found, NauthError):
+            raise fresh_copy(found)
+        return found
+
+    def may_ask_again(self) -> bool:
+        """Tell whether the pause since the last repeat is over; if it is, count this as the next repeat.
+
+        The pauses are 1, 2, 4 and so on up to 30 seconds.
+        """
+        now = self._clock.monotonic()
+        if now < self._next_at:
+            return False
+        self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
+        self._next_at = now + self._pause_s
+        return True
+
+    def accepted(self) -> None:
+        """Note that the vendor accepts the credential: the pauses begin anew."""
+        self._pause_s = _FIRST_PAUSE_S
+
+    async def _run(self, loop: asyncio.AbstractEventLoop, answer: asyncio.Future[_C | NauthError]) -> None:
+        found: _C | NauthError = SourceUnavailableError(
+            f"{self.name} was not read: its event loop was ending", source=self.name
+        )
+        try:
+            found = await self._bounded()
+        finally:
+            self._running.pop(loop, None)
+            self._next_at = max(self._next_at, self._clock.monotonic() + self._pause_s)
+            answer.set_result(found)
+
+    async def _bounded(self) -> _C | NauthError:
+        try:
+            async with asyncio.timeout(_LIMIT.total_seconds()):
+                return await self._credential()
+        except NauthError as error:
+            return fresh_copy(error)
+        except TimeoutError:
+            problem = "did not answer in time"
+        except OSError as error:
+            problem = f"could not be reached ({type(error).__name__})"
+        except Exception as error:  # noqa: BLE001 - of a caller's function; its text may quote the secret
+            return SourceRefusedError(
+                f"{self.name} failed with {type(error).__name__}. Look for the cause in the function itself; to have the "
+                "question repeated later, raise SourceUnavailableError",
+                source=self.name,
+                problems=(type(error).__name__,),
+            )
+        return SourceUnavailableError(
+            f"{self.name} {problem}; it is asked again at the next sign-in",
+            source=self.name,
+            problems=(problem,),
+        )
+
+    async def _credential(self) -> _C:
+        source = self._source
+        if not isinstance(source, Function):
+            return self._read(await source.read())
+        found = await source.fetch()
+        if not isinstance(found, self._kinds):
+            known = " or ".join(kind.__name__ for kind in self._kinds)
+            raise SourceRefusedError(
+                f"{self.name} must return {known}, not {type(found).__name__}",
+                source=self.name,
+                problems=("wrong type",),
+            )
+        return found

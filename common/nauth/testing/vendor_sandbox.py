@@ -1,0 +1,122 @@
+"""`VendorSandbox`: what the sandboxes of all vendors have beside their endpoints."""
+
+from __future__ import annotations
+
+import abc
+import hashlib
+import ssl
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Generic, Protocol, TypeVar
+
+from aiohttp import hdrs, web
+
+from nauth.clock import Clock
+from nauth.testing.sandbox import Handler, Sandbox
+
+__all__ = ["Memory", "VendorSandbox", "bearer_token", "body_digest"]
+
+T = TypeVar("T")
+
+
+class Memory(Protocol):
+    """What a `VendorSandbox` asks of a memory of tokens; `nauth.testing.sessions.TokenMemory` is one."""
+
+    reuses: int
+
+    def live_tokens(self) -> int:
+        """Count the access tokens that work now."""
+        ...
+
+    def kill_all(self, *, kill_refresh: bool = False) -> None:
+        """Kill every access token at once, and with `kill_refresh` every refresh token too."""
+        ...
+
+
+class VendorSandbox(Sandbox, Generic[T]):
+    """A `Sandbox` whose endpoints hand out tokens, want them, and can be told to refuse them.
+
+    A subclass names its endpoints in `routes`, wraps those that want a token in `guarded`, and says in `refuse` which
+    requests it turns away. It has the same options with switches of its own.
+
+    Args:
+        switches: how this vendor behaves where its documents are silent.
+        clock: what lifetimes, delays and the `Date` header are counted on; the machine's own by default.
+        port: port to listen on; 0 lets the system choose.
+        ssl_context: serve https with it.
+
+    Attributes:
+        switches: as above.
+        reject_all: while true, every call with a token is refused, whatever its token.
+        unauthorized: how many calls were refused for their token.
+        token_endpoints: the names of the endpoints that deal in tokens.
+    """
+
+    token_endpoints: ClassVar[Sequence[str]] = ()
+
+    def __init__(
+        self,
+        switches: T,
+        *,
+        clock: Clock | None = None,
+        port: int = 0,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self.switches: T = switches
+        super().__init__(clock=clock, port=port, ssl_context=ssl_context)
+        self.reject_all: bool = False
+        self.unauthorized: int = 0
+
+    @abc.abstractmethod
+    def memories(self) -> Sequence[Memory]:
+        """Return what remembers this sandbox's tokens."""
+
+    @abc.abstractmethod
+    def refuse(self, request: web.Request) -> web.Response | None:
+        """Return the answer to a request whose token does not open its endpoint; None if the token does.
+
+        Counts in `unauthorized` what means 401.
+        """
+
+    @property
+    def live_tokens(self) -> int:
+        """How many access tokens work now, those that never expire not counted."""
+        return sum(memory.live_tokens() for memory in self.memories())
+
+    @property
+    def token_calls(self) -> int:
+        """How many requests to the endpoints that deal in tokens have arrived."""
+        return sum(self.requests[name] for name in self.token_endpoints)
+
+    @property
+    def refresh_reuses(self) -> int:
+        """How many times a spent refresh token was presented again."""
+        return sum(memory.reuses for memory in self.memories())
+
+    def kill_sessions(self, *, kill_refresh: bool = False) -> None:
+        """Kill every access token at once, and with `kill_refresh` every refresh token too."""
+        for memory in self.memories():
+            memory.kill_all(kill_refresh=kill_refresh)
+
+    def guarded(self, handler: Handler) -> Handler:
+        """Wrap `handler` so that it serves only the requests that `refuse` lets through."""
+
+        async def serve(request: web.Request) -> web.Response:
+            refused = self.refuse(request)
+            return await handler(request) if refused is None else refused
+
+        return serve
+
+
+def bearer_token(headers: Mapping[str, str]) -> str | None:
+    """Return the token of a Bearer `Authorization`; None if there is none."""
+    scheme, _, token = headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    return token if scheme == "Bearer" else None
+
+
+async def body_digest(request: web.Request) -> dict[str, object]:
+    """Read the body of `request` as it comes; return its ``length`` and ``sha256``."""
+    digest, length = hashlib.sha256(), 0
+    async for chunk in request.content.iter_any():
+        digest.update(chunk)
+        length += len(chunk)
+    return {"length": length, "sha256": digest.hexdigest()}

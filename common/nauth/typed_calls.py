@@ -1,0 +1,242 @@
+"""`TypedCalls`: call any endpoint of a vendor, and get the vendor's typed success or its typed error.
+
+One call in four steps: the type to read into is looked at first, so that a type nothing can be read into costs no
+request; the request is built inside the client's origins; the transport sends it, again where it may be repeated; the
+vendor's reader tells success from failure, whatever the HTTP status said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from types import NoneType
+from typing import Any, Protocol, TypedDict
+from urllib.parse import urlencode
+
+import attrs
+import cattrs
+from aiohttp import ClientError, ClientResponse
+from multidict import CIMultiDict
+from yarl import URL
+
+from nauth.clock import Clock
+from nauth.errors import (
+    ConfigurationError,
+    MalformedResponseError,
+    NauthError,
+    OutcomeUnknownError,
+    VendorUnavailableError,
+)
+from nauth.origins import OriginKey, place, resolve
+from nauth.request_options import Query
+from nauth.responses.reply import Reply
+from nauth.transport.base import Answer, Request, Transport
+from nauth.transport.calls import ErrorClasses, reading, send
+from nauth.wire.converter import encode, reader_of
+
+__all__ = ["CallOptions", "ReadResponse", "TypedCalls"]
+
+_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that are sent again by default. PUT and DELETE are repeatable by RFC 9110 section 9.2.2, yet a payment's PUT is
+for its author to judge."""
+
+_NOT_ACTED_ON = frozenset({429, 503})
+
+
+class CallOptions(TypedDict, total=False):
+    """Keyword options of a client's `call`.
+
+    Attributes:
+        json: the body: a record (attrs, dataclass, pydantic), a dict, a list or a scalar. A record's fields are written
+            by the vendor's rule, without those that are None; a dict goes out as it is, null included. `Decimal` goes
+            out as text, an aware `datetime` as ISO 8601 in UTC.
+        data: the body as it is: bytes, text, a mapping for a form, or anything that aiohttp can stream.
+        params: what goes after the question mark, added to the path's own query.
+        headers: added to the client's own; a header of the same name, in any case, takes the place of the client's.
+        timeout: deadline for each attempt, reading the response included; 15 seconds by default.
+        repeatable: whether the request may be sent again although the vendor may have acted on it. By default GET, HEAD
+            and OPTIONS are; say True for a POST with an idempotency key.
+    """
+
+    json: object
+    data: object
+    params: Query
+    headers: Mapping[str, str]
+    timeout: timedelta | None
+    repeatable: bool | None
+
+
+class ReadResponse(Protocol):
+    """The vendor's reader: the typed success of a response, or the vendor's error for it."""
+
+    def __call__(self, answer: Answer, into: Any, url: URL, /) -> Reply[Any]:
+        """Read `answer` to a request of `url`; `into` is the type of the data, `NoneType` for no data."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class TypedCalls:
+    """What a client's `call`, `open` and `pages` stand on.
+
+    Attributes:
+        transport: puts the token on, repeats what may be repeated.
+        base_url: where relative paths go.
+        origins: where absolute ones may go.
+        headers: what the vendor wants on every call.
+        converter: the vendor's, for bodies that are sent.
+        errors: the vendor's class for each kind of error.
+        read: the vendor's reader.
+        status_of: the status that a response stands for, where a body may say another than HTTP does.
+        data_root: how an error calls the place of the data in a response.
+        clock: stamps responses that the caller brings.
+        max_body: the largest response that is read, in bytes after decompression.
+    """
+
+    transport: Transport
+    base_url: URL
+    origins: frozenset[OriginKey]
+    headers: Mapping[str, str]
+    converter: cattrs.Converter
+    errors: ErrorClasses
+    read: ReadResponse
+    status_of: Callable[[Answer], int] = attrs.field(default=lambda answer: answer.status)
+    data_root: str = "$"
+    clock: Clock
+    max_body: int
+
+    async def call(self, method: str, path: str | URL, into: Any, options: CallOptions) -> Reply[Any]:
+        """Send a request and read its response into `into`, None for a response without data.
+
+        Raises:
+            ConfigurationError: `into` is no type that JSON fits, or the body cannot be sent; nothing was sent.
+            OriginError: `path` leaves the client's origins or has dot segments; nothing was sent.
+            OutcomeUnknownError: the request is not repeatable, and its response was lost or is a 5xx other than 503.
+            NauthError: the vendor's error for the response.
+        """
+        kind = self._readable(into)
+        request = self._request(method, path, options)
+        answer = await send(self.transport, request, self.errors)
+        return self._opened(answer, kind, request.url, method=request.method, repeatable=request.repeatable)
+
+    async def open(self, response: ClientResponse, into: Any) -> Reply[Any]:
+        """Read an aiohttp response as `call` does, and release it.
+
+        Raises:
+            ConfigurationError: `into` is no type that JSON fits.
+            OutcomeUnknownError: the response broke off; or it is a 5xx other than 503 to a request that does not repeat.
+            NauthError: the vendor's error for the response.
+        """
+        kind = self._readable(into)
+        wall, mono = self.clock.wall(), self.clock.monotonic()
+        async with response:
+            body = await self._body(response)
+        answer = Answer(
+            status=response.status, headers=response.headers, body=body, sent_wall=wall, sent_mono=mono
+        )
+        method = response.method.upper()
+        return self._opened(answer, kind, response.url, method=method, repeatable=method in _REPEATABLE)
+
+    def _readable(self, into: Any) -> Any:
+        kind = NoneType if into is None else into
+        reader_of(self.converter, kind)
+        return kind
+
+    def _request(self, method: str, path: str | URL, options: CallOptions) -> Request:
+        url = resolve(self.base_url, path, allowed=self.origins)
+        if params := options.get("params"):
+            url = url.extend_query(params)
+        headers = CIMultiDict(self.headers)
+        for name in options.get("headers") or {}:
+            headers.popall(name, None)
+        headers.extend(options.get("headers") or {})
+        body, stream, content_type = self._encoded(options)
+        if content_type is not None:
+            headers.setdefault("Content-Type", content_type)
+        method = method.upper()
+        repeatable = options.get("repeatable")
+        if repeatable and stream is not None:
+            raise ConfigurationError(
+                f"nothing was sent: a body of type {type(stream).__name__} can be read once only, so the request is not "
+                "repeatable. Give the body as bytes, or leave repeatable out"
+            )
+        return Request(
+            method=method,
+            url=url,
+            headers=headers,
+            body=body,
+            stream=stream,
+            timeout=options.get("timeout"),
+            repeatable=(method in _REPEATABLE and stream is None) if repeatable is None else repeatable,
+        )
+
+    def _encoded(self, options: CallOptions) -> tuple[bytes | None, object, str | None]:
+        """Return the body, or what is streamed instead, and the content type."""
+        record, data = options.get("json"), options.get("data")
+        if record is not None and data is not None:
+            raise ConfigurationError("nothing was sent: json= and data= are two bodies; give one")
+        if record is not None:
+            try:
+                return encode(self.converter, record), None, "application/json"
+            except (TypeError, ValueError, cattrs.BaseValidationError) as error:
+                problem = str(error)
+            raise ConfigurationError(f"nothing was sent: json= cannot be written as JSON: {problem}")
+        if isinstance(data, str):
+            return data.encode(), None, None
+        if isinstance(data, Mapping):
+            return urlencode(data, doseq=True).encode("ascii"), None, "application/x-www-form-urlencoded"
+        if isinstance(data, bytes | bytearray | memoryview):
+            return bytes(data), None, None
+        return None, data, None
+
+    async def _body(self, response: ClientResponse) -> bytes:
+        where, failure = place(response.url), "lost"
+        body = bytearray()
+        try:
+            async for chunk in response.content.iter_any():
+                body += chunk
+                if len(body) > self.max_body:
+                    failure = "large"
+                    break
+            else:
+                return bytes(body)
+        except (ClientError, OSError):
+            pass
+        del body
+        response.close()
+        if failure == "large":
+            raise self._error(MalformedResponseError)(
+                f"the response of {where} is larger than {self.max_body} bytes and was not read to its end. "
+                "A larger limit can be set on the client: max_response_bytes",
+                status=response.status,
+            )
+        raise self._error(OutcomeUnknownError)(
+            f"the response of {where} broke off. The vendor may have acted on the request: look before you send it again",
+            status=response.status,
+        )
+
+    def _opened(self, answer: Answer, kind: Any, url: URL, *, method: str, repeatable: bool) -> Reply[Any]:
+        try:
+            with reading(answer):
+                return self.read(answer, kind, url)
+        except VendorUnavailableError as error:
+            if repeatable or self.status_of(answer) in _NOT_ACTED_ON:
+                raise
+            doubt = self._error(OutcomeUnknownError)(
+                f"{method} {url.raw_path} was answered with a fault of the vendor's, and may have been acted on all the "
+                "same: look whether it was before you send it again. Say repeatable=True if doing it twice does no harm "
+                f"({_said(error)})",
+                status=error.status,
+                code=error.code,
+                detail=error.detail,
+                request_id=error.request_id,
+            )
+        # outside the handler: the new error has neither cause nor context
+        raise doubt
+
+    def _error(self, kind: type[NauthError]) -> type[NauthError]:
+        return self.errors.get(kind, kind)
+
+
+def _said(error: NauthError) -> str:
+    code = f", code {error.code}" if error.code else ""
+    return f"HTTP {error.status}{code}" + (f": {error.detail}" if error.detail else "")

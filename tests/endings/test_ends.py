@@ -1,0 +1,377 @@
+"""A loop ends at every turn of a renewal, a revocation, a closing: the vendor acted if and only if it is held and stored."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from nauth import tasks
+from nauth.errors import OutcomeUnknownError, StoreError
+from nauth.stores import MemoryStore
+from nauth.stores.base import Lease, Record
+from nauth.token import Token
+from tests.endings.kit import (
+    ENDS,
+    LOOPS,
+    POLICY,
+    TURNS,
+    Vendor,
+    kept,
+    manager_on,
+    runner,
+    started,
+    store_of,
+    turns,
+)
+from tests.support.manager import KEY, Rig
+
+
+@pytest.fixture
+def redis_url(request: pytest.FixtureRequest) -> str | None:
+    """Return where a real Valkey listens, if the test wants it."""
+    if request.node.callspec.params.get("store") != "redis":
+        return None
+    url: str = request.getfixturevalue("valkey").url
+    return url
+
+
+@pytest.mark.parametrize("store", ["memory", "sqlite", "redis"])
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("kind", LOOPS)
+def test_a_renewal_is_kept_whenever_the_loop_ends(
+    kind: str, end: str, store: str, tmp_path: Path, redis_url: str | None
+) -> None:
+    """The vendor has rotated if and only if the new token is held and stored; the next loop goes on with it."""
+    for turn in TURNS:
+        folder = tmp_path / str(turn)
+        folder.mkdir()
+        vendor = Vendor()
+        with store_of(store, folder, redis_url) as opened:
+            made_store = opened()
+            manager = manager_on(made_store, vendor)
+            with runner(kind) as first:
+                first.run(manager.token())
+            assert vendor.rotated == 1
+
+            job = started(turn, manager.renew)
+
+            with runner(kind) as second:
+                second.run(ENDS[end](job, vendor))
+            vendor.gate = None
+            with runner(kind) as third:
+                newest = f"r{vendor.rotated}"
+                assert third.run(kept(manager, made_store)) == (newest, newest), f"turn {turn}"
+                before = vendor.calls
+                third.run(manager.token())
+                assert vendor.calls == before, f"turn {turn}"
+                third.run(manager.renew())
+                third.run(manager.aclose())
+                third.run(made_store.aclose())
+            assert not tasks._running
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("kind", LOOPS)
+def test_a_revocation_is_finished_whenever_the_loop_ends(kind: str, end: str) -> None:
+    """The vendor has revoked if and only if the token is forgotten, here and in the store."""
+    for turn in TURNS:
+        vendor, store = Vendor(), MemoryStore()
+        manager = manager_on(store, vendor)
+        with runner(kind) as first:
+            first.run(manager.token())
+
+        job = started(turn, manager.revoke)
+
+        with runner(kind) as second:
+            second.run(ENDS[end](job, vendor))
+        with runner(kind) as third:
+            expected = (None, None) if vendor.revoked else ("r1", "r1")
+            assert third.run(kept(manager, store)) == expected, f"turn {turn}"
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("kind", LOOPS)
+def test_closing_is_finished_whenever_the_loop_ends(kind: str, end: str) -> None:
+    """A renewal that closing waits for is stored, although its loop ends meanwhile."""
+    for turn in TURNS:
+        vendor, store = Vendor(), MemoryStore()
+        manager = manager_on(store, vendor)
+        with runner(kind) as first:
+            first.run(manager.token())
+
+        job = started(turn, manager.renew, manager.aclose)
+
+        with runner(kind) as second:
+            second.run(ENDS[end](job, vendor))
+        with runner(kind) as third:
+            _, stored = third.run(kept(manager, store))
+            assert stored == f"r{vendor.rotated}", f"turn {turn}"
+
+
+@pytest.mark.parametrize("kind", LOOPS)
+def test_before_the_first_step(kind: str) -> None:
+    """All tasks are cancelled before the renewal takes its first step: the next `token()` of that loop is answered."""
+    vendor = Vendor()
+    manager = manager_on(MemoryStore(), vendor)
+
+    async def main() -> str:
+        caller = asyncio.create_task(manager.token())
+        await asyncio.sleep(0)
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        del caller
+        async with asyncio.timeout(5):
+            return (await manager.token()).access_token.reveal()
+
+    with runner(kind) as opened:
+        assert opened.run(main()) == f"t{vendor.rotated or 1}"
+
+
+@pytest.mark.parametrize("kind", LOOPS)
+def test_what_has_not_been_sent_ends_at_once(kind: str) -> None:
+    """A renewal that waits for another client's lease does not hold the loop's end up, and counts as no failure."""
+    vendor, store = Vendor(), MemoryStore()
+    manager = manager_on(store, vendor)
+
+    async def main() -> float:
+        assert await store.lease(KEY, timedelta(minutes=1)) is not None
+        caller = asyncio.create_task(manager.token())
+        await turns(20)
+        del caller
+        return time.monotonic()
+
+    with runner(kind) as opened:
+        began = opened.run(main())
+    assert time.monotonic() - began < tasks.BOUND_S / 2
+    assert vendor.calls == 0
+    with runner(kind) as opened:
+        opened.run(manager.token())
+
+
+@pytest.mark.parametrize("kind", LOOPS)
+def test_a_silent_vendor_is_given_up_at_the_bound(
+    kind: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The end waits no longer than the bound; it counts as a failed attempt, and the next job does not call."""
+    monkeypatch.setattr(tasks, "BOUND_S", 0.05)
+    vendor = Vendor()
+    manager = manager_on(MemoryStore(), vendor)
+
+    async def main() -> None:
+        vendor.gate = asyncio.Event()
+        caller = asyncio.create_task(manager.token())
+        await turns(10)
+        del caller
+
+    with runner(kind) as opened:
+        opened.run(main())
+    assert "was given up: its event loop ends" in caplog.text
+    vendor.gate = None
+
+    async def again() -> None:
+        with pytest.raises(OutcomeUnknownError) as told:
+            await manager.token()
+        assert told.value.retry_after is not None
+
+    with runner(kind) as opened:
+        opened.run(again())
+    assert vendor.calls == 1
+
+
+async def test_deadlines_inside_still_work() -> None:
+    """A renewal's deadline cancels the work at the deadline, not at the bound of a loop's end."""
+    vendor = Vendor()
+    vendor.gate = asyncio.Event()
+    policy = type(POLICY)(deadline=timedelta(seconds=0.05))
+    manager = manager_on(MemoryStore(), vendor, policy)
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(OutcomeUnknownError, match="did not end within"):
+        await manager.token()
+    assert asyncio.get_running_loop().time() - began < tasks.BOUND_S / 2
+
+
+async def test_work_is_hidden_and_its_keeper_is_not() -> None:
+    """`asyncio.all_tasks()` lacks the work, so that a change of asyncio there fails loudly; it has the keeper."""
+    done = asyncio.Event()
+
+    async def work() -> None:
+        await done.wait()
+
+    owned = tasks.own_task(work(), name="work")
+    await asyncio.sleep(0)
+    assert owned.task not in asyncio.all_tasks()
+    assert owned.keeper in asyncio.all_tasks()
+    done.set()
+    await owned.keeper
+    assert owned.task.done()
+    assert not owned.keeper.cancel()
+
+
+async def test_a_keeper_hears_one_notice() -> None:
+    """Cancelled again and again, work at risk is given its time once."""
+    done, log = asyncio.Event(), list[str]()
+
+    async def work() -> None:
+        try:
+            await done.wait()
+        finally:
+            log.append("over")
+
+    owned = tasks.own_task(work(), name="work", at_risk=True)
+    owned.wake = lambda: log.append("woken")
+    await asyncio.sleep(0)
+    for _ in range(3):
+        assert owned.keeper.cancel()
+        await asyncio.sleep(0)
+    assert owned.ending
+    assert log == ["woken"]
+    done.set()
+    await owned.keeper
+    assert log == ["woken", "over"]
+    assert not owned.task.cancelled()
+
+
+async def test_stubborn_work_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work that does not let itself be cancelled does not hold the end up beyond the farewell."""
+    monkeypatch.setattr(tasks, "FAREWELL_S", 0.01)
+    free = asyncio.Event()
+
+    async def stubborn() -> None:
+        while not free.is_set():
+            try:
+                await free.wait()
+            except asyncio.CancelledError:
+                continue
+
+    owned = tasks.own_task(stubborn(), name="stubborn")
+    await asyncio.sleep(0)
+    owned.keeper.cancel()
+    await owned.keeper
+    assert not owned.task.done()
+    free.set()
+    await owned.task
+
+
+@pytest.mark.parametrize("up", [True, False])
+def test_a_deferred_commit_is_stored_as_the_loop_ends(*, up: bool) -> None:
+    """A commit that rests between two attempts is woken by the end, and stored; if not, the next loop stores it."""
+    rig = Rig(rotating=True)
+
+    async def main() -> None:
+        rig.store.will("commit", StoreError("down"), None if up else StoreError("down"))
+        await rig.manager.token()
+        await turns(10)
+
+    async def goes_on() -> None:
+        await rig.manager.token()
+        await turns(10)
+        rig.clock.advance(60)
+        await turns(20)
+
+    with runner("asyncio") as opened:
+        opened.run(main())
+    with runner("asyncio") as opened:
+        if not up:
+            assert opened.run(rig.stored()) is None
+            opened.run(goes_on())
+        assert opened.run(rig.stored()) == ("t1", "r1", 1)
+        assert rig.manager.cache.fresh() is not None
+
+
+class _Busy(MemoryStore):
+    """Fails to store a token the first time."""
+
+    failures = 1
+
+    async def commit(self, lease: Lease, token: Token, *, expected_version: int, age: timedelta) -> Record:
+        await asyncio.sleep(0)
+        if self.failures:
+            self.failures -= 1
+            raise StoreError("down")
+        return await super().commit(lease, token, expected_version=expected_version, age=age)
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("kind", LOOPS)
+def test_a_commit_that_fails_during_the_end_is_tried_once_more(kind: str, end: str) -> None:
+    """A renewal that ends with its loop stores its token itself: work made after the notice is waited for by nothing."""
+    for turn in TURNS:
+        vendor, store = Vendor(), _Busy()
+        manager = manager_on(store, vendor)
+        with runner(kind) as first:
+            first.run(ENDS[end](started(turn, manager.token), vendor))
+        newest = f"r{vendor.rotated}" if vendor.rotated else None
+        with runner(kind) as second:
+            assert second.run(kept(manager, store)) == (newest, newest), f"turn {turn}"
+
+
+@pytest.mark.parametrize("turn", TURNS)
+@pytest.mark.parametrize("act", ["renew", "revoke", "deferred commit"])
+def test_what_the_garbage_collector_ends_says_nothing(act: str, turn: int) -> None:
+    """The coroutines of a closed loop are ended outside of any task, and neither fail nor count as a failure."""
+    vendor, store = Vendor(), _Busy()
+    store.failures = 10 if act == "deferred commit" else 0
+    manager = manager_on(store, vendor)
+    loop = asyncio.new_event_loop()
+
+    async def main() -> None:
+        await manager.token()
+        if act == "deferred commit":
+            await turns(turn)
+            return
+        caller = asyncio.create_task(manager.renew() if act == "renew" else manager.revoke())
+        await turns(turn)
+        del caller
+
+    loop.run_until_complete(main())
+    left = [*asyncio.all_tasks(loop), *(work.task for work in tasks._running.get(loop, ()))]
+    for task in left:
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # Python says so, and it is honest
+    loop.close()
+    for task in left:
+        # anyio's own lock complains where it is being taken
+        with contextlib.suppress(RuntimeError) if act == "revoke" and turn < 3 else contextlib.nullcontext():
+            task.get_coro().close()
+    tasks._running.clear()
+    with runner("asyncio") as opened:
+        opened.run(manager.token())
+
+
+@pytest.mark.parametrize("kind", LOOPS)
+def test_after_a_loop_closed_amid_a_renewal(kind: str) -> None:
+    """What was pending in a closed loop holds nothing up: no room, no busy flag, and the next loop is answered."""
+    vendor, store = Vendor(), MemoryStore()
+    manager = manager_on(store, vendor)
+    loop = asyncio.new_event_loop()
+    vendor.gate = asyncio.Event()
+
+    async def main() -> None:
+        caller = asyncio.create_task(manager.token())
+        await turns(10)
+        assert manager._rooms.busy()
+        del caller
+
+    loop.run_until_complete(main())
+    for task in asyncio.all_tasks(loop):
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # Python says so, and it is honest
+    for work in tasks._running[loop]:
+        work.task._log_destroy_pending = False  # type: ignore[attr-defined]
+    loop.close()
+    vendor.gate = None
+    assert not manager._rooms.busy()
+
+    async def next_one() -> str:
+        async with asyncio.timeout(3):
+            return (await manager.token()).access_token.reveal()
+
+    with runner(kind) as opened:
+        assert opened.run(next_one()) == "t2"
+    assert loop not in tasks._running
+    assert loop not in manager._rooms._table

@@ -1,0 +1,83 @@
+"""Bugs in what operators see and set: NAUTH_STORE, the log, health, and what belongs to it."""
+
+from __future__ import annotations
+
+from tests.mutation.bug import Planted
+
+__all__ = ["OPERATING"]
+
+_ADDRESS = ("tests/nauth/stores/test_address.py",)
+_REPORTING = ("tests/nauth/reporting/test_log.py", "tests/nauth/reporting/test_takeover.py")
+
+OPERATING: tuple[Planted, ...] = (
+    Planted(
+        "NAUTH_STORE: each client opens a store of its own",
+        "common/nauth/stores/address.py",
+        "        if store is None:\n            store = _table.stores[address] = _made(address, setting)\n",
+        "        if True:\n            store = _table.stores[address] = _made(address, setting)\n",
+        _ADDRESS,
+    ),
+    Planted(
+        "NAUTH_STORE: used with an injected clock, too",
+        "common/nauth/stores/address.py",
+        "    if not isinstance(clock, SystemClock):\n",
+        "    if clock is None:\n",
+        _ADDRESS,
+    ),
+    Planted(
+        "NAUTH_STORE: a vendor's token is written to disk although its page forbids it",
+        "common/nauth/stores/address.py",
+        "    if store.persistent and not may_persist:\n",
+        "    if store is None:\n",
+        _ADDRESS,
+    ),
+    Planted(
+        "NAUTH_STORE: the error quotes the text",
+        "common/nauth/stores/address.py",
+        '    problem = f"{setting} names no token store. Forms: {_FORMS}"\n',
+        '    problem = f"{setting}={address.reveal()} names no token store. Forms: {_FORMS}"\n',
+        _ADDRESS,
+    ),
+    Planted(
+        "NAUTH_STORE: passed over with a warning for each client",
+        "common/nauth/stores/address.py",
+        "    if not known:\n",
+        "    if True:\n",
+        _ADDRESS,
+    ),
+    Planted(
+        "log: a foreign origin is reported for each request",
+        "common/nauth/reporting/log_writer.py",
+        "        if event.origin in self._origins or len(self._origins) >= _MOST_ORIGINS:\n",
+        "        if len(self._origins) >= _MOST_ORIGINS:\n",
+        _REPORTING,
+    ),
+    Planted(
+        "log: the takeover of a session is reported again and again",
+        "common/nauth/reporting/takeover.py",
+        "            seen.told = True\n",
+        "            seen.told = False\n",
+        _REPORTING,
+    ),
+    Planted(
+        "log: rare refusals count as a takeover",
+        "common/nauth/reporting/takeover.py",
+        "            seen.ended = [*(before for before in seen.ended if abs(at - before) < _WITHIN), at][-_TIMES:]\n",
+        "            seen.ended = [*seen.ended, at][-_TIMES:]\n",
+        _REPORTING,
+    ),
+    Planted(
+        "events: stamped when they are delivered, not when they happened",
+        "common/nauth/reporting/reporter.py",
+        "        for listener in self._listeners:\n",
+        "        event = self.stamped(event)\n        for listener in self._listeners:\n",
+        _REPORTING,
+    ),
+    Planted(
+        "health: a readiness probe fails at the first failed renewal",
+        "common/nauth/manager/health.py",
+        "        return self.has_token or self.failed_ago is None or self.failed_ago < grace\n",
+        "        return self.has_token or self.failed_ago is None\n",
+        ("tests/nauth/manager/test_health.py",),
+    ),
+)
