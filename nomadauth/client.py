@@ -125,7 +125,7 @@ class NomadClient(VendorClient):
         hidden_401 = Hidden401(clock)
         super().__init__(
             authenticator=_authenticator(given, auth_api, clock, on_interaction),
-            key=StoreKey(vendor=VENDOR, base_url=str(url), identity=given.identity()),
+            key=StoreKey(vendor=VENDOR, base_url=str(url), identity=_identity(given, store, allow_persistence)),
             base_url=url,
             origins=[] if portal is None else [portal],
             transport=calls,
@@ -248,6 +248,18 @@ def _authenticator(
     if isinstance(credentials, NomadSSO):
         return NomadSSOAuthenticator(credentials, api, clock=clock)
     return NomadFixedAuthenticator(credentials)
+
+
+def _identity(
+    credentials: NomadCredentials | Sourced[NomadCredentials],
+    store: TokenStore | None,
+    allow_persistence: bool,
+) -> str:
+    """Return what keys the shared token. A password's key is cheap if it stays in this process."""
+    if isinstance(credentials, NomadPassword):
+        # without a store, NAUTH_STORE may name one that outlives the process
+        return credentials.identity(persistent=allow_persistence if store is None else store.persistent)
+    return credentials.identity()
 
 
 def _check_store(store: TokenStore | None, allow_persistence: bool) -> None:

@@ -163,6 +163,7 @@ class NombaClient(VendorClient):
         """Nomba's endpoints, typed. The three token calls are sent without the client's token."""
         return self._api
 
+    # pyright does not take a TypedDict of more options for a wider one; mypy does
     @overload
     async def call(
         self, method: str, path: str | URL, into: None = None, **options: Unpack[NombaCallOptions]
@@ -173,7 +174,7 @@ class NombaClient(VendorClient):
         self, method: str, path: str | URL, into: type[_T], **options: Unpack[NombaCallOptions]
     ) -> Envelope[_T]: ...
 
-    async def call(
+    async def call(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, method: str, path: str | URL, into: type[_T] | None = None, **options: Unpack[NombaCallOptions]
     ) -> Envelope[_T] | Envelope[None]:
         """Call an endpoint and read its response into `into`: the vendor's success, or the vendor's error.

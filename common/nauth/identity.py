@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import hmac
 import json
+import secrets
 
 from nauth.secret import Secret
 
-__all__ = ["identity_digest", "slow_digest"]
+__all__ = ["identity_digest", "process_digest", "slow_digest"]
+
+_MOST = 4096
+"""Passwords whose slow digest is remembered: beyond it a client opened for each request would pay each time."""
+
+_process_key = secrets.token_bytes(32)
 
 
 def identity_digest(*parts: str | Secret | None) -> str:
@@ -22,12 +29,20 @@ def identity_digest(*parts: str | Secret | None) -> str:
     return hashlib.sha256(json.dumps(opened).encode()).hexdigest()
 
 
-@functools.lru_cache(maxsize=256)
+def process_digest(secret: Secret) -> str:
+    """Return a digest of a secret that a person chose, for keys that never leave this process.
+
+    It is made with a random key of this process, so guessing is hopeless without that, and it costs microseconds.
+    """
+    return hmac.digest(_process_key, secret.reveal().encode("utf-8", "surrogatepass"), "sha256").hex()
+
+
+@functools.lru_cache(maxsize=_MOST)
 def slow_digest(secret: Secret, salt: str) -> str:
     """Return a scrypt hex digest of a password: about 10 ms a call, so that guessing is expensive.
 
-    The result is cached, so a program that opens a client for each request pays once. `salt` names the owner of the
-    password.
+    For keys that are stored: other processes must find the same one. The result is cached, so a program that opens a client
+    for each request pays once; the first call blocks its thread. `salt` names the owner of the password.
     """
     digest = hashlib.scrypt(
         secret.reveal().encode("utf-8", "surrogatepass"),

@@ -232,9 +232,10 @@ class Pages(Generic[_T]):
                 break
             left -= wait
             await self._calls.clock.sleep(wait.total_seconds())
-        if not isinstance(reply.data, Mapping):
-            raise self._misfit(self._calls.data_root, type_name(reply.data))
-        return cast("Mapping[str, object]", reply.data)
+        data: object = reply.data
+        if not isinstance(data, Mapping):
+            raise self._misfit(self._calls.data_root, type_name(data))
+        return cast("Mapping[str, object]", data)
 
     def _asked(self) -> CallOptions:
         parameters: dict[str, Any] = {}

@@ -46,6 +46,7 @@ class Work:
         "__weakref__",
         "_calling",
         "_connecting",
+        "_earlier",
         "_left",
         "_noticed_at",
         "_sent",
@@ -61,6 +62,7 @@ class Work:
     def __init__(self) -> None:
         self._calling = self._connecting = self._sent = False
         self._left = 1
+        self._earlier: Work | None = None
         self._noticed_at = 0.0
         self.ending = False
         self.wake: Callable[[], object] | None = None
@@ -91,6 +93,7 @@ class Work:
 
     def follow(self, earlier: Work) -> None:
         """Belong to `earlier`, which began this while its loop was ending: the same bound, and its keeper waits for both."""
+        self._earlier = earlier
         earlier._left += 1
         self.task.add_done_callback(earlier.one_over)
         self._end(earlier._noticed_at)
@@ -119,7 +122,12 @@ class Work:
                 BOUND_S,
             )
         self.task.cancel()
-        self.task.get_loop().call_later(FAREWELL_S, self.keeper.let_go)
+        self.task.get_loop().call_later(FAREWELL_S, self._let_go)
+
+    def _let_go(self) -> None:
+        self.keeper.let_go()
+        if self._earlier is not None:
+            self._earlier._let_go()  # noqa: SLF001 - the class's own
 
 
 class Keeper(asyncio.Task[None]):

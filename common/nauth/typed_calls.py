@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from types import NoneType
-from typing import Any, Protocol, TypedDict
+from typing import Any, Protocol, TypedDict, cast
 from urllib.parse import urlencode
 
 import attrs
@@ -183,9 +183,13 @@ class TypedCalls:
         if isinstance(data, str):
             return data.encode(), None, None
         if isinstance(data, Mapping):
-            return urlencode(data, doseq=True).encode("ascii"), None, "application/x-www-form-urlencoded"
+            return (
+                urlencode(cast("Mapping[str, object]", data), doseq=True).encode("ascii"),
+                None,
+                "application/x-www-form-urlencoded",
+            )
         if isinstance(data, bytes | bytearray | memoryview):
-            return bytes(data), None, None
+            return bytes(cast("bytes", data)), None, None
         return None, data, None
 
     async def _body(self, response: ClientResponse) -> bytes:

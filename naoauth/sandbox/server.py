@@ -250,9 +250,7 @@ class NaoSandbox(VendorSandbox[Switches]):
 
     async def _session_delete(self, request: web.Request) -> web.Response:
         status = int(self.switches.session_delete)
-        access = self._jwts.access(request.headers.get("Authorization", ""))
-        if access is not None:
-            access.kill()
+        self._jwts.kill_access(request.headers.get("Authorization", ""))
         return web.Response(status=status) if status == 204 else self._answers.failure(status)  # noqa: PLR2004
 
     # --- resources -------------------------------------------------------------------------------------------------

@@ -88,11 +88,10 @@ class Grants(TokenMemory[Session]):
 
     def revoke(self, token: str) -> None:
         """Revoke a token; with a refresh token all tokens of its consent end (RFC 7009 section 2.1)."""
-        refresh, access = self._refreshes.get(token), self._accesses.get(token)
+        refresh = self._refreshes.get(token)
         if refresh is not None:
             refresh.session.end()
-        if access is not None:
-            access.kill()
+        self.kill_access(token)
 
     def _new_access(self, session: Session) -> str:
         life = self._switches.oauth_life

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from datetime import timedelta
@@ -30,6 +31,7 @@ __all__ = [
     "Vendor",
     "kept",
     "manager_on",
+    "mute",
     "runner",
     "started",
     "store_of",
@@ -90,6 +92,12 @@ class Vendor:
         await asyncio.sleep(0)
 
 
+def mute(loop: asyncio.AbstractEventLoop) -> None:
+    """Keep asyncio from saying that tasks of `loop`, which is about to be closed, are destroyed: it is honest, and known."""
+    for task in [one for one in gc.get_objects() if isinstance(one, asyncio.Task) and one.get_loop() is loop]:
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # a private switch of asyncio's
+
+
 async def turns(count: int) -> None:
     """Let everything else take `count` turns."""
     for _ in range(count):
@@ -132,6 +140,12 @@ async def by_its_end(job: Job, vendor: Vendor) -> None:
         await job()
 
 
+async def by_its_end_answered(job: Job, vendor: Vendor) -> None:
+    """Return amid the work, with a vendor that answers without delay: the end comes amid the commit, too."""
+    del vendor
+    await job()
+
+
 async def _cancel_all() -> list[asyncio.Task[Any]]:
     others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in others:
@@ -157,6 +171,7 @@ async def by_the_recipe_twice(job: Job, vendor: Vendor) -> None:
 
 ENDS: dict[str, End] = {
     "end": by_its_end,
+    "end, answered": by_its_end_answered,
     "recipe": by_the_recipe,
     "recipe twice": by_the_recipe_twice,
 }

@@ -42,8 +42,8 @@ ENDINGS: tuple[Planted, ...] = (
     _ending(
         "a second notice gives the work up at once",
         "tasks",
-        "        if self.ending:\n            return\n",
-        "        if self.ending:\n            self.task.cancel()\n",
+        "        if not self.ending:\n            self._end(",
+        "        if self.ending:\n            self.task.cancel()\n        else:\n            self._end(",
     ),
     _ending(
         "a deferred commit is not woken by its loop's end",
@@ -54,7 +54,7 @@ ENDINGS: tuple[Planted, ...] = (
     _ending(
         "stubborn work holds its loop's end up",
         "tasks",
-        "        self.task.get_loop().call_later(FAREWELL_S, self.keeper.let_go)\n",
+        "        self.task.get_loop().call_later(FAREWELL_S, self._let_go)\n",
         "",
     ),
     _ending(

@@ -105,9 +105,8 @@ def test_a_memory_knows_what_is_dead(clock: FakeClock) -> None:
     one, other = Session(), Session()
     for token, session in (("a", one), ("b", one), ("c", other), ("d", Session())):
         memory.add_access(token, session, 60.0)
-    known = memory.access("d")
-    assert known is not None
-    known.kill()
+    for token in ("d", "x"):
+        memory.kill_access(token)
     assert (memory.live_tokens(), memory.opens("d"), memory.access("x")) == (3, False, None)
     memory.kill_accesses(one)
     assert [memory.opens(token) for token in "abc"] == [False, False, True]

@@ -193,3 +193,11 @@ class TestProxyErrors:
                 with pytest.raises(NotSentError, match="certificate not trusted"):
                     await transport.send(post(URL("https://other.example.com/")))
                 await transport.aclose()
+
+
+async def test_a_typed_call_that_cannot_connect() -> None:
+    """On the client's own session too, a handshake that never ends is a connection that was not made."""
+    async with RawServer(read=False, hang=True) as server, aiohttp.ClientSession() as session:
+        transport = adapter(session=lambda: session, connect=timedelta(seconds=0.05))
+        with pytest.raises(NotSentError, match=r"no connection within 0\.05 s \(ConnectionTimeoutError\)"):
+            await transport.send(post(server.url(scheme="https")))

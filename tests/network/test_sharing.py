@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import TCPConnector, web
+from aiohttp import ClientSession, TCPConnector, web
 from yarl import URL
 
 from nauth.client import VendorClient
-from nauth.errors import ConfigurationError
+from nauth.errors import ClosedError, ConfigurationError
 from nauth.transport.connectors import CONNECTORS, Connectors, Use
 from nauth.transport.network import Network
 from tests.support.http.aiohttp_transport import adapter, echo, post
@@ -227,3 +227,23 @@ async def test_trust_of_the_environment_is_read_late(
         monkeypatch.setenv("SSL_CERT_FILE", str(authority_file))
         assert (await transport.send(post(url))).body == b"hello"
         await transport.aclose()
+
+
+async def test_after_a_fork() -> None:
+    """What was open is kept and never closed; a share of it that is given back changes nothing."""
+    pool = Connectors()
+    inherited = pool.take(Use.REQUESTS, Network())
+    pool.after_fork()
+    assert len(pool) == 0
+    await inherited.aclose()
+    assert not inherited.connector.closed
+    await inherited.connector.close()
+
+
+async def test_a_session_closed_before_the_token_call() -> None:
+    """A token call on a session that is closed sends nothing and says so."""
+    session = ClientSession()
+    transport = adapter(network=Network(session=session))
+    await session.close()
+    with pytest.raises(ClosedError, match="the session is closed"):
+        await transport.send(post(URL("https://api.example.com/")))

@@ -11,6 +11,7 @@ import anyio
 from nauth.errors import NauthError
 from nauth.token import Token
 from tests.simulation.endings import check_recovery
+from tests.simulation.loop import is_over
 
 if TYPE_CHECKING:
     from tests.simulation.process import Node
@@ -46,7 +47,7 @@ async def _accepted(node: Node, token: Token) -> bool:
 
 
 def _serve(node: Node, name: str, answer: asyncio.Future[bool]) -> None:
-    if not answer.done() and not answer.get_loop().is_closed():
+    if not answer.done() and not is_over(answer.get_loop()):
         answer.set_result(node.world.vendor.accepts(name))
 
 

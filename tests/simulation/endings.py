@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nauth import tasks
 from tests.simulation.invariants import SPENDABLE
+from tests.simulation.loop import is_over
 
 if TYPE_CHECKING:
     from tests.simulation.process import Node
@@ -31,19 +32,16 @@ def check_idle(world: World, when: str) -> None:
         holder = lease.handle.node
         if not holder.process.dead and not holder.handle.failures and not lease.gone(holder.process):
             judge.violate(f"{when}: {holder.name} never gave its lease back")
-    if any(not waiter.get_loop().is_closed() for _, waiter in world.store.waiters):
+    if any(not is_over(waiter.get_loop()) for _, waiter in world.store.waiters):
         judge.violate(f"{when}: somebody still waits for the store")
-    loops = [loop for loop in tasks._running if not (loop.is_closed() or getattr(loop, "gone", False))]
-    kept = [work for loop in loops for work in tasks._running[loop]]
+    kept = [loop for loop in tasks._running if not is_over(loop)]
     if kept:
-        judge.violate(f"{when}: {len(kept)} owned tasks are still kept")
+        judge.violate(f"{when}: the owned tasks of {len(kept)} loops are still kept")
 
 
 def _check_node(node: Node, when: str) -> None:
     judge = node.world.judge
-    if any(
-        room.flight is not None for loop, room in node.manager._rooms._table.items() if not loop.is_closed()
-    ):
+    if any(room.flight is not None for loop, room in node.manager._rooms._table.items() if not is_over(loop)):
         judge.violate(f"{when}: {node.name} still has a flight")
     if node.notes.waiting:
         judge.violate(f"{when}: {node.notes.waiting} callers of {node.name} still wait")
@@ -61,7 +59,13 @@ def check_recovery(node: Node) -> None:
 
 
 def check_store(world: World) -> None:
-    """All is done: does the store hold the refresh token that the vendor will take?"""
+    """All is done: does the store hold what every client holds, and the refresh token that the vendor will take?"""
+    for node in world.alive():
+        held = node.manager._cache.held
+        if not held.stored and held.token is not None:
+            world.judge.violate(
+                f"{node.name} still holds a token that it has not stored though all has been well for long"
+            )
     world.store.look()
     record = world.store.record
     if record is None or not world.plan.kind.refreshes or world.judge.hurts & (SPENDABLE | {"revoke"}):

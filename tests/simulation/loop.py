@@ -9,12 +9,17 @@ from asyncio.events import _set_running_loop
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from nauth.tasks import Keeper, Work
+from nauth import tasks
 
 if TYPE_CHECKING:
     from tests.simulation.scheduler import Scheduler
 
-__all__ = ["SimKeeper", "SimLoop", "SimTask", "Turn"]
+__all__ = ["SimKeeper", "SimLoop", "SimTask", "Turn", "is_over"]
+
+
+def is_over(loop: asyncio.AbstractEventLoop) -> bool:
+    """Tell whether a loop runs nothing any more: it was closed, or lost in a fork."""
+    return loop.is_closed() or (isinstance(loop, SimLoop) and loop.gone)
 
 
 class Turn:
@@ -55,24 +60,20 @@ class SimTask(asyncio.Task[Any]):
     def __init__(
         self, work: Coroutine[Any, Any, Any], *, loop: SimLoop, name: str | None, **more: Any
     ) -> None:
-        made = loop.scheduler.made
-        self.serial: int = len(made)
+        self.serial: int = loop.scheduler.next_serial()
         super().__init__(work, loop=loop, name=name or "nameless", **more)
-        made.append(weakref.ref(self))
+        loop.scheduler.made.append(weakref.ref(self))
 
     def __hash__(self) -> int:
         return self.serial
 
 
-class SimKeeper(Keeper):
-    """A keeper whose place in a set does not depend on its address either."""
+class SimKeeper(tasks.Keeper):
+    """A keeper with a place of its own in the order of tasks, as a `SimTask` has."""
 
-    def __init__(self, work: Work, *, loop: asyncio.AbstractEventLoop, name: str) -> None:
-        self.serial = id(self)
-        if isinstance(loop, SimLoop):
-            made: list[weakref.ref[Any]] = loop.scheduler.made
-            self.serial = len(made)
-            made.append(weakref.ref(self))
+    def __init__(self, work: tasks.Work, *, loop: asyncio.AbstractEventLoop, name: str) -> None:
+        assert isinstance(loop, SimLoop)
+        self.serial: int = loop.scheduler.next_serial()
         super().__init__(work, loop=loop, name=name)
 
     def __hash__(self) -> int:

@@ -211,8 +211,6 @@ _ENDING = 0.4
 """The share of plans in which loops end."""
 SHARES = False
 """Whether the clients of one store object in one process share the state of a credential."""
-FORKS = True
-"""Whether the library can be told that this process is the child of a fork."""
 _HOWS = (
     *("end",) * 6,
     *("end twice",) * 2,
@@ -221,6 +219,7 @@ _HOWS = (
     *("cancel all twice",) * 2,
     *("close",) * 4,
     *("client",) * 2,
+    *("fork",) * 2,
 )
 _ANCHORS = ("time", "ask", "lease", "load", "call", "call", "serve", "serve", "answer", "commit", "changed")
 
@@ -238,14 +237,13 @@ def _add_endings(plan: Plan, moments: list[float], draw: Callable[[], float]) ->
         moment = moments[int(draw() * len(moments))]
         plan.events.append((moment + 4 * draw() - 1, "restored", 0, draw()))
     plan.loops = 1 + int(draw() * 1.3)
-    hows = (*_HOWS, "fork", "fork") if FORKS else _HOWS
     for _ in range(1 + int(draw() * 3)):
         moment = moments[int(draw() * len(moments))]
         plan.endings.append(
             End(
                 when=max(moment + (draw() * 4 - 1 if draw() < 0.7 else 30 * draw()), 0.0),
                 slot=int(draw() * len(plan.nodes)),
-                how=hows[int(draw() * len(hows))],
+                how=_HOWS[int(draw() * len(_HOWS))],
                 anchor=_ANCHORS[int(draw() * len(_ANCHORS))],
                 turns=int(draw() * draw() * 14),
                 chance=draw(),

@@ -56,8 +56,13 @@ class Scheduler:
         self.last_timer = 0.0
         self.steps = 0
         self.made: list[weakref.ref[SimTask]] = []
-        self._numbers = 0
+        self._numbers = self._serials = 0
         self.complaints: list[str] = []
+
+    def next_serial(self) -> int:
+        """Return the number of the next task."""
+        self._serials += 1
+        return self._serials
 
     def at(
         self, when: float, callback: Callable[..., object], *args: Any, loop: SimLoop | None = None

@@ -11,6 +11,7 @@ from nauth.errors import LeaseLostError
 from nauth.stores.base import Listener, Record, StoreKey
 from nauth.token import Token
 from tests.simulation.clocks import EPOCH
+from tests.simulation.loop import is_over
 
 if TYPE_CHECKING:
     from tests.simulation.handle import StoreHandle
@@ -48,8 +49,7 @@ class SimLease:
         """Tell whether it was asked for by a task of this process whose loop has been closed since."""
         if self.asker is None or self.handle.node.process is not process:
             return False
-        loop = self.asker.get_loop()
-        return loop.is_closed() or getattr(loop, "gone", False)
+        return is_over(self.asker.get_loop())
 
 
 class StoreServer:
@@ -195,5 +195,5 @@ class StoreServer:
 
 def settle(waiter: asyncio.Future[Any], outcome: object) -> None:
     """Give `waiter` its outcome, unless it has left or its loop is closed."""
-    if not waiter.done() and not waiter.get_loop().is_closed():
+    if not waiter.done() and not is_over(waiter.get_loop()):
         waiter.set_result(outcome)

@@ -24,6 +24,7 @@ from nauth.errors import (
 )
 from nauth.secret import Secret
 from nauth.token import Token
+from tests.simulation.loop import is_over
 
 if TYPE_CHECKING:
     from tests.simulation.books import Call
@@ -327,5 +328,5 @@ class SimAuthenticator:
 
 
 def _settle(waiter: asyncio.Future[Any], outcome: object) -> None:
-    if not waiter.done() and not waiter.get_loop().is_closed():
+    if not waiter.done() and not is_over(waiter.get_loop()):
         waiter.set_result(outcome)

@@ -17,7 +17,7 @@ from tests.simulation.coverage import Coverage
 from tests.simulation.endings import check_idle, check_store, check_timers
 from tests.simulation.invariants import Judge
 from tests.simulation.lifecycle import Endings
-from tests.simulation.loop import SimKeeper, SimLoop
+from tests.simulation.loop import SimKeeper, SimLoop, is_over
 from tests.simulation.memory import MemoryServer
 from tests.simulation.plan import Plan, make_plan
 from tests.simulation.process import Node, Process
@@ -114,8 +114,7 @@ class World:
             for process in self.everybody:
                 self._silence(process)
             self.endings.finish(quiet=True)
-        for loop in [loop for loop in tasks._running if loop.is_closed() or getattr(loop, "gone", False)]:
-            del tasks._running[loop]
+        tasks._running.clear()
         return judge.violations + [f"complaint: {said}" for said in scheduler.complaints]
 
     def alive(self) -> list[Node]:
@@ -165,7 +164,7 @@ class World:
             if not node.process.dead and not self.judge.ends.may_cancel():
                 self.judge.violate(f"{name} on {node.name} was cancelled by nobody")
         except Exception as error:  # noqa: BLE001 - whatever it is, it is a violation
-            if loop.is_closed():  # what a caller's own scopes say at the garbage collection is not ours
+            if is_over(loop):  # what a caller's own scopes say at the garbage collection is not ours
                 return
             self.judge.violate(f"{name} on {node.name} got {type(error).__name__}: {error}")
 

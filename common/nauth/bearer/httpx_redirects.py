@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Generator, Iterable, MutableMapping
 from typing import Protocol, TypeAlias, cast
 
 from nauth.errors import OriginError
@@ -74,7 +74,7 @@ class HopGuard:
                 del headers[name]
 
     @contextlib.contextmanager
-    def unseen_401(self, note: Callable[[], None]) -> Iterator[None]:
+    def unseen_401(self, note: Callable[[], None]) -> Generator[None]:
         """Around the `yield` of an auth flow: call `note` where the flow ends behind a 401 that it never got to see.
 
         An event hook has raised then, or the caller was cancelled; httpx closes the flow and does not say why.
@@ -128,8 +128,5 @@ class HopGuard:
 
 def _status(returned: object) -> int | None:
     """Return the status from what httpcore reports of a response's head: of HTTP/1.1 with the version first, of HTTP/2 not."""
-    return (
-        next((part for part in returned if isinstance(part, int)), None)
-        if isinstance(returned, tuple)
-        else None
-    )
+    parts = cast("tuple[object, ...]", returned)
+    return next((part for part in parts if isinstance(part, int)), None)

@@ -6,6 +6,8 @@ import random
 from collections.abc import Callable
 from datetime import timedelta
 
+import attrs
+
 from nauth.clock import Clock
 from nauth.errors import TokenRefusedError
 from nauth.events import Observer
@@ -96,6 +98,14 @@ class TokenCache:
             own = known or self._busy()
         if not own:
             reports.adopted(self._observer, record.age, pushed=True, expires_at=record.token.expires_at)
+
+    def stored(self, record: Record) -> None:
+        """Note what a deferred commit has stored, or has found to be there already."""
+        self.adopt(record)
+        with self.guard:
+            # not told by the version: a store that was restored counts anew, and a sibling may have brought the same token
+            if not self.held.stored and record.token.same_access(self.held.token):
+                self.replace(attrs.evolve(self.held, stored=True))
 
     def hold(self, token: Token, version: int, age_s: float, *, dead: bool, stored: bool = True) -> None:
         """Hold `token`, asked for `age_s` seconds ago, from now on. The caller has the guard."""

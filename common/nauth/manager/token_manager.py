@@ -55,7 +55,8 @@ class TokenManager:
         store: where the token is shared; by default with every other client of this process.
         policy: when to renew and how hard to try.
         clock: where time comes from.
-        observer: told of renewals, from a later turn of the loop; may be slow or raise without hurting anybody.
+        observer: told of renewals, one event a turn of the loop. It may raise. It runs on the event loop, which stands
+            still meanwhile, so hand slow work to a thread or a task.
     """
 
     # what the fast path reads is cheaper in slots
@@ -133,6 +134,11 @@ class TokenManager:
     def reporter(self) -> Reporter:
         """What takes this manager's events, for whatever else belongs to the same client."""
         return self._observer
+
+    @property
+    def started(self) -> bool:
+        """Whether it has begun a renewal, listens to the store, and was not closed."""
+        return self._unsubscribe is not None
 
     @property
     def key(self) -> StoreKey:
@@ -467,7 +473,7 @@ class TokenManager:
             self._renewal,
             room,
             current=lambda: self._cache.held.token,
-            stored=self._cache.adopt,
+            stored=self._cache.stored,
             closing=lambda: self._cache.closed,
         )
 

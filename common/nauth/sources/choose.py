@@ -75,14 +75,14 @@ def from_environment(
 def parse_source(text: str, *, setting: str = "the source") -> Source:
     """Return the source that a text such as ``aws:prod/nomba`` names.
 
-    ===========================================  ==================================================================
-    ``file:/run/secrets/nomba.json``             a JSON object, or a folder with one file for each field
-    ``aws:prod/nomba``                           a name or ARN; ``?region=eu-west-1`` may follow
-    ``azure:VAULT/SECRET``                       a JSON object; VAULT is a name or an https address
+    ============================================  ==================================================================
+    ``file:/run/secrets/nomba.json``              a JSON object, or a folder with one file for each field
+    ``aws:prod/nomba``                            a name or ARN; ``?region=eu-west-1`` may follow
+    ``azure:VAULT/SECRET``                        a JSON object; VAULT is a name or an https address
     ``azure:VAULT/client_id=ID,client_secret=S``  one secret for each field
-    ``vault:MOUNT/PATH``                         KV version 2, or ``?kv=1``; `VAULT_ADDR`, `VAULT_TOKEN`
-    ``keyring:SERVICE``                          the item ``credentials``, a JSON object
-    ===========================================  ==================================================================
+    ``vault:MOUNT/PATH``                          KV version 2, or ``?kv=1``; `VAULT_ADDR`, `VAULT_TOKEN`
+    ``keyring:SERVICE``                           the item ``credentials``, a JSON object
+    ============================================  ==================================================================
 
     Equal texts give one object, so that all clients of a process ask together.
 

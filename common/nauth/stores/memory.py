@@ -48,9 +48,9 @@ class MemoryStore:
     """Share tokens inside one process.
 
     Records leave when they expire, those with a refresh token when that one may have expired. Their number is bounded:
-    beyond `max_records` the one nearest to its end goes first. Safe across threads and event loops: a lock guards the tables
-    and is never held over an await. A lease of an event loop that was closed holds nothing, and a forked child begins
-    without leases and waiters.
+    beyond `max_records` the one nearest to its end goes first. Safe across threads and event loops: a lock guards the
+    tables and is never held over an await. A lease of an event loop that was closed holds nothing, and a forked child
+    begins without leases and waiters.
 
     Args:
         clock: where time comes from.

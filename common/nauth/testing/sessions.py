@@ -112,6 +112,12 @@ class TokenMemory(Generic[S]):
         now = self._clock.wall()
         return sum(access.live(now) for access in self._accesses.values())
 
+    def kill_access(self, token: str) -> None:
+        """Kill one access token; does nothing for a token that was never handed out."""
+        access = self._accesses.get(token)
+        if access is not None:
+            access.kill()
+
     def kill_accesses(self, session: S) -> None:
         """Kill the access tokens of one session; its refresh tokens live on."""
         for access in self._accesses.values():

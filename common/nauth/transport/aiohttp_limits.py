@@ -67,7 +67,7 @@ class TokenRequest(ClientRequest):
 
     async def send(self, conn: Connection) -> ClientResponse:
         """Send, and let the connection be closed afterwards."""
-        if conn.protocol is not None:
-            conn.protocol.force_close()
+        assert conn.protocol is not None  # noqa: S101 - the connection was made a moment ago
+        conn.protocol.force_close()
         self.headers.setdefault(CONNECTION, "close")
         return await super().send(conn)

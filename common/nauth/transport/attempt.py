@@ -108,8 +108,8 @@ class Attempt:
         self._move(self._total)
 
     def _move(self, after: timedelta) -> None:
-        if self.deadline is not None:
-            self.deadline.reschedule(self._started_s + after.total_seconds())
+        assert self.deadline is not None  # noqa: S101 - only a session for token calls has a trace that comes here
+        self.deadline.reschedule(self._started_s + after.total_seconds())
 
     async def outermost(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Note, before the client's own middleware, which `Authorization` the session brings."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from typing import TypeAlias
 
 from nauth.clock import Clock
@@ -48,7 +48,7 @@ async def send(transport: Transport, request: Request, classes: ErrorClasses) ->
 
 
 @contextlib.contextmanager
-def reading(answer: Answer) -> Iterator[None]:
+def reading(answer: Answer) -> Generator[None]:
     """Around the reading of `answer`: where the session's own `Authorization` was refused, say so and not that the token was.
 
     Raises:

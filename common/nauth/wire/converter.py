@@ -19,6 +19,7 @@ import json
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import datetime
+from functools import partial
 from types import NoneType, UnionType
 from typing import Any, NamedTuple, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -152,7 +153,7 @@ def rename_with(
     converter.register_structure_hook_factory(_is_record, reader)
     converter.register_unstructure_hook_factory(_is_record, writer)
     converter.register_structure_hook_factory(
-        typed_dicts.is_typed_dict, lambda cls: typed_dicts.reader(cls, converter, spelled)
+        typed_dicts.is_typed_dict, partial(typed_dicts.reader, converter=converter, spelled=spelled)
     )
     # a model follows its own configuration, whatever the vendor's rule; last, for some of them are dataclasses too
     converter.register_structure_hook_factory(pydantic_models.is_model, pydantic_models.reader)

@@ -14,6 +14,7 @@ from typing import (
     NotRequired,
     Required,
     TypeVar,
+    cast,
     get_args,
     get_origin,
     get_type_hints,
@@ -38,7 +39,11 @@ class _Key(NamedTuple):
 def is_typed_dict(kind: Any) -> bool:
     """Tell whether `kind` is a typed dict, of `typing` or of typing_extensions, with or without type arguments."""
     plain = get_origin(kind) or kind
-    return isinstance(plain, type) and issubclass(plain, dict) and hasattr(plain, "__required_keys__")
+    return (
+        isinstance(plain, type)
+        and issubclass(plain, dict)
+        and "__required_keys__" in vars(cast("type", plain))
+    )
 
 
 def reader(
@@ -65,7 +70,8 @@ def reader(
                 fault.add_note(AttributeValidationNote("in a typed dict", key.wire, key.kind))
                 faults.append(fault)
         if faults:
-            raise ClassValidationError("a typed dict could not be read", faults, cls)
+            # its own __new__ takes the class, which pyright does not see behind ExceptionGroup's
+            raise ClassValidationError("a typed dict could not be read", faults, cls)  # pyright: ignore[reportCallIssue]
         return found
 
     return structure

@@ -173,3 +173,17 @@ async def test_everything_refused(kit: Kit) -> None:
         for number in range(50):
             assert await call(f"/odd/{number}") == 401
         assert scene.issuer.calls == 2
+
+
+async def test_a_replay_that_fails_otherwise(kit: Kit) -> None:
+    """A replay that is answered 500 says nothing of the new token: neither a pause begins, nor does it count as accepted."""
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(status=500 if request.headers["Authorization"] == "Bearer t2" else 401)
+
+    manager = manager_of(Issuer())
+    async with served(answer) as url, kit(manager, url) as call:
+        assert await call("/x") == 500
+        assert manager.cache.settled is None
+        assert (await manager.renew(rejected=await manager.token(), at="GET /x")).authorization == "Bearer t3"
+    await manager.aclose()

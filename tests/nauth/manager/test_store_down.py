@@ -296,3 +296,18 @@ async def test_superseded_between_two_attempts() -> None:
     await all_blocked()
     assert rig.tasks() == set()
     assert rig.store.calls.count("lease") == 2
+
+
+async def test_a_token_that_a_sibling_has_stored_counts_as_stored() -> None:
+    """A vendor that caches gives two clients one token: the second finds it in the store, and looks no further."""
+    rig = Rig(policy=ALONE)
+    rig.store.will("lease", DOWN)
+    await rig.name()
+    assert rig.manager.cache.fresh() is None  # each call looks after the commit
+    token = rig.manager.current
+    assert token is not None
+    await rig.store.plant(KEY, token, age=timedelta(seconds=30))
+    await all_blocked()
+    rig.clock.advance(5)
+    await all_blocked()
+    assert rig.manager.cache.fresh() is token

@@ -131,9 +131,14 @@ class ScriptExecutor:
         try:
             await self._wait(call)
             outcome = call.outcome.result()
-        finally:
-            if call.sent_s is not None and not isinstance(outcome, bool):
+        except GeneratorExit:
+            raise  # the loop was closed under this: the store gives the lease back from another loop
+        except BaseException:
+            if call.sent_s is not None:
                 self.own(self._give_back(call, owner))
+            raise
+        if call.sent_s is not None and not isinstance(outcome, bool):
+            self.own(self._give_back(call, owner))
         if isinstance(outcome, StoreError):
             raise outcome
         return call.sent_s if outcome else None
@@ -194,10 +199,14 @@ class ScriptExecutor:
 
     async def _work(self) -> None:
         while calls := self._take():
+            collected = False
             try:
                 await self._exchange(calls)
+            except GeneratorExit:
+                collected = True  # the loop was closed under this: no caller can be woken there any more
+                raise
             finally:
-                for call in calls:
+                for call in () if collected else calls:
                     call.settle(StoreError(_CLOSED))
 
     def _take(self) -> list[_Call]:

@@ -88,7 +88,7 @@ class LoopStates:
         self._guard = guard()
         # a state holds its loop, so weak keys would never let go of either
         self._table: dict[asyncio.AbstractEventLoop, LoopState] = {}
-        self._telling: LoopState | None = None
+        self._teller: LoopState | None = None
         self._home: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
         self._inherited: list[object] = []
@@ -105,11 +105,11 @@ class LoopStates:
         state = self._table.get(asyncio.get_running_loop())
         if state is None or state.closed or self._pid != os.getpid():
             state = self._opened(asyncio.get_running_loop())
-        if self.subscribers and self._telling is not state:
+        if self.subscribers and self._teller is not state:
             with self._guard:
-                if self._telling is None or self._telling.gone:
-                    self._telling = state
-            if self._telling is state:
+                if self._teller is None or self._teller.gone:
+                    self._teller = state
+            if self._teller is state:
                 state.subscription.serve()
         return state
 
@@ -133,8 +133,8 @@ class LoopStates:
         with self._guard:
             if self._pid != os.getpid():
                 # the parent's connections: kept, for closing them here would close them there
-                self._inherited += [self._table, self._telling]
-                self._table, self._telling, self._pid = {}, None, os.getpid()
+                self._inherited += [self._table, self._teller]
+                self._table, self._teller, self._pid = {}, None, os.getpid()
             for other in [other for other, state in self._table.items() if state.gone]:
                 del self._table[other]
             if not self._source.ours:

@@ -15,11 +15,14 @@ import attrs
 
 from nauth.clock import SystemClock
 from nauth.errors import ConfigurationError, LeaseLostError
+from nauth.forks import forgets
 from nauth.identity import identity_digest
+from nauth.loop_ref import LoopRef, this_loop
 from nauth.secret import Secret
 from nauth.stores.base import Lease, Listener, Record, StoreKey, Unsubscribe
 from nauth.stores.codec import REFRESH_LIFETIME, checked_lifetime, encode_token, lifetime_kept
 from nauth.stores.redis.clients import source
+from nauth.stores.redis.executor import ScriptExecutor
 from nauth.stores.redis.per_loop import LoopStates
 from nauth.stores.redis.scripts import (
     COMMIT,
@@ -57,12 +60,16 @@ class RedisLease:
         owner: a random name, which the server compares.
         ends_at: when it is over at the latest, in monotonic seconds, counted from before it was asked for.
         spent: whether a commit has given it back, so that there is nothing to release.
+        committing: whether a commit was sent, which may yet arrive.
+        loop: the event loop that it was taken in.
     """
 
     key: StoreKey
     owner: str = attrs.field(repr=False)
     ends_at: float
     spent: bool = False
+    committing: bool = False
+    loop: LoopRef = attrs.field(factory=this_loop, repr=False)
 
     @property
     def remaining(self) -> timedelta:
@@ -120,6 +127,8 @@ class RedisStore:
         del url_or_client
         origin = source(given, timeout_s=timeout.total_seconds(), allow_plaintext=allow_plaintext)
         self._shown = f"{origin.shown}, prefix {prefix!r}"
+        self._out: set[RedisLease] = set()
+        forgets(self)
         self._states = LoopStates(origin, prefix=prefix, timeout_s=timeout.total_seconds())
 
     def __repr__(self) -> str:
@@ -153,9 +162,16 @@ class RedisStore:
         Raises:
             StoreError: Redis failed. A lease it may have given all the same is given back, or ends by itself.
         """
-        owner = secrets.token_hex(16)
-        sent_s = await self._states.here().executor.claim(LEASE, _digest(key), owner, _ms(ttl))
-        return None if sent_s is None else RedisLease(key, owner, sent_s + ttl.total_seconds())
+        executor = self._states.here().executor
+        await self._release_gone(executor)
+        asked = RedisLease(key, secrets.token_hex(16), _monotonic() + ttl.total_seconds())
+        self._out.add(asked)  # before it is asked for: its loop may be closed before the answer comes
+        sent_s = await executor.claim(LEASE, _digest(key), asked.owner, _ms(ttl))
+        if sent_s is None:
+            self._out.discard(asked)
+            return None
+        asked.ends_at = sent_s + ttl.total_seconds()
+        return asked
 
     async def extend(self, lease: Lease, ttl: timedelta) -> Lease:
         """Let a lease that is still ours hold for `ttl` from now.
@@ -164,12 +180,15 @@ class RedisStore:
             LeaseLostError: it is over, or somebody else has it.
             StoreError: Redis failed.
         """
-        owner, executor = secrets.token_hex(16), self._states.here().executor
-        old_owner = cast("RedisLease", lease).owner
-        sent_s = await executor.claim(EXTEND, _digest(lease.key), owner, _ms(ttl), old_owner)
+        executor, old = self._states.here().executor, cast("RedisLease", lease)
+        longer = RedisLease(lease.key, secrets.token_hex(16), _monotonic() + ttl.total_seconds())
+        self._out.add(longer)
+        sent_s = await executor.claim(EXTEND, _digest(lease.key), longer.owner, _ms(ttl), old.owner)
+        self._out.discard(old)
         if sent_s is None:
             raise LeaseLostError("the lease ended before it could be extended")
-        return RedisLease(lease.key, owner, sent_s + ttl.total_seconds())
+        longer.ends_at = sent_s + ttl.total_seconds()
+        return longer
 
     async def release(self, lease: Lease) -> None:
         """Give the lease back if it is still ours.
@@ -178,6 +197,7 @@ class RedisStore:
             StoreError: Redis failed; the lease ends by itself.
         """
         ours = cast("RedisLease", lease)
+        self._out.discard(ours)
         if not ours.spent:
             await self._states.here().executor.ask(RELEASE, _digest(lease.key), ours.owner, read=allowed)
 
@@ -194,10 +214,12 @@ class RedisStore:
         def old() -> timedelta:
             return timedelta(seconds=_monotonic() - asked_s)
 
+        ours = cast("RedisLease", lease)
+        ours.committing = True
         outcome = await self._states.here().executor.ask(
             COMMIT,
             _digest(lease.key),
-            cast("RedisLease", lease).owner,
+            ours.owner,
             secrets.token_hex(16),
             expected_version,
             lambda: old() // _MICROSECOND,
@@ -206,11 +228,12 @@ class RedisStore:
             Secret(encode_token(token)),
             read=stamped,
         )
+        self._out.discard(ours)
         if outcome == "lease":
             raise LeaseLostError("the lease ended before the new token was stored")
         if isinstance(outcome, str):
             raise LeaseLostError("another client stored a token meanwhile")
-        cast("RedisLease", lease).spent = True
+        ours.spent = True
         self._states.subscribers.commits += 1
         version, told_age = outcome
         return Record(token=token, version=version, age=told_age)
@@ -231,6 +254,20 @@ class RedisStore:
             StoreError: Redis failed.
         """
         await self._states.here().subscription.changed(_digest(key), timeout.total_seconds())
+
+    async def _release_gone(self, executor: ScriptExecutor) -> None:
+        """Give back what closed event loops of this process hold: they run no code any more.
+
+        But for a lease under which a commit was sent, which may yet arrive: that one ends by itself.
+        """
+        for lease in [one for one in list(self._out) if one.loop.gone or one.remaining <= timedelta(0)]:
+            self._out.discard(lease)
+            if lease.loop.gone and not lease.committing:
+                await executor.ask(RELEASE, _digest(lease.key), lease.owner, read=allowed)
+
+    def after_fork(self) -> None:
+        """Forget the parent's leases: they are the parent's to give back."""
+        self._out.clear()
 
     def subscribe(self, key: StoreKey, listener: Listener) -> Unsubscribe:
         """Call `listener` for each later change of `key`, in the thread of one of the store's event loops.

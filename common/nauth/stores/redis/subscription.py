@@ -118,21 +118,21 @@ class Subscription:
         self._waiters: dict[str, set[asyncio.Future[bool]]] = {}
         self._reader: asyncio.Task[None] | None = None
         self._up = False
-        self._is_teller = False
+        self._active = False
         self._news: dict[str, bool] = {}  # digests of which a message told, and whether it told of a discard
         self._telling: asyncio.Task[None] | None = None
 
     def serve(self) -> None:
         """Tell the subscribers from now on."""
-        if not self._is_teller:
-            self._is_teller = True
+        if not self._active:
+            self._active = True
             self._start()
             if self._up:
                 self._executor.own(self._catch_up())
 
     async def stop(self) -> None:
         """End the subscription."""
-        self._is_teller = False
+        self._active = False
         if self._telling is not None:
             self._telling.cancel()
         while self._reader is not None and not self._reader.done():
@@ -249,7 +249,7 @@ class Subscription:
             data = message["data"]
             what, _, digest = (data.decode() if isinstance(data, bytes) else data).partition(" ")
             self._wake(digest, changed=True)
-            if what != "released" and self._is_teller and self._subscribers.want(digest):
+            if what != "released" and self._active and self._subscribers.want(digest):
                 self._news[digest] = what == "discarded" or self._news.get(digest, False)
                 if self._telling is None or self._telling.done():
                     self._telling = self._executor.own(self._tell())
@@ -259,7 +259,7 @@ class Subscription:
             await self._sync()
 
     async def _sync(self) -> None:
-        digests = self._subscribers.digests() if self._is_teller else []
+        digests = self._subscribers.digests() if self._active else []
         for some in _portions(digests):
             for digest, found in zip(some, await self._load(some), strict=True):
                 # no record is no news: Redis may have lost it, and the token is as good as before
@@ -270,7 +270,7 @@ class Subscription:
 
     async def _tell(self) -> None:
         tries = 0
-        while self._is_teller and self._news:
+        while self._active and self._news:
             some = _portions(list(self._news))[0]
             news = {digest: self._news.pop(digest) for digest in some}
             commits = self._subscribers.commits

@@ -17,6 +17,7 @@ import attrs
 
 from nauth.clock import Clock, SystemClock
 from nauth.errors import StoreError
+from nauth.loop_ref import LoopRef, this_loop
 from nauth.stores.base import Lease, Listener, Record, StoreKey, Unsubscribe
 from nauth.stores.codec import REFRESH_LIFETIME, checked_lifetime
 from nauth.stores.listeners import Listeners, Waiters
@@ -41,6 +42,7 @@ class SQLiteLease:
     key: StoreKey
     ends_at: float
     clock: Clock = attrs.field(repr=False)
+    loop: LoopRef = attrs.field(factory=this_loop, repr=False)
 
     @property
     def remaining(self) -> timedelta:
@@ -107,7 +109,7 @@ class SQLiteStore:
         """Take the right to renew `key`, or return None if somebody else alive has it."""
         lease = self._leased(key, ttl)
         with self._given_back(lease):
-            return lease if await self._do(partial(Tables.take, lease=lease, ttl=ttl)) else None
+            return lease if await self._do(partial(self._taken, lease=lease, ttl=ttl)) else None
 
     async def extend(self, lease: Lease, ttl: timedelta) -> Lease:
         """Let a lease that is still ours hold for `ttl` from now.
@@ -231,6 +233,12 @@ class SQLiteStore:
                 with contextlib.suppress(StoreError):
                     self._hand_in(partial(self._released, lease=lease), keep=True)
             raise
+
+    def _taken(self, tables: Tables, lease: SQLiteLease, ttl: timedelta) -> bool:
+        # a commit that a closed loop has handed in was done before this, for jobs are done in their order
+        for one in [one for one in tables.held if isinstance(one, SQLiteLease) and one.loop.gone]:
+            self._released(tables, one)
+        return tables.take(lease, ttl)
 
     def _released(self, tables: Tables, lease: Lease) -> None:
         tables.release(lease)

@@ -32,6 +32,10 @@ EXPLAINED = [
     (of_redis.RedisClusterException(CANARY), "cluster"),
     (of_redis.MasterDownError(CANARY), "primary"),
     (of_redis.ResponseError(f"WRONGTYPE {CANARY}"), "prefix="),
+    (of_redis.ResponseError(f"MOVED 7 127.0.0.1:1 {CANARY}"), "RedisCluster.from_url"),
+    (of_redis.MovedError("7 127.0.0.1:1"), "RedisCluster.from_url"),
+    (of_redis.AskError("7 127.0.0.1:1"), "RedisCluster.from_url"),
+    (of_redis.ConnectionError(f"max number of clients reached {CANARY}"), "maxclients"),
     (of_redis.ResponseError(f"MISCONF {CANARY}"), "disk"),
     (of_redis.ResponseError(f"NOREPLICAS {CANARY}"), "replicas"),
     (of_redis.ResponseError(f"ERR {CANARY}"), r"ResponseError \(ERR\)"),
@@ -55,7 +59,7 @@ def test_explained(error: Exception, meaning: str) -> None:
 def test_connection_lost() -> None:
     """Only a broken connection is worth another try at once."""
     lost = [error for error, _ in EXPLAINED if connection_lost(error)]
-    assert [type(error) for error in lost] == [of_redis.ConnectionError, ConnectionResetError]
+    assert [type(error) for error in lost] == [*[of_redis.ConnectionError] * 2, ConnectionResetError]
 
 
 @pytest.fixture
@@ -104,6 +108,34 @@ async def test_a_user_without_rights(own: Server, prefix: str) -> None:
         async with RedisStore(url, prefix=prefix) as store:
             await put(store, made("a"))
             assert await store.discard(KEY, made("a"))
+
+
+async def test_rights_to_open_a_connection(own: Server, prefix: str) -> None:
+    """A client_name or a database in the URL needs a right of its own, which the text names."""
+    rights = "+eval +evalsha +get +set +del +hmget +hget +hset +pexpire +pttl +time +publish +subscribe +ping"
+    url = own.url.replace("redis://", "redis://nauth:pw@")
+    async with admin(own) as server:
+        await server.execute_command(
+            "ACL", "SETUSER", "nauth", "on", ">pw", f"~{prefix}:*", f"&{prefix}:*", *rights.split()
+        )
+        for ending, right in (("?client_name=me", "client|setname"), ("/3", "select")):
+            async with RedisStore(f"{url}{ending}", prefix=prefix) as store:
+                with pytest.raises(StoreError, match=f"Grant it.*{right.replace('|', '.')}"):
+                    await store.load(KEY)
+                await server.execute_command("ACL", "SETUSER", "nauth", f"+{right}")
+                await put(store, made("a"))
+
+
+async def test_as_many_clients_as_it_may_have(own: Server, prefix: str) -> None:
+    """A server that has no room for another client says so, and serves as soon as it has."""
+    async with admin(own) as server:
+        await server.ping()
+        await server.config_set("maxclients", 1)
+        async with RedisStore(own.url, prefix=prefix) as store:
+            with pytest.raises(StoreError, match=r"maxclients.*17 connections"):
+                await store.load(KEY)
+            await server.config_set("maxclients", 100)
+            assert await store.load(KEY) is None
 
 
 async def test_a_replica(own: Server) -> None:
