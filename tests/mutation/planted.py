@@ -9,8 +9,18 @@ from tests.mutation.planted_middleware import MIDDLEWARE
 from tests.mutation.planted_network import NETWORK
 from tests.mutation.planted_operating import OPERATING
 from tests.mutation.planted_renewal import RENEWAL
+from tests.mutation.planted_sources import SOURCES
 from tests.mutation.planted_stores import STORES
 
 __all__ = ["PLANTED", "Planted"]
 
-PLANTED: tuple[Planted, ...] = (*MANAGER, *RENEWAL, *STORES, *MIDDLEWARE, *NETWORK, *ENDINGS, *OPERATING)
+PLANTED: tuple[Planted, ...] = (
+    *MANAGER,
+    *RENEWAL,
+    *STORES,
+    *MIDDLEWARE,
+    *NETWORK,
+    *ENDINGS,
+    *OPERATING,
+    *SOURCES,
+)
