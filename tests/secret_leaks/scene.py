@@ -51,14 +51,10 @@ ALL = (*CASES, *FIXED)
 
 def harvest(canaries: Canaries, sandbox: Any) -> None:
     """Plant what the double has issued."""
-    for table in ("_sessions", "_oauth"):
-        memory = getattr(sandbox, table, None)
-        memory = getattr(memory, "grants", memory)
+    for memory in sandbox.memories():
         for name, kind in (("_accesses", "access"), ("_refreshes", "refresh"), ("_codes", "code")):
             for secret in getattr(memory, name, ()):
                 canaries.add(kind, secret)
-    for secret in getattr(sandbox, "_jwts", ()):
-        canaries.add("access", secret)
 
 
 class Scene:
