@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import cast
 
 from naoauth.client import NaoClient
 from naoauth.config import POLICY
 from naoauth.credentials import NaoOAuth
 from naoauth.demo import NaoStory
 from naoauth.sandbox import NaoSandbox
+from naoauth.sandbox.switches import SwitchOptions
 from nauth.cli.vendor import Ask, Vendor
+from nauth.testing.taught import TaughtRoute, teach
 from nauth.token import Token
 
 __all__ = ["VENDOR"]
 
 
 @asynccontextmanager
-async def _sandbox(port: int) -> AsyncGenerator[Mapping[str, str]]:
+async def _sandbox(
+    port: int, routes: Sequence[TaughtRoute] = (), switches: Mapping[str, str] | None = None
+) -> AsyncGenerator[Mapping[str, str]]:
     """Run the sandbox; yield the variables that `NaoClient()` reads. The password is invented, so it may be shown."""
-    async with NaoSandbox(port=port) as sandbox:
+    async with NaoSandbox(port=port, **cast("SwitchOptions", switches or {})) as sandbox:
+        teach(sandbox, routes)
         account = sandbox.credentials
         yield {
             "NAO_BASE_URL": sandbox.base_url,

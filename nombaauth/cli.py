@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import cast
 
 import attrs
 
 from nauth.cli.vendor import Vendor
+from nauth.testing.taught import TaughtRoute, teach
 from nombaauth.client import NombaClient
 from nombaauth.config import POLICY
 from nombaauth.demo import NombaStory
 from nombaauth.sandbox import NombaSandbox
+from nombaauth.sandbox.switches import SwitchOptions
 
 __all__ = ["VENDOR"]
 
 
 @asynccontextmanager
-async def _sandbox(port: int) -> AsyncGenerator[Mapping[str, str]]:
+async def _sandbox(
+    port: int, routes: Sequence[TaughtRoute] = (), switches: Mapping[str, str] | None = None
+) -> AsyncGenerator[Mapping[str, str]]:
     """Run the sandbox; yield the variables that `NombaClient()` reads. The secret is invented, so it may be shown."""
-    async with NombaSandbox(port=port) as sandbox:
+    async with NombaSandbox(port=port, **cast("SwitchOptions", switches or {})) as sandbox:
+        teach(sandbox, routes)
         yield {
             "NOMBA_BASE_URL": sandbox.base_url,
             "NOMBA_CLIENT_ID": sandbox.credentials.client_id,

@@ -14,7 +14,7 @@ from nauth.clock import Clock
 from nauth.secret import Secret
 from nauth.testing.sandbox import Handler, Route
 from nauth.testing.sessions import Access, Refresh
-from nauth.testing.vendor_sandbox import Memory, VendorSandbox, bearer_token, body_digest
+from nauth.testing.vendor_sandbox import Memory, VendorSandbox, bearer_token, body_digest, phrase
 from nombaauth.credentials import NombaCredentials
 from nombaauth.sandbox import data
 from nombaauth.sandbox.limits import RateLimiter
@@ -113,6 +113,7 @@ class NombaSandbox(VendorSandbox[Switches]):
         **switches: Unpack[SwitchOptions],
     ) -> None:
         super().__init__(parse(switches), clock=clock, port=port, ssl_context=ssl_context)
+        self._keys = data.keys()
         self._answers = Answers(self.switches)
         self._sessions = Sessions(self.switches, self.clock)
         self._limiter = RateLimiter(self.switches, self.clock)
@@ -125,7 +126,33 @@ class NombaSandbox(VendorSandbox[Switches]):
 
     def take_over(self) -> None:
         """Sign in as a second process with the same key would, ending the first session as the switches say."""
-        self._sessions.issue(data.KEYS[self.credentials.client_id])
+        self._sessions.issue(self._keys[self.credentials.client_id])
+
+    def add_credentials(self, *, account_id: str | None = None) -> NombaCredentials:
+        """Return a further key that this sandbox accepts: of its account, or of another one."""
+        made = data.another(account_id or self.credentials.account_id)
+        self._keys[made.client_id] = data.Key(made)
+        return made
+
+    def rotate_secret(self) -> NombaCredentials:
+        """Give the key of `credentials` a new secret and return it. The old one is refused; tokens live on."""
+        made = data.another(self.credentials.account_id, self.credentials.client_id)
+        self._keys[made.client_id].credentials = self.credentials = made
+        return made
+
+    def success(self, data: object = None) -> web.Response:
+        """Return Nomba's envelope of a success around `data`."""
+        return self._answers.success(data)
+
+    def failure(self, status: int, words: str | None = None, *, code: str | None = None) -> web.Response:
+        """Return Nomba's refusal, in the form that is switched on; with status 200 and a `code` a business failure.
+
+        Args:
+            status: HTTP status.
+            words: the envelope's description.
+            code: the envelope's code; the status if None.
+        """
+        return self._answers.failure(Failure(status, code or str(status), words=words or phrase(status)))
 
     def routes(self) -> Mapping[str, Route]:
         """Return the endpoints: name -> (method, path, handler)."""
@@ -190,7 +217,7 @@ class NombaSandbox(VendorSandbox[Switches]):
         account = headers.get("accountId")
         if account == self.sub_account_id:
             return None if switches.sub_account_header == "works" else failure(switches.sub_account_header)
-        return None if account == self.credentials.account_id else self._bad_account
+        return None if account == access.session.key.credentials.account_id else self._bad_account
 
     def _bearer(self, headers: Mapping[str, str]) -> Access[Session] | None:
         return self._sessions.access(bearer_token(headers) or "")
@@ -203,11 +230,13 @@ class NombaSandbox(VendorSandbox[Switches]):
             return self._answers.failure(_BAD_REQUEST)
         if not self._parent_named(request):
             return self._answers.failure(self._bad_account)
-        key = data.KEYS.get(body["client_id"])
+        key = self._keys.get(body["client_id"])
         if key is None or key.credentials.client_secret != Secret(body["client_secret"]):
             return self._bad_secret()
         if key.foreign and self.switches.wrong_environment == "issue_refused":
             return self._bad_secret()
+        if request.headers["accountId"] != key.credentials.account_id:
+            return self._answers.failure(self._bad_account)
         return self._answers.pair(self._sessions.issue(key), key.credentials.account_id)
 
     def _bad_secret(self) -> web.Response:
@@ -253,7 +282,8 @@ class NombaSandbox(VendorSandbox[Switches]):
         return self._answers.success(description="Token revoked successfully", with_data=False)
 
     def _parent_named(self, request: web.Request) -> bool:
-        return request.headers.get("accountId") == self.credentials.account_id
+        accounts = {key.credentials.account_id for key in self._keys.values()}
+        return request.headers.get("accountId") in accounts
 
     # --- resources ----------------------------------------------------------------------------------------------
 
@@ -265,8 +295,8 @@ class NombaSandbox(VendorSandbox[Switches]):
         stamp = f"{now.isoformat(timespec='milliseconds')}Z"
         return self._answers.success({"amount": amount, "currency": "NGN", "timeCreated": stamp})
 
-    async def _parent(self, request: web.Request) -> web.Response:  # noqa: ARG002 - a handler's shape
-        return self._answers.success(data.PARENT)
+    async def _parent(self, request: web.Request) -> web.Response:
+        return self._answers.success({**data.PARENT, "accountId": request.headers["accountId"]})
 
     async def _banks(self, request: web.Request) -> web.Response:  # noqa: ARG002 - a handler's shape
         return self._answers.success(data.BANKS)

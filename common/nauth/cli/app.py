@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +14,9 @@ from nauth.cli.registry import VENDORS
 from nauth.cli.runner import run
 from nauth.cli.secret_input import read_secret_line
 from nauth.clock import SystemClock
+from nauth.errors import ConfigurationError
 from nauth.secret import Secret
+from nauth.testing.taught import read_routes
 
 __all__ = ["app"]
 
@@ -188,12 +191,31 @@ def revoke(vendor: VendorName) -> None:
 def sandbox(
     vendor: VendorName,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any.")] = 0,
+    routes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help='Further endpoints, a JSON list: [{"method": "GET", "path": "/v1/x", "data": {}}, {"path": "/v1/y", '
+            '"failure": {"status": 404, "words": "no such y"}}].',
+        ),
+    ] = None,
+    switch: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE", help="Sets one of the sandbox's switches; may be given several times."
+        ),
+    ] = None,
 ) -> None:
     """Run a local test server that behaves like the vendor, and print the environment that points a client at it."""
     entry = VENDORS[vendor]()
+    switches = dict(_switch(text) for text in switch or ())
+    try:
+        taught = [] if routes is None else read_routes(routes)
+    except ConfigurationError as error:
+        raise typer.BadParameter(str(error)) from None
 
     async def serve() -> int:
-        async with entry.sandbox(port) as environment:
+        async with entry.sandbox(port, taught, switches) as environment:
             for name, value in environment.items():
                 typer.echo(f"export {name}='{value}'")
             typer.echo(f"{entry.title}'s sandbox is running; Ctrl-C ends it", err=True)
@@ -201,6 +223,15 @@ def sandbox(
                 await SystemClock().sleep(3600)
 
     raise typer.Exit(run(serve))
+
+
+def _switch(text: str) -> tuple[str, str]:
+    name, mark, value = text.partition("=")
+    if not mark:
+        raise typer.BadParameter(
+            "a switch is set as NAME=VALUE, such as --switch expired_token_signal=401_empty"
+        )
+    return name, value
 
 
 def _those(ability: str) -> str:

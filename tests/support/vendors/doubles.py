@@ -193,5 +193,5 @@ async def at_double(vendor: Vendor, **options: Any) -> AsyncIterator[Place]:
 def _client(
     vendor: Vendor, credentials: Any, url: str | URL, clock: FakeClock, options: Mapping[str, Any]
 ) -> VendorClient:
-    given = {"base_url": url, "clock": clock, "store": MemoryStore(clock=clock)}
-    return vendor.client(credentials, **(given | options))
+    given: dict[str, Any] = {"base_url": url, "clock": clock, "store": MemoryStore(clock=clock)}
+    return vendor.client(credentials, **{**given, **options})
