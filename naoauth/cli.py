@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import cast
 
@@ -14,15 +14,19 @@ from naoauth.sandbox import NaoSandbox
 from naoauth.sandbox.switches import SwitchOptions
 from nauth.cli.output import shown
 from nauth.cli.vendor import Ask, Vendor
+from nauth.testing.taught import TaughtRoute, teach
 from nauth.token import Token
 
 __all__ = ["VENDOR"]
 
 
 @asynccontextmanager
-async def _sandbox(port: int, switches: Mapping[str, str]) -> AsyncGenerator[Mapping[str, str]]:
+async def _sandbox(
+    port: int, routes: Sequence[TaughtRoute], switches: Mapping[str, str]
+) -> AsyncGenerator[Mapping[str, str]]:
     """Run the sandbox; yield the variables that `NaoClient()` reads. The password is invented, so it may be shown."""
     async with NaoSandbox(port=port, **cast("SwitchOptions", switches)) as sandbox:
+        teach(sandbox, routes)
         account = sandbox.credentials
         yield {
             "NAO_BASE_URL": sandbox.base_url,

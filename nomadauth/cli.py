@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import cast
@@ -12,6 +12,7 @@ from nauth.cli.vendor import Ask, Vendor
 from nauth.clock import SystemClock
 from nauth.environment import EnvironmentReader
 from nauth.errors import ConfigurationError
+from nauth.testing.taught import TaughtRoute, teach
 from nauth.token import Token
 from nomadauth.client import NomadClient
 from nomadauth.config import POLICY, choose_base_url
@@ -26,9 +27,12 @@ __all__ = ["VENDOR"]
 
 
 @asynccontextmanager
-async def _sandbox(port: int, switches: Mapping[str, str]) -> AsyncGenerator[Mapping[str, str]]:
+async def _sandbox(
+    port: int, routes: Sequence[TaughtRoute], switches: Mapping[str, str]
+) -> AsyncGenerator[Mapping[str, str]]:
     """Run the sandbox; yield the variables that `NomadClient()` reads. The password is invented."""
     async with NomadSandbox(port=port, **cast("SwitchOptions", switches)) as sandbox:
+        teach(sandbox, routes)
         yield {
             "NOMAD_MEDIA_BASE_URL": sandbox.base_url,
             "NOMAD_MEDIA_USERNAME": sandbox.credentials.username,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import cast
 
@@ -11,6 +11,7 @@ import attrs
 from nauth.cli.output import shown
 from nauth.cli.vendor import Vendor
 from nauth.environment import EnvironmentReader
+from nauth.testing.taught import TaughtRoute, teach
 from nombaauth.client import NombaClient
 from nombaauth.config import POLICY
 from nombaauth.demo import NombaStory
@@ -21,9 +22,12 @@ __all__ = ["VENDOR"]
 
 
 @asynccontextmanager
-async def _sandbox(port: int, switches: Mapping[str, str]) -> AsyncGenerator[Mapping[str, str]]:
+async def _sandbox(
+    port: int, routes: Sequence[TaughtRoute], switches: Mapping[str, str]
+) -> AsyncGenerator[Mapping[str, str]]:
     """Run the sandbox; yield the variables that `NombaClient()` reads. The secret is invented, so it may be shown."""
     async with NombaSandbox(port=port, **cast("SwitchOptions", switches)) as sandbox:
+        teach(sandbox, routes)
         yield {
             "NOMBA_BASE_URL": sandbox.base_url,
             "NOMBA_CLIENT_ID": sandbox.credentials.client_id,

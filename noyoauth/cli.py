@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import cast
 
 from nauth.cli.output import shown
 from nauth.cli.vendor import Vendor
+from nauth.testing.taught import TaughtRoute, teach
 from noyoauth.client import NoyoClient
 from noyoauth.config import POLICY
 from noyoauth.demo import NoyoStory
@@ -18,9 +19,12 @@ __all__ = ["VENDOR"]
 
 
 @asynccontextmanager
-async def _sandbox(port: int, switches: Mapping[str, str]) -> AsyncGenerator[Mapping[str, str]]:
+async def _sandbox(
+    port: int, routes: Sequence[TaughtRoute], switches: Mapping[str, str]
+) -> AsyncGenerator[Mapping[str, str]]:
     """Run the sandbox; yield the variables that `NoyoClient()` reads. The secret is invented, so it may be shown."""
     async with NoyoSandbox(port=port, **cast("SwitchOptions", switches)) as sandbox:
+        teach(sandbox, routes)
         yield {
             "NOYO_BASE_URL": sandbox.base_url,
             "NOYO_CLIENT_ID": sandbox.credentials.client_id,

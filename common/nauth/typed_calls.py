@@ -196,6 +196,8 @@ class TypedCalls:
         where, failure = place(response.url), "lost"
         body = bytearray()
         try:
+            if response.content.at_eof():  # read before, by the caller or by the look for a 401 in disguise
+                return await response.read()
             async for chunk in response.content.iter_any():
                 body += chunk
                 if len(body) > self.max_body:

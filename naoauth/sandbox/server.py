@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import ssl
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal, TypeAlias, Unpack, cast
@@ -19,7 +20,7 @@ from nauth.clock import Clock
 from nauth.secret import Secret
 from nauth.testing.sandbox import Handler, Route
 from nauth.testing.sessions import Session, TokenMemory
-from nauth.testing.vendor_sandbox import Memory, VendorSandbox, body_digest
+from nauth.testing.vendor_sandbox import Memory, VendorSandbox, body_digest, phrase
 
 __all__ = ["Kind", "NaoSandbox"]
 
@@ -111,6 +112,8 @@ class NaoSandbox(VendorSandbox[Switches]):
         self._answers = Answers(self.switches)
         self._oauth = OAuth(self.switches, self._answers, self.clock)
         self._key = data.auth_token(self.switches.auth_token_shape)
+        self._email = data.EMAIL
+        self._passwords = {data.EMAIL: Secret(data.PASSWORD)}
         self._jwts: TokenMemory[Session] = TokenMemory(self.clock)
 
     # --- what a test may ask and do ------------------------------------------------------------------------------
@@ -118,7 +121,26 @@ class NaoSandbox(VendorSandbox[Switches]):
     @property
     def credentials(self) -> NaoSession:
         """E-mail and password of the account."""
-        return NaoSession(email=data.EMAIL, password=data.PASSWORD)
+        return NaoSession(email=self._email, password=self._passwords[self._email])
+
+    def add_credentials(self) -> NaoSession:
+        """Return e-mail and password of a further account that this sandbox accepts."""
+        email = f"user-{secrets.token_hex(4)}@sites.example"
+        self._passwords[email] = Secret(secrets.token_hex(16))
+        return NaoSession(email=email, password=self._passwords[email])
+
+    def rotate_secret(self) -> NaoSession:
+        """Give the account of `credentials` a new password and return it. The old one is refused; sessions live on."""
+        self._passwords[self._email] = Secret(secrets.token_hex(16))
+        return self.credentials
+
+    def success(self, data: object = None) -> web.Response:
+        """Return a success: NAO Cloud's bodies stand as they are, a resource under ``data``."""
+        return self._answers.success(data)
+
+    def failure(self, status: int, words: str | None = None, *, code: str | None = None) -> web.Response:  # noqa: ARG002 - NAO Cloud has no codes
+        """Return NAO Cloud's refusal: HTTP status, and words in the form of ``errors`` that is switched on."""
+        return self._answers.failure(status, words or phrase(status))
 
     def credentials_of(self, kind: Kind) -> NaoCredentials:
         """Return the account's credentials of one kind, fit for the switches.
@@ -232,7 +254,7 @@ class NaoSandbox(VendorSandbox[Switches]):
         if given is not None:
             renews = self.switches.jwt_renews_itself == "yes" and self._jwts.opens(given)
             return self._signed_in() if renews or self._is_key(given) else self._refused()
-        if request.content_type != "application/json" or not _is_account(body):
+        if request.content_type != "application/json" or not self._is_account(body):
             return self._refused()
         if self.switches.two_factor != "off":
             return self._answers.failure(int(self.switches.two_factor.removeprefix("login_")))
@@ -283,13 +305,14 @@ class NaoSandbox(VendorSandbox[Switches]):
     async def _echo(self, request: web.Request) -> web.Response:
         return self._answers.success(await body_digest(request))
 
-
-def _is_account(body: bytes) -> bool:
-    try:
-        document = json.loads(body)
-    except ValueError:
-        return False
-    found = cast("dict[str, object]", document).get("session") if isinstance(document, dict) else None
-    session = cast("dict[str, object]", found) if isinstance(found, dict) else {}
-    email, password = session.get("email"), session.get("password")
-    return email == data.EMAIL and isinstance(password, str) and Secret(password) == Secret(data.PASSWORD)
+    def _is_account(self, body: bytes) -> bool:
+        try:
+            document = json.loads(body)
+        except ValueError:
+            return False
+        found = cast("dict[str, object]", document).get("session") if isinstance(document, dict) else None
+        session = cast("dict[str, object]", found) if isinstance(found, dict) else {}
+        email, password = session.get("email"), session.get("password")
+        if not isinstance(email, str) or not isinstance(password, str):
+            return False
+        return self._passwords.get(email) == Secret(password)

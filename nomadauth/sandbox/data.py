@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import secrets
+import uuid
 
 import attrs
 
@@ -21,6 +22,8 @@ __all__ = [
     "Account",
     "account_name",
     "accounts",
+    "another",
+    "new_password",
 ]
 
 APPLICATION_ID = "0a9d3f6e-1c55-4d0e-8b6a-5f3e2d1c0b9a"
@@ -51,7 +54,18 @@ def account_name(status: LoginStatus) -> str:
     return f"{status.value.lower()}@example.com"
 
 
-def accounts() -> Mapping[str, Account]:
+def another() -> Account:
+    """Return a new account."""
+    name = f"user-{secrets.token_hex(4)}@example.com"
+    return Account(NomadPassword(name, secrets.token_hex(16), APPLICATION_ID), str(uuid.uuid4()))
+
+
+def new_password(given: NomadPassword) -> NomadPassword:
+    """Return the same account's credentials with a new password."""
+    return NomadPassword(given.username, secrets.token_hex(16), given.application_id)
+
+
+def accounts() -> dict[str, Account]:
     """Return new objects at each call, because a new password changes an account."""
     found = {
         given.username: Account(given, f"6f1c0f0e-5a53-4d0e-9f0b-0000000000{number:02}")

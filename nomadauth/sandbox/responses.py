@@ -74,9 +74,11 @@ class Answers:
             fields |= {"twoFactorQRCode": QR_CODE, "twoFactorQRCodeImage": QR_IMAGE}
         return self.body(fields)
 
-    def failure(self, status: int, login_status: LoginStatus | None = None) -> web.Response:
+    def failure(
+        self, status: int, login_status: LoginStatus | None = None, words: str | None = None
+    ) -> web.Response:
         """Refuse with `status`, in the shape that is switched."""
-        text = _WORDS[status]
+        text = words or _WORDS[status]
         more = {} if login_status is None else {"loginStatus": self.status(login_status)}
         shapes: Mapping[str, object] = {
             "problem": {

@@ -13,7 +13,7 @@ from nauth.clock import Clock
 from nauth.secret import Secret
 from nauth.testing.sandbox import Handler, Route
 from nauth.testing.sessions import Access
-from nauth.testing.vendor_sandbox import Memory, VendorSandbox, bearer_token, body_digest
+from nauth.testing.vendor_sandbox import Memory, VendorSandbox, bearer_token, body_digest, phrase
 from nomadauth.credentials import NomadApiKey, NomadPassword, NomadStaticToken
 from nomadauth.sandbox import data
 from nomadauth.sandbox.data import Account
@@ -26,7 +26,7 @@ from nomadauth.statuses import STEPS, LoginStatus, PingStatus
 __all__ = ["NomadSandbox"]
 
 _BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 400, 401, 403, 404
-_REDIRECT = 302
+_OK, _REDIRECT = 200, 302
 _SSO_CODE, _SSO_STATE = "sso-code-1", "sso-state-1"
 
 
@@ -140,6 +140,30 @@ class NomadSandbox(VendorSandbox[Switches]):
     def take_over(self) -> None:
         """Sign in as a second process with the same account would, ending the first session as the switches say."""
         self._sessions.open(self._accounts[self.credentials.username])
+
+    def add_credentials(self) -> NomadPassword:
+        """Return name and password of a further account that this sandbox accepts."""
+        made = data.another()
+        self._accounts[made.credentials.username] = made
+        return made.credentials
+
+    def rotate_secret(self) -> NomadPassword:
+        """Give the account of `credentials` a new password and return it. The old one is refused; sessions live on."""
+        made = data.new_password(self.credentials)
+        self._accounts[made.username].credentials = self.credentials = made
+        return made
+
+    def full_path(self, path: str) -> str:
+        """Return the path on the server for one below the client's base URL."""
+        return self.switches.mount + path
+
+    def success(self, data: object = None) -> web.Response:
+        """Return a success: Nomad's bodies have no envelope."""
+        return json_answer(_OK, data)
+
+    def failure(self, status: int, words: str | None = None, *, code: str | None = None) -> web.Response:  # noqa: ARG002 - Nomad has no codes
+        """Return Nomad's refusal, in the form of `error_body` that is switched on."""
+        return self._answers.failure(status, words=words or phrase(status))
 
     def sign_on(self) -> str:
         """Sign in as a person in a browser would; return the address the browser comes back to."""

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import base64
 import secrets
+import uuid
 from collections.abc import Mapping
 
 import attrs
 
 from nombaauth.credentials import NombaCredentials
 
-__all__ = [
-    "BVN",
-    "KEYS",
-    "MAIN",
-    "OTHER_ENVIRONMENT",
-    "PARENT",
-    "SECOND",
-    "SUB_ACCOUNT_ID",
-    "Key",
-    "successor",
-]
+__all__ = ["BVN", "MAIN", "OTHER_ENVIRONMENT", "PARENT", "SECOND", "SUB_ACCOUNT_ID", "Key", "another", "keys"]
 
 _ACCOUNT_ID = "5b0f3c1e-6d0a-4d7e-9a52-0f6b7f2f9c11"
 SUB_ACCOUNT_ID = "9d2c7a44-18e6-4c0b-8f3d-6e5a4b3c2d1e"
@@ -46,7 +37,7 @@ OTHER_ENVIRONMENT = NombaCredentials(
 )
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Key:
     """One API key, and whether it belongs to the other environment."""
 
@@ -54,16 +45,19 @@ class Key:
     foreign: bool = False
 
 
-KEYS: Mapping[str, Key] = {
-    MAIN.client_id: Key(MAIN),
-    SECOND.client_id: Key(SECOND),
-    OTHER_ENVIRONMENT.client_id: Key(OTHER_ENVIRONMENT, foreign=True),
-}
+def keys() -> dict[str, Key]:
+    """Return the keys that a fresh sandbox knows, by id."""
+    made = (Key(MAIN), Key(SECOND), Key(OTHER_ENVIRONMENT, foreign=True))
+    return {key.credentials.client_id: key for key in made}
 
 
-def successor(key: NombaCredentials) -> NombaCredentials:
-    """Return `key` with a secret that it has not had before."""
-    return attrs.evolve(key, client_secret=base64.b64encode(secrets.token_bytes(64)).decode())
+def another(account_id: str, client_id: str | None = None) -> NombaCredentials:
+    """Return a new key of an account, or a new secret of the key `client_id`."""
+    return NombaCredentials(
+        client_id=client_id or str(uuid.uuid4()),
+        client_secret=base64.b64encode(secrets.token_bytes(64)).decode(),
+        account_id=account_id,
+    )
 
 
 PARENT: Mapping[str, object] = {

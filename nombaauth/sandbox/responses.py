@@ -33,11 +33,12 @@ _SUCCESS_ENDS = 300
 
 @attrs.frozen
 class Failure:
-    """An answer that refuses: HTTP status, vendor code, and whether the body is left out."""
+    """An answer that refuses: HTTP status, vendor code, whether the body is left out, and words of its own."""
 
     status: int
     code: str
     empty: bool = False
+    words: str | None = None
 
 
 def failure(text: str) -> Failure:
@@ -95,11 +96,10 @@ class Answers:
             )
         if shape == "empty":
             return web.Response(status=status)
-        body = self._error(shape, failure.code)
+        body = self._error(shape, failure.code, failure.words or _DESCRIPTIONS[failure.code])
         return _json(status, [body] if shape == "list" else body)
 
-    def _error(self, shape: str, code: str) -> dict[str, object]:
-        description = _DESCRIPTIONS[code]
+    def _error(self, shape: str, code: str, description: str) -> dict[str, object]:
         body: dict[str, object]
         if shape == "response_code":
             body = {"responseCode": self._code(code), "responseMessage": description}
@@ -116,7 +116,7 @@ class Answers:
         return body
 
     def _code(self, code: str) -> str | int:
-        return int(code) if self._switches.code_type == "int" else code
+        return int(code) if self._switches.code_type == "int" and code.isdecimal() else code
 
     def _expiry(self, expires_s: float) -> Mapping[str, object]:
         form = self._switches.expires_at

@@ -14,7 +14,7 @@ from nauth.clock import Clock
 from nauth.secret import Secret
 from nauth.testing.sandbox import Handler, Route
 from nauth.testing.sessions import Access, Refresh
-from nauth.testing.vendor_sandbox import Memory, VendorSandbox, bearer_token, body_digest
+from nauth.testing.vendor_sandbox import Memory, VendorSandbox, bearer_token, body_digest, phrase
 from nombaauth.credentials import NombaCredentials
 from nombaauth.sandbox import data
 from nombaauth.sandbox.limits import RateLimiter
@@ -113,12 +113,13 @@ class NombaSandbox(VendorSandbox[Switches]):
         **switches: Unpack[SwitchOptions],
     ) -> None:
         super().__init__(parse(switches), clock=clock, port=port, ssl_context=ssl_context)
+        self._keys = data.keys()
         self._answers = Answers(self.switches)
         self._sessions = Sessions(self.switches, self.clock)
         self._limiter = RateLimiter(self.switches, self.clock)
         self._bad_account = failure(self.switches.bad_account_id)
         self._dead_token = failure(self.switches.expired_token_signal)
-        self._rotated: list[Secret] | None = None
+        self._retiring: Secret | None = None
 
     def memories(self) -> Sequence[Memory]:
         """Return what remembers this sandbox's tokens."""
@@ -126,19 +127,39 @@ class NombaSandbox(VendorSandbox[Switches]):
 
     def take_over(self) -> None:
         """Sign in as a second process with the same key would, ending the first session as the switches say."""
-        self._sessions.issue(data.KEYS[self.credentials.client_id])
+        self._sessions.issue(self._keys[self.credentials.client_id])
+
+    def add_credentials(self, *, account_id: str | None = None) -> NombaCredentials:
+        """Return a further key that this sandbox accepts: of its account, or of another one."""
+        made = data.another(account_id or self.credentials.account_id)
+        self._keys[made.client_id] = data.Key(made)
+        return made
 
     def rotate_secret(self, *, overlap: bool = False) -> NombaCredentials:
-        """Give the key a new secret, as the dashboard does, and return `credentials` with it.
+        """Give the key of `credentials` a new secret, as the dashboard does, and return it. Tokens live on.
 
         Args:
-            overlap: the old secret stays valid until the next rotation.
+            overlap: the old secret stays valid until the next rotation; else it is refused at once.
         """
         old = self.credentials
-        new = data.successor(old)
-        self._rotated = [new.client_secret, *([old.client_secret] if overlap else [])]
-        self.credentials = new
-        return new
+        made = data.another(old.account_id, old.client_id)
+        self._retiring = old.client_secret if overlap else None
+        self._keys[made.client_id].credentials = self.credentials = made
+        return made
+
+    def success(self, data: object = None) -> web.Response:
+        """Return Nomba's envelope of a success around `data`."""
+        return self._answers.success(data)
+
+    def failure(self, status: int, words: str | None = None, *, code: str | None = None) -> web.Response:
+        """Return Nomba's refusal, in the form that is switched on; with status 200 and a `code` a business failure.
+
+        Args:
+            status: HTTP status.
+            words: the envelope's description.
+            code: the envelope's code; the status if None.
+        """
+        return self._answers.failure(Failure(status, code or str(status), words=words or phrase(status)))
 
     def routes(self) -> Mapping[str, Route]:
         """Return the endpoints: name -> (method, path, handler)."""
@@ -203,7 +224,7 @@ class NombaSandbox(VendorSandbox[Switches]):
         account = headers.get("accountId")
         if account == self.sub_account_id:
             return None if switches.sub_account_header == "works" else failure(switches.sub_account_header)
-        return None if account == self.credentials.account_id else self._bad_account
+        return None if account == access.session.key.credentials.account_id else self._bad_account
 
     def _bearer(self, headers: Mapping[str, str]) -> Access[Session] | None:
         return self._sessions.access(bearer_token(headers) or "")
@@ -216,18 +237,19 @@ class NombaSandbox(VendorSandbox[Switches]):
             return self._answers.failure(_BAD_REQUEST)
         if not self._parent_named(request):
             return self._answers.failure(self._bad_account)
-        key = data.KEYS.get(body["client_id"])
+        key = self._keys.get(body["client_id"])
         if key is None or Secret(body["client_secret"]) not in self._secrets(key):
             return self._bad_secret()
         if key.foreign and self.switches.wrong_environment == "issue_refused":
             return self._bad_secret()
+        if request.headers["accountId"] != key.credentials.account_id:
+            return self._answers.failure(self._bad_account)
         return self._answers.pair(self._sessions.issue(key), key.credentials.account_id)
 
     def _secrets(self, key: data.Key) -> list[Secret]:
         own = key.credentials
-        if self._rotated is not None and own.client_id == self.credentials.client_id:
-            return self._rotated
-        return [own.client_secret]
+        retiring = self._retiring if own.client_id == self.credentials.client_id else None
+        return [own.client_secret] if retiring is None else [own.client_secret, retiring]
 
     def _bad_secret(self) -> web.Response:
         if self.switches.bad_secret == "200_data_null":
@@ -272,7 +294,8 @@ class NombaSandbox(VendorSandbox[Switches]):
         return self._answers.success(description="Token revoked successfully", with_data=False)
 
     def _parent_named(self, request: web.Request) -> bool:
-        return request.headers.get("accountId") == self.credentials.account_id
+        accounts = {key.credentials.account_id for key in self._keys.values()}
+        return request.headers.get("accountId") in accounts
 
     # --- resources ----------------------------------------------------------------------------------------------
 
@@ -284,8 +307,8 @@ class NombaSandbox(VendorSandbox[Switches]):
         stamp = f"{now.isoformat(timespec='milliseconds')}Z"
         return self._answers.success({"amount": amount, "currency": "NGN", "timeCreated": stamp})
 
-    async def _parent(self, request: web.Request) -> web.Response:  # noqa: ARG002 - a handler's shape
-        return self._answers.success(data.PARENT)
+    async def _parent(self, request: web.Request) -> web.Response:
+        return self._answers.success({**data.PARENT, "accountId": request.headers["accountId"]})
 
     async def _banks(self, request: web.Request) -> web.Response:  # noqa: ARG002 - a handler's shape
         return self._answers.success(data.BANKS)

@@ -46,10 +46,11 @@ def keys() -> dict[str, Key]:
     return {key.credentials.client_id: key for key in made}
 
 
-def successor() -> NoyoCredentials:
-    """Return a new key."""
+def successor(client_id: str | None = None) -> NoyoCredentials:
+    """Return a new key, or a new secret of the key `client_id`."""
     return NoyoCredentials(
-        client_id=f"n0y0-rotated-{secrets.token_hex(4)}", client_secret=f"{secrets.token_hex(16)}:+%"
+        client_id=client_id or f"n0y0-rotated-{secrets.token_hex(4)}",
+        client_secret=f"{secrets.token_hex(16)}:+%",
     )
 
 

@@ -77,9 +77,9 @@ class Answers:
             response.headers["WWW-Authenticate"] = _NO_CREDENTIALS if bare else challenge
         return response
 
-    def failure(self, status: int) -> web.Response:
+    def failure(self, status: int, words: str | None = None) -> web.Response:
         """Refuse an API call for any other reason."""
-        return _shaped(status, _OF_STATUS_FIELD[self._switches.error_status_field])
+        return _shaped(status, _OF_STATUS_FIELD[self._switches.error_status_field], words)
 
     def outage(self, verdict: Verdict) -> web.Response:
         """Refuse for the time being."""
@@ -92,8 +92,8 @@ class Answers:
 _OF_STATUS_FIELD = {"int": "message_status_int", "string_error": "message_status_error", "absent": "message"}
 
 
-def _shaped(status: int, shape: str) -> web.Response:
-    words = _WORDS[status]
+def _shaped(status: int, shape: str, words: str | None = None) -> web.Response:
+    words = words or _WORDS[status]
     if shape == "html":
         return web.Response(status=status, text=f"<html><h1>{words}</h1></html>", content_type="text/html")
     if shape == "text":

@@ -17,7 +17,7 @@ from yarl import URL
 from nauth.clock import Clock
 from nauth.secret import Secret
 from nauth.testing.sandbox import Handler, Route
-from nauth.testing.vendor_sandbox import Memory, VendorSandbox, bearer_token, body_digest
+from nauth.testing.vendor_sandbox import Memory, VendorSandbox, bearer_token, body_digest, phrase
 from noyoauth.config import TOKEN_PATH
 from noyoauth.credentials import NoyoCredentials
 from noyoauth.sandbox import data
@@ -146,6 +146,26 @@ class NoyoSandbox(VendorSandbox[Switches]):
             self._sessions.kill_key(old)
         self._keys[new.client_id] = data.Key(new)
         self.credentials = new
+
+    def add_credentials(self) -> NoyoCredentials:
+        """Return a further key that this sandbox accepts."""
+        made = data.successor()
+        self._keys[made.client_id] = data.Key(made)
+        return made
+
+    def rotate_secret(self) -> NoyoCredentials:
+        """Give the key of `credentials` a new secret and return it. The old one is refused; tokens live on."""
+        made = data.successor(self.credentials.client_id)
+        self._keys[made.client_id].credentials = self.credentials = made
+        return made
+
+    def success(self, data: object = None) -> web.Response:
+        """Return a success: Noyo's single records have no envelope. A list has `meta` and `response` in `data`."""
+        return self._answers.bare(data)
+
+    def failure(self, status: int, words: str | None = None, *, code: str | None = None) -> web.Response:  # noqa: ARG002 - Noyo has no codes
+        """Return Noyo's refusal: HTTP status, and words under ``message``."""
+        return self._answers.failure(status, words or phrase(status))
 
     def routes(self) -> Mapping[str, Route]:
         """Return the endpoints: name -> (method, path, handler)."""

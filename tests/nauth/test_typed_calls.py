@@ -294,3 +294,19 @@ async def test_a_response_in_hand_is_opened(
             assert response.connection is None
     finally:
         await runner.cleanup()
+
+
+async def test_a_response_that_was_read_before_is_opened() -> None:
+    """A middleware, or the caller, may have read the body: it is taken from there, and is not empty."""
+
+    async def handler(request: web.Request) -> web.Response:
+        return web.json_response({"bankCode": "1"})
+
+    runner, url = await serve(handler)
+    try:
+        async with ClientSession() as session:
+            response = await session.get(url / "x")
+            await response.read()
+            assert (await calls(FakeTransport()).open(response, Bank)).data == Bank("1")
+    finally:
+        await runner.cleanup()

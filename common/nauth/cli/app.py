@@ -24,6 +24,7 @@ from nauth.client import VendorClient
 from nauth.clock import SystemClock
 from nauth.errors import ConfigurationError
 from nauth.secret import Secret
+from nauth.testing.taught import read_routes
 from nauth.token import Token
 
 __all__ = ["app"]
@@ -334,7 +335,7 @@ async def _revoke_given(entry: Vendor) -> None:
 
 
 @app.command()
-def sandbox(
+def sandbox(  # noqa: PLR0917 - the options of a command, which typer passes by name
     vendor: Annotated[
         list[str], typer.Argument(metavar="VENDOR...", help=f"One or several of: {', '.join(VENDORS)}.")
     ],
@@ -342,6 +343,14 @@ def sandbox(
         int | None,
         typer.Option(
             min=0, max=65535, help="Port to listen on, with one vendor; 0: any. Else each has its own."
+        ),
+    ] = None,
+    routes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help='Further endpoints, a JSON list: [{"method": "GET", "path": "/v1/x", "data": {}}, {"path": "/v1/y", '
+            '"failure": {"status": 404, "words": "no such y"}}].',
         ),
     ] = None,
     switch: Annotated[
@@ -357,14 +366,20 @@ def sandbox(
     names = _all_known(vendor)
     if port is not None and len(names) > 1:
         raise typer.BadParameter("--port is for one vendor; several listen on ports of their own")
+    if routes is not None and len(names) > 1:
+        raise typer.BadParameter("--routes is for one vendor: each has endpoints of its own")
     switches = _switches(switch or [])
+    try:
+        taught = [] if routes is None else read_routes(routes)
+    except ConfigurationError as error:
+        raise typer.BadParameter(str(error)) from None
 
     async def serve() -> int:
         async with AsyncExitStack() as stack:
             environment: dict[str, str] = {}
             for name in names:
                 entry = VENDORS[name]()
-                made = entry.sandbox(entry.port if port is None else port, switches)
+                made = entry.sandbox(entry.port if port is None else port, taught, switches)
                 environment |= await stack.enter_async_context(made)
             if env_file is not None:
                 _write_private(env_file, "".join(f"{name}={value}\n" for name, value in environment.items()))

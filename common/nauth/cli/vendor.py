@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias
@@ -11,6 +11,7 @@ import attrs
 
 from nauth.cli.demo.scenario import MakeStory
 from nauth.secret import Secret
+from nauth.testing.taught import TaughtRoute
 from nauth.token import RenewalPolicy, Token
 
 __all__ = ["Ask", "Client", "Login", "Vendor"]
@@ -48,8 +49,8 @@ class Vendor:
         policy: when that client renews.
         check: makes the vendor's simplest authenticated call with such a client; returns what to print of the
             response.
-        sandbox: makes the vendor's sandbox for a port (0: any) and switches; entering it starts it and returns the
-            environment variables that point a client at it.
+        sandbox: makes the vendor's sandbox for a port (0: any), with further endpoints and switches; entering it starts
+            it and returns the environment variables that point a client at it.
         story: makes the vendor's scenario for `nauth demo`.
         revoke: signs in and ends the session at once; None if the vendor has no call for it.
         login: lets a person sign in; None if the vendor has no sign-in for people.
@@ -63,7 +64,9 @@ class Vendor:
     client: Callable[..., Client]
     policy: RenewalPolicy
     check: Callable[[Any], Coroutine[object, None, Mapping[str, object]]]
-    sandbox: Callable[[int, Mapping[str, str]], AbstractAsyncContextManager[Mapping[str, str]]]
+    sandbox: Callable[
+        [int, Sequence[TaughtRoute], Mapping[str, str]], AbstractAsyncContextManager[Mapping[str, str]]
+    ]
     story: MakeStory
     revoke: Callable[[], Coroutine[object, None, None]] | None = None
     login: Login | None = None

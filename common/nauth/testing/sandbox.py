@@ -18,6 +18,7 @@ from aiohttp import hdrs, web
 from nauth.clock import Clock, SystemClock
 from nauth.errors import ConfigurationError
 from nauth.testing.faults import Fault, Faults
+from nauth.testing.taught import Serve
 
 __all__ = ["Exchange", "Handler", "Route", "Sandbox"]
 
@@ -106,6 +107,10 @@ class Sandbox(abc.ABC):
         """Answer a request for a path that is no endpoint."""
         return web.Response(status=404)
 
+    async def taught(self, request: web.Request) -> Serve | None:  # noqa: ARG002 - overridden by vendors that learn
+        """Return what answers `request` before the endpoints are asked; None if they are."""
+        return None
+
     def date(self) -> str | None:
         """Return the value of the `Date` header by the sandbox's clock; None sends none."""
         return self.http_date(self.clock.wall())
@@ -138,7 +143,7 @@ class Sandbox(abc.ABC):
         """
         if self._runner is not None:
             return
-        app = web.Application()
+        app = web.Application(middlewares=[self._first_taught])
         for endpoint, (method, path, handler) in self.routes().items():
             app.router.add_route(method, path, self._answering(endpoint, handler))
         app.router.add_route(hdrs.METH_ANY, "/{path:.*}", self._answering("unknown", self.unknown))
@@ -196,6 +201,11 @@ class Sandbox(abc.ABC):
         for watch in self._watches:
             if watch.counter[watch.endpoint] >= watch.count and not watch.reached.done():
                 watch.reached.set_result(None)
+
+    @web.middleware
+    async def _first_taught(self, request: web.Request, handler: Serve) -> web.StreamResponse:
+        taught = await self.taught(request)
+        return await (handler if taught is None else taught)(request)
 
     def _answering(self, endpoint: str, handler: Handler) -> Handler:
         """Wrap `handler` with what every request gets: counting, faults, the date, the log."""

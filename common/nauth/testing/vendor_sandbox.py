@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import abc
 import hashlib
+import json
 import ssl
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 from aiohttp import hdrs, web
 
 from nauth.clock import Clock
+from nauth.errors import ConfigurationError
 from nauth.testing.sandbox import Handler, Sandbox
+from nauth.testing.taught import Serve, Taught, answering
 
-__all__ = ["Memory", "VendorSandbox", "bearer_token", "body_digest"]
+__all__ = ["Memory", "VendorSandbox", "bearer_token", "body_digest", "phrase"]
 
 T = TypeVar("T")
 
@@ -36,7 +40,8 @@ class VendorSandbox(Sandbox, Generic[T]):
     """A `Sandbox` whose endpoints hand out tokens, want them, and can be told to refuse them.
 
     A subclass names its endpoints in `routes`, wraps those that want a token in `guarded`, and says in `refuse` which
-    requests it turns away. It has the same options with switches of its own.
+    requests it turns away. It has the same options with switches of its own. A test teaches it further endpoints by
+    `answer`.
 
     Args:
         switches: how this vendor behaves where its documents are silent.
@@ -63,6 +68,7 @@ class VendorSandbox(Sandbox, Generic[T]):
     ) -> None:
         self.switches: T = switches
         super().__init__(clock=clock, port=port, ssl_context=ssl_context)
+        self._taught = Taught()
         self.reject_all: bool = False
         self.unauthorized: int = 0
 
@@ -97,6 +103,53 @@ class VendorSandbox(Sandbox, Generic[T]):
         for memory in self.memories():
             memory.kill_all(kill_refresh=kill_refresh)
 
+    def answer(self, method: str, path: str, answer: object) -> None:
+        """Teach the sandbox an endpoint behind its token check; one that it has already is replaced. Works at any time.
+
+        ::
+
+            sandbox.answer("GET", "/v1/transfers/{id}", {"id": "1", "status": "SUCCESS"})
+            sandbox.answer("POST", "/v1/transfers", sandbox.failure(400, "insufficient funds"))
+
+        `requests`, `faults` and `log` know it by method and path: ``"POST /v1/transfers"``.
+
+        Args:
+            method: HTTP method.
+            path: below the client's base URL, as aiohttp's router writes it.
+            answer: data of a success; a response, such as of `success` and `failure`; or a function of the
+                `aiohttp.web.Request`, async or not, that returns either.
+
+        Raises:
+            ConfigurationError: the path is none, or JSON cannot hold the data.
+        """
+        if not path.startswith("/") or "?" in path:
+            raise ConfigurationError("the path of an endpoint begins with a slash and has no query")
+        handler = self.guarded(answering(answer, self.success))
+        method = method.upper()
+        self._taught.add(method, self.full_path(path), self._answering(f"{method} {path}", handler))
+
+    async def taught(self, request: web.Request) -> Serve | None:
+        """Return what `answer` taught for `request`; None if nothing."""
+        return await self._taught.handler_of(request)
+
+    def full_path(self, path: str) -> str:
+        """Return the path on the server for one below the client's base URL."""
+        return path
+
+    def success(self, data: object = None) -> web.Response:
+        """Return the vendor's successful response with `data`."""
+        return _json(200, data)
+
+    def failure(self, status: int, words: str | None = None, *, code: str | None = None) -> web.Response:  # noqa: ARG002 - few vendors have codes
+        """Return the vendor's refusal.
+
+        Args:
+            status: HTTP status.
+            words: what it says; the status's own phrase if None.
+            code: the vendor's code, where it has codes.
+        """
+        return _json(status, {"message": words or phrase(status)})
+
     def guarded(self, handler: Handler) -> Handler:
         """Wrap `handler` so that it serves only the requests that `refuse` lets through."""
 
@@ -105,6 +158,18 @@ class VendorSandbox(Sandbox, Generic[T]):
             return await handler(request) if refused is None else refused
 
         return serve
+
+
+def phrase(status: int) -> str:
+    """Return the standard words for an HTTP status."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Failure"
+
+
+def _json(status: int, body: object) -> web.Response:
+    return web.Response(status=status, body=json.dumps(body).encode(), content_type="application/json")
 
 
 def bearer_token(headers: Mapping[str, str]) -> str | None:

@@ -144,8 +144,10 @@ class Attempt:
 
     def too_large(self, limit: int) -> MalformedResponseError:
         """Describe an answer beyond `limit` bytes."""
+        # the limit of token calls is no setting
+        settable = "" if self.own else ". A larger limit can be set on the client: max_response_bytes"
         return self._malformed(
-            f"the answer of {self._place} is larger than {limit} bytes and was not read to its end"
+            f"the answer of {self._place} is larger than {limit} bytes and was not read to its end{settable}"
         )
 
     def timed_out(self) -> NauthError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import signal
 import socket
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -21,6 +23,7 @@ from nauth.cli.app import app
 from nauth.cli.registry import VENDORS
 from nauth.cli.vendor import Vendor
 from nauth.times import instant
+from nombaauth import NombaBadRequestError, NombaClient, NombaCredentials
 from nombaauth.cli import VENDOR as NOMBA
 from nombaauth.demo import NombaStory
 from nombaauth.sandbox import NombaSandbox
@@ -158,6 +161,79 @@ def test_sandbox(number: signal.Signals, code: int) -> None:
         _, errors = process.communicate(timeout=20)
     assert process.returncode == code
     assert errors == "Nomba's sandbox is running; Ctrl-C ends it\n"
+
+
+_ROUTES = """[{"path": "/v1/own/{id}", "data": [1]},
+{"method": "POST", "path": "/v1/own", "failure": {"status": 400, "words": "no funds", "code": "E1"}}]"""
+
+
+async def _own(environ: Mapping[str, str]) -> tuple[object, str | None]:
+    credentials = NombaCredentials(
+        environ["NOMBA_CLIENT_ID"], environ["NOMBA_CLIENT_SECRET"], environ["NOMBA_ACCOUNT_ID"]
+    )
+    async with NombaClient(credentials, base_url=environ["NOMBA_BASE_URL"]) as client:
+        read = (await client.call("GET", "/v1/own/3", object)).data
+        with pytest.raises(NombaBadRequestError) as refused:
+            await client.call("POST", "/v1/own", object)
+        return read, refused.value.code
+
+
+def test_sandbox_with_routes(tmp_path: Path) -> None:
+    """`--routes` teaches the sandbox the file's endpoints, and `--switch` sets a switch."""
+    file = tmp_path / "routes.json"
+    file.write_text(_ROUTES)
+    command = [sys.executable, "-W", "error", "-c", "from nauth.cli import main; main()", "sandbox", "nomba"]
+    with subprocess.Popen(  # noqa: S603 - our own code
+        [*command, "--routes", str(file), "--switch", "error_body=message"], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(4)]
+        found = dict(re.findall(r"^export (\w+)='(.*)'$", "".join(lines), re.MULTILINE))
+        assert asyncio.run(_own(found)) == ([1], "E1")
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("{", "cannot be read"),
+        ("{}", "must hold a JSON list"),
+        ('[{"path": "/x"}, 5]', "route 1 of the file must be an object"),
+        ('[{"path": 5}]', "route 0"),
+        ('[{"path": "/x", "method": 5}]', "route 0"),
+        ('[{"path": "/x", "body": {}}]', "route 0"),
+        ('[{"path": "/x", "data": {}, "failure": {"status": 400}}]', "route 0"),
+        ('[{"path": "/x", "failure": 400}]', "route 0"),
+        ('[{"path": "/x", "failure": {"status": "400"}}]', "route 0"),
+        ('[{"path": "/x", "failure": {"words": "w"}}]', "route 0"),
+        ('[{"path": "/x", "failure": {"status": 400, "more": 1}}]', "route 0"),
+        ('[{"path": "x"}]', "begins with a slash"),
+    ],
+)
+def test_sandbox_with_bad_routes(text: str, words: str, tmp_path: Path) -> None:
+    """A file that is no list of endpoints is refused, by the number of the entry."""
+    file = tmp_path / "routes.json"
+    file.write_text(text)
+    done = _nauth("sandbox", "nomba", "--routes", str(file))
+    assert (done.exit_code != 0, done.stdout) == (True, "")
+    assert words in _flat(done.stderr)
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (("--routes", "/nowhere/routes.json"), "cannot be read"),
+        (("--switch", "error_body"), "NAME=VALUE"),
+        (("--switch", "error_body=odd"), "not one of this switch's values"),
+        (("--switch", "odd=yes"), "no switch 'odd'"),
+    ],
+)
+def test_sandbox_with_bad_options(arguments: tuple[str, str], words: str) -> None:
+    """A file that is not there, and a switch that is none, are refused in words."""
+    done = _nauth("sandbox", "nomba", *arguments)
+    assert (done.exit_code != 0, done.stdout) == (True, "")
+    assert words in _flat(done.stderr)
 
 
 def test_sandbox_port_taken() -> None:
