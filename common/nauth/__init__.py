@@ -1,7 +1,7 @@
 """nauth: one access token for any number of coroutines, renewed before it expires so that no caller waits.
 
 Stable are the names in `__all__` of this package, of `nauth.stores`, `nauth.oauth2`, `nauth.testing` and of the vendor
-packages. Everything else may change in any release.
+packages and their `pages`. Everything else may change in any release.
 """
 
 from nauth.authenticator import Authenticator
@@ -19,6 +19,7 @@ from nauth.errors import (
     NotSentError,
     OriginError,
     OutcomeUnknownError,
+    PagesError,
     PermissionDeniedError,
     RequestRejectedError,
     StoreError,
@@ -41,14 +42,18 @@ from nauth.events import (
 )
 from nauth.manager.health import Health, HealthState
 from nauth.manager.token_manager import TokenManager
+from nauth.pages import PageForm, Pages
+from nauth.responses.reply import Reply
 from nauth.secret import Secret
 from nauth.stores.base import StoreKey, TokenStore
 from nauth.stores.memory import MemoryStore
 from nauth.token import RenewalPolicy, Token, TokenState
+from nauth.typed_calls import CallOptions
 
 __all__ = [
     "Authenticator",
     "BearerAuth",
+    "CallOptions",
     "Cause",
     "Clock",
     "ClosedError",
@@ -68,12 +73,16 @@ __all__ = [
     "OriginError",
     "OriginRefused",
     "OutcomeUnknownError",
+    "PageForm",
+    "Pages",
+    "PagesError",
     "PermissionDeniedError",
     "RenewalFailed",
     "RenewalJoined",
     "RenewalPolicy",
     "RenewalStarted",
     "RenewalSucceeded",
+    "Reply",
     "RequestRejectedError",
     "RequestReplayed",
     "Secret",
