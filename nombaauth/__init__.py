@@ -17,7 +17,7 @@ from nauth.secret import Secret
 from nauth.token import RenewalPolicy, Token
 from nombaauth.api import NombaApi
 from nombaauth.authenticator import NombaAuthenticator
-from nombaauth.client import NombaClient
+from nombaauth.client import NombaCallOptions, NombaClient
 from nombaauth.config import NombaEnvironment
 from nombaauth.credentials import NombaCredentials
 from nombaauth.errors import (
@@ -60,6 +60,7 @@ __all__ = [
     "NombaApiError",
     "NombaAuthenticator",
     "NombaBadRequestError",
+    "NombaCallOptions",
     "NombaClient",
     "NombaCredentials",
     "NombaCredentialsRejectedError",

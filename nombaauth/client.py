@@ -174,7 +174,7 @@ class NombaClient(VendorClient):
         self, method: str, path: str | URL, into: type[_T], **options: Unpack[NombaCallOptions]
     ) -> Envelope[_T]: ...
 
-    async def call(  # pyright: ignore[reportIncompatibleMethodOverride]
+    async def call(  # pyright: ignore[reportIncompatibleMethodOverride] # one option more, and Envelope for Reply
         self, method: str, path: str | URL, into: type[_T] | None = None, **options: Unpack[NombaCallOptions]
     ) -> Envelope[_T] | Envelope[None]:
         """Call an endpoint and read its response into `into`: the vendor's success, or the vendor's error.

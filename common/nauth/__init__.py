@@ -1,7 +1,7 @@
 """nauth: one access token for any number of coroutines, renewed before it expires so that no caller waits.
 
 Stable are the names in `__all__` of this package, of `nauth.stores`, `nauth.oauth2`, `nauth.testing` and of the vendor
-packages. Everything else may change in any release.
+packages and their `pages`. Everything else may change in any release.
 """
 
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from nauth.errors import (
     NotSentError,
     OriginError,
     OutcomeUnknownError,
+    PagesError,
     PermissionDeniedError,
     RequestRejectedError,
     StoreError,
@@ -43,10 +44,13 @@ from nauth.events import (
 )
 from nauth.manager.health import Health, HealthState
 from nauth.manager.token_manager import TokenManager
+from nauth.pages import PageForm, Pages
+from nauth.responses.reply import Reply
 from nauth.secret import Secret
 from nauth.stores.base import StoreKey, TokenStore
 from nauth.stores.memory import MemoryStore
 from nauth.token import RenewalPolicy, Token, TokenState
+from nauth.typed_calls import CallOptions
 
 __version__: str
 """The version of the distribution."""
@@ -54,6 +58,7 @@ __version__: str
 __all__ = [
     "Authenticator",
     "BearerAuth",
+    "CallOptions",
     "Cause",
     "Clock",
     "ClosedError",
@@ -73,12 +78,16 @@ __all__ = [
     "OriginError",
     "OriginRefused",
     "OutcomeUnknownError",
+    "PageForm",
+    "Pages",
+    "PagesError",
     "PermissionDeniedError",
     "RenewalFailed",
     "RenewalJoined",
     "RenewalPolicy",
     "RenewalStarted",
     "RenewalSucceeded",
+    "Reply",
     "RequestRejectedError",
     "RequestReplayed",
     "Secret",

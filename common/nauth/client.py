@@ -390,7 +390,8 @@ class VendorClient:
             size: records on a page; the vendor's default if None.
             start: where to begin: an earlier `cursor`.
             most: the largest number of records before `PagesError` is raised: a list never ends in silence.
-            form: how this list is cut into pages, one of those in `the vendor's ``pages`` module`; the vendor's usual one if None.
+            form: how this list is cut into pages, one of those in the vendor's module ``pages``, or your own
+                `nauth.PageForm`; the vendor's usual one if None.
             patience: how long to wait, in all, for the windows of 429 responses between pages. None raises at once.
 
         Raises:

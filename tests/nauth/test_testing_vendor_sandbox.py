@@ -166,3 +166,20 @@ def test_a_token_of_a_sandbox_is_a_jwt() -> None:
     claims = {"iat": 1, "exp": 61}
     assert jwt.claims(Secret(signed_jwt(claims, typ="JWT"))) == claims
     assert jwt.claims(Secret(signed_jwt(json.dumps(claims).encode()[:-1]))) == {}
+
+
+async def test_a_fifth_vendor_can_be_taught(clock: FakeClock) -> None:
+    """Without forms of its own, data goes out as JSON and a refusal as a message, behind the token check."""
+    async with _Vendor(clock) as vendor, ClientSession(headers={"Authorization": "Bearer at"}) as http:
+        vendor.answer("GET", "/own", {"a": 1})
+        for status, words in ((404, None), (499, None), (400, "no funds")):
+            vendor.answer("GET", f"/{status}", vendor.failure(status, words))
+        async with http.get(f"{vendor.base_url}/own") as response:
+            assert response.status == 401
+        async with http.post(f"{vendor.base_url}/token"):
+            pass
+        async with http.get(f"{vendor.base_url}/own") as response:
+            assert await response.json() == {"a": 1}
+        for status, words in ((404, "Not Found"), (499, "Failure"), (400, "no funds")):
+            async with http.get(f"{vendor.base_url}/{status}") as response:
+                assert (response.status, await response.json()) == (status, {"message": words})
