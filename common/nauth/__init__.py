@@ -43,6 +43,7 @@ from nauth.events import (
 )
 from nauth.manager.health import Health, HealthState
 from nauth.manager.token_manager import TokenManager
+from nauth.pool import ClientPool, PoolStats
 from nauth.secret import Secret
 from nauth.stores.base import StoreKey, TokenStore
 from nauth.stores.memory import MemoryStore
@@ -55,6 +56,7 @@ __all__ = [
     "Authenticator",
     "BearerAuth",
     "Cause",
+    "ClientPool",
     "Clock",
     "ClosedError",
     "ConfigurationError",
@@ -74,6 +76,7 @@ __all__ = [
     "OriginRefused",
     "OutcomeUnknownError",
     "PermissionDeniedError",
+    "PoolStats",
     "RenewalFailed",
     "RenewalJoined",
     "RenewalPolicy",
