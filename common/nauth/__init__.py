@@ -45,6 +45,7 @@ from nauth.events import (
 from nauth.manager.health import Health, HealthState
 from nauth.manager.token_manager import TokenManager
 from nauth.pages import PageForm, Pages
+from nauth.pool import ClientPool, PoolStats
 from nauth.responses.reply import Reply
 from nauth.secret import Secret
 from nauth.stores.base import StoreKey, TokenStore
@@ -60,6 +61,7 @@ __all__ = [
     "BearerAuth",
     "CallOptions",
     "Cause",
+    "ClientPool",
     "Clock",
     "ClosedError",
     "ConfigurationError",
@@ -82,6 +84,7 @@ __all__ = [
     "Pages",
     "PagesError",
     "PermissionDeniedError",
+    "PoolStats",
     "RenewalFailed",
     "RenewalJoined",
     "RenewalPolicy",

@@ -80,4 +80,32 @@ OPERATING: tuple[Planted, ...] = (
         "        return self.has_token or self.failed_ago is None\n",
         ("tests/nauth/manager/test_health.py",),
     ),
+    Planted(
+        "pool: a client is closed while it is in use",
+        "common/nauth/pool.py",
+        "            if seat.users or not seat.ready.done():\n",
+        "            if not seat.ready.done():\n",
+        ("tests/nauth/test_pool.py",),
+    ),
+    Planted(
+        "pool: each of two visits opens a client",
+        "common/nauth/pool.py",
+        "        if seat is None:\n            seat = self._seats[key]",
+        "        if seat is None or not seat.ready.done():\n            seat = self._seats[key]",
+        ("tests/nauth/test_pool.py",),
+    ),
+    Planted(
+        "pool: a failure to open is remembered",
+        "common/nauth/pool.py",
+        "            if self._seats.get(key) is seat:\n                del self._seats[key]\n",
+        "",
+        ("tests/nauth/test_pool.py",),
+    ),
+    Planted(
+        "command: signs in beside a running service, unasked",
+        "common/nauth/cli/access.py",
+        "        return client.renewable and not client.store.persistent\n",
+        "        return False\n",
+        ("tests/nauth/cli/test_undisturbed.py",),
+    ),
 )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import timedelta
 
-__all__ = ["FakeClock"]
+__all__ = ["FakeClock", "wake"]
 
 _WALL_S = 1_782_950_400.0
 """2026-07-02T00:00:00Z: any fixed day would do; a round one is easy to recognise in a failing test."""
@@ -22,7 +23,16 @@ def _forward(span: float | timedelta, what: str) -> float:
     return seconds
 
 
-def _wake(sleeper: asyncio.Future[None]) -> None:
+def wake(sleeper: asyncio.Future[None]) -> None:
+    """End the wait for `sleeper`, from any thread."""
+    loop = sleeper.get_loop()
+    if loop is _running_loop():
+        _set(sleeper)  # at once: call_soon would cost the test one more turn of the loop
+    else:
+        loop.call_soon_threadsafe(_set, sleeper)
+
+
+def _set(sleeper: asyncio.Future[None]) -> None:
     if not sleeper.done():
         sleeper.set_result(None)
 
@@ -44,9 +54,10 @@ class FakeClock:
         slept: the seconds of every sleep asked for so far, in order.
     """
 
-    __slots__ = ("__weakref__", "_mono", "_sleepers", "_wall", "jump", "slept")
+    __slots__ = ("__weakref__", "_guard", "_mono", "_sleepers", "_wall", "jump", "slept")
 
     def __init__(self, mono: float = 1000.0, wall: float = _WALL_S, *, jump: bool = False) -> None:
+        self._guard = threading.Lock()
         self._mono = mono
         self._wall = wall
         self._sleepers: dict[asyncio.Future[None], float] = {}
@@ -69,17 +80,23 @@ class FakeClock:
     async def sleep(self, seconds: float) -> None:
         """Wait until the clock has been moved by `seconds`; with `jump`, move it."""
         self.slept.append(seconds)
-        due = self._mono + seconds
+        with self._guard:
+            due = self._mono + seconds
         if self.jump or seconds <= 0:
             await asyncio.sleep(0)
             self.advance(max(due - self._mono, 0.0))
             return
         sleeper = asyncio.get_running_loop().create_future()
-        self._sleepers[sleeper] = due
+        with self._guard:
+            due_now = due <= self._mono  # another thread may have moved the clock meanwhile
+            if not due_now:
+                self._sleepers[sleeper] = due
         try:
-            await sleeper
+            if not due_now:
+                await sleeper
         finally:
-            self._sleepers.pop(sleeper, None)
+            with self._guard:
+                self._sleepers.pop(sleeper, None)
 
     def advance(self, span: float | timedelta) -> None:
         """Move both clocks forward by `span` (seconds or a timedelta) and wake every sleeper that is due.
@@ -88,16 +105,22 @@ class FakeClock:
             ValueError: `span` is negative.
         """
         seconds = _forward(span, "advance")
-        self._mono += seconds
-        self._wall += seconds
-        due = sorted((at, order) for order, at in enumerate(self._sleepers.values()) if at <= self._mono)
-        waiting = list(self._sleepers)
-        for _, order in due:
-            self._rouse(waiting[order])
+        with self._guard:
+            self._mono += seconds
+            self._wall += seconds
+            # a stable sort: those that are due at the same instant wake in the order in which they fell asleep
+            due = sorted(
+                (one for one in self._sleepers.items() if one[1] <= self._mono), key=lambda one: one[1]
+            )
+            for sleeper, _ in due:
+                del self._sleepers[sleeper]
+        for sleeper, _ in due:
+            wake(sleeper)
 
     def step_wall(self, span: float | timedelta) -> None:
         """Step the wall clock alone, either way, as a time server or a person does."""
-        self._wall += _seconds(span)
+        with self._guard:
+            self._wall += _seconds(span)
 
     def suspend(self, span: float | timedelta) -> None:
         """Suspend the machine for `span`: the wall clock runs on, the monotonic clock and all sleepers stand still.
@@ -105,15 +128,9 @@ class FakeClock:
         Raises:
             ValueError: `span` is negative.
         """
-        self._wall += _forward(span, "suspend")
-
-    def _rouse(self, sleeper: asyncio.Future[None]) -> None:
-        del self._sleepers[sleeper]
-        loop = sleeper.get_loop()
-        if loop is _running_loop():
-            _wake(sleeper)  # at once: call_soon would cost the test one more turn of the loop
-        else:
-            loop.call_soon_threadsafe(_wake, sleeper)
+        seconds = _forward(span, "suspend")
+        with self._guard:
+            self._wall += seconds
 
     def __repr__(self) -> str:
         return f"FakeClock(mono={self._mono!r}, wall={self._wall!r}, sleeping={self.sleeping})"

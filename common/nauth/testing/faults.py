@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Mapping
 from datetime import timedelta
 from types import MappingProxyType
@@ -25,7 +26,7 @@ class Fault:
 
     Attributes:
         delay: wait this long, by the sandbox's clock.
-        gate: wait until the test sets this event.
+        gate: wait until the test sets this event; a `threading.Event` where the sandbox runs in a thread.
         hold: where `delay` and `gate` wait: "before" the work, or "after" its commit and before the response.
         drop: cut the TCP connection "before" the work, or "after" its commit, so that the response is never sent.
         status: answer with this status **without** doing the work.
@@ -38,7 +39,7 @@ class Fault:
     """
 
     delay: timedelta | None = None
-    gate: asyncio.Event | None = None
+    gate: asyncio.Event | threading.Event | None = None
     hold: Literal["before", "after"] = "after"
     drop: Literal["before", "after"] | None = None
     status: int | None = None

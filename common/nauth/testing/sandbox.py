@@ -5,20 +5,25 @@ from __future__ import annotations
 import abc
 import asyncio
 import ssl
+import threading
 import warnings
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 from email.utils import formatdate
+from functools import partial
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import attrs
 from aiohttp import hdrs, web
 
 from nauth.clock import Clock, SystemClock
 from nauth.errors import ConfigurationError
+from nauth.testing.clock import wake
 from nauth.testing.faults import Fault, Faults
 from nauth.testing.taught import Serve
+from nauth.testing.threaded import ThreadLoop
 
 __all__ = ["Exchange", "Handler", "Route", "Sandbox"]
 
@@ -34,6 +39,9 @@ _LOG_LENGTH = 100_000
 
 _BACKLOG = 4096
 """Connections that may wait to be accepted: a herd of 10,000 arrives within one turn of the loop."""
+_LOOK_S = 0.002
+"""Seconds between two looks at a gate that another thread opens."""
+
 _SHUTDOWN_S = 0.05
 """Seconds that a response in flight may still take when the sandbox stops. Not 0, which aiohttp reads as for ever."""
 
@@ -62,7 +70,7 @@ class _Watch:
     counter: Counter[str]
     endpoint: str
     count: int
-    reached: asyncio.Future[None]
+    reached: Callable[[], object]
 
 
 class Sandbox(abc.ABC):
@@ -95,9 +103,18 @@ class Sandbox(abc.ABC):
         self._port = port
         self._ssl_context = ssl_context
         self._runner: web.AppRunner | None = None
+        self._thread: ThreadLoop | None = None
         self._base_url: str | None = None
         self._watches: list[_Watch] = []
         self._date = (-1, "")
+
+    @classmethod
+    def in_thread(cls, **options: Any) -> Self:
+        """Return a sandbox for ``with``, which runs it in a thread: ``with NombaSandbox.in_thread() as sandbox:``.
+
+        ``with NombaSandbox(...) as sandbox:`` is the same, with its options checked by type checkers.
+        """
+        return cls(**options)
 
     @abc.abstractmethod
     def routes(self) -> Mapping[str, Route]:
@@ -155,6 +172,65 @@ class Sandbox(abc.ABC):
         scheme = "https" if self._ssl_context else "http"
         self._base_url = f"{scheme}://{_HOST}:{runner.addresses[0][1]}"
 
+    def start_in_thread(self) -> Self:
+        """Listen, on an event loop in a thread of its own; for tests that are no coroutines. End it with `stop`.
+
+        Raises:
+            ConfigurationError: it is running.
+            OSError: the port is taken.
+        """
+        if self._runner is not None or self._thread is not None:
+            raise ConfigurationError(f"{type(self).__name__} is running already")
+        self._thread = ThreadLoop(self.start, self.aclose, name=f"{type(self).__name__} sandbox")
+        return self
+
+    def stop(self) -> None:
+        """End what `start_in_thread` began. A second call does nothing."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.stop()
+
+    def __enter__(self) -> Self:
+        return self.start_in_thread()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def wait_until(
+        self,
+        endpoint: str,
+        count: int = 1,
+        *,
+        committed: bool = False,
+        timeout: timedelta = timedelta(seconds=10),
+    ) -> None:
+        """Do as `wait_for` in a test that is no coroutine; blocks the calling thread.
+
+        Raises:
+            TimeoutError: the requests have not come in time.
+        """
+        counter, reached = self.committed if committed else self.requests, threading.Event()
+        watch = _Watch(counter, endpoint, count, reached.set)
+        self._watches.append(watch)
+        try:
+            if counter[endpoint] < count and not reached.wait(timeout.total_seconds()):
+                raise TimeoutError(
+                    f"{counter[endpoint]} of {count} requests to {endpoint} came within {timeout}"
+                )
+        finally:
+            self._watches.remove(watch)
+
+    def assert_called(self, endpoint: str, *, times: int) -> None:
+        """Fail the test unless `endpoint` has had exactly `times` requests."""
+        found = self.requests[endpoint]
+        if found != times:
+            raise AssertionError(
+                f"{type(self).__name__}: {found} requests to {endpoint!r} instead of {times}; all requests: "
+                f"{dict(self.requests)}"
+            )
+
     async def aclose(self) -> None:
         """Stop listening and end every connection, held responses included. A second call does nothing."""
         runner, self._runner, self._base_url = self._runner, None, None
@@ -189,18 +265,20 @@ class Sandbox(abc.ABC):
         counter = self.committed if committed else self.requests
         if counter[endpoint] >= count:
             return
-        watch = _Watch(counter, endpoint, count, asyncio.get_running_loop().create_future())
+        reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        watch = _Watch(counter, endpoint, count, partial(wake, reached))
         self._watches.append(watch)
         try:
-            await watch.reached
+            if counter[endpoint] < count:  # looked at again: the server may be in another thread
+                await reached
         finally:
             self._watches.remove(watch)
 
     def _count(self, counter: Counter[str], endpoint: str) -> None:
         counter[endpoint] += 1
-        for watch in self._watches:
-            if watch.counter[watch.endpoint] >= watch.count and not watch.reached.done():
-                watch.reached.set_result(None)
+        for watch in tuple(self._watches):  # a test in another thread may add and remove
+            if watch.counter[watch.endpoint] >= watch.count:
+                watch.reached()
 
     @web.middleware
     async def _first_taught(self, request: web.Request, handler: Serve) -> web.StreamResponse:
@@ -253,7 +331,11 @@ class Sandbox(abc.ABC):
     async def _held(self, fault: Fault) -> None:
         if fault.delay is not None:
             await self.clock.sleep(fault.delay.total_seconds())
-        if fault.gate is not None:
+        if isinstance(fault.gate, threading.Event):
+            # not in a thread: one would be left behind if the gate is never opened
+            while not fault.gate.is_set():  # noqa: ASYNC110 - another thread opens it
+                await asyncio.sleep(_LOOK_S)
+        elif fault.gate is not None:
             await fault.gate.wait()
 
     async def _without_date(self, request: web.Request, response: web.StreamResponse) -> None:  # noqa: ARG002 - aiohttp's signal

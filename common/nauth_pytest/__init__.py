@@ -1,0 +1,130 @@
+"""Fixtures for the tests of a service that uses nauth. pytest finds them by itself.
+
+This package stands apart from `nauth` and imports none of it until a fixture is used: pytest loads it for every suite of
+an environment in which nauth is installed, and before pytest-cov begins to count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pytest
+
+if TYPE_CHECKING:
+    from naoauth.sandbox import NaoSandbox
+    from nauth.testing import FakeClock, Sandbox
+    from nomadauth.sandbox import NomadSandbox
+    from nombaauth.sandbox import NombaSandbox
+    from noyoauth.sandbox import NoyoSandbox
+
+__all__ = ["fake_clock", "nao_sandbox", "nauth_env", "nomad_sandbox", "nomba_sandbox", "noyo_sandbox"]
+
+SetEnvironment: TypeAlias = "Callable[[Sandbox], Mapping[str, str]]"
+
+_STORE = ("NAUTH_STORE", "NAUTH_STORE_FILE")
+_VENDORS = ("nomad", "nomba", "noyo", "nao")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line(
+        "markers",
+        "nauth(**switches): switches of the test's sandbox, or for several vendors nauth(nomba={...}, noyo={...})",
+    )
+
+
+def _switches(request: pytest.FixtureRequest, vendor: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for marker in reversed(list(request.node.iter_markers("nauth"))):
+        per_vendor = marker.kwargs.keys() <= set(_VENDORS)
+        found |= marker.kwargs.get(vendor, {}) if per_vendor else marker.kwargs
+    return found
+
+
+def _running(request: pytest.FixtureRequest, vendor: str) -> Iterator[Any]:
+    clock = request.getfixturevalue("fake_clock") if "fake_clock" in request.fixturenames else None
+    sandbox_class = getattr(import_module(f"{vendor}auth.sandbox"), f"{vendor.capitalize()}Sandbox")
+    with sandbox_class(clock=clock, **_switches(request, vendor)) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def fake_clock() -> FakeClock:
+    """One clock for the test's sandboxes and clients, which moves when the test says so."""
+    from nauth.testing import FakeClock  # noqa: PLC0415 - see the module's text
+
+    return FakeClock()
+
+
+@pytest.fixture
+def nomba_sandbox(request: pytest.FixtureRequest) -> Iterator[NombaSandbox]:
+    """Nomba's sandbox, in a thread of its own; switches by `@pytest.mark.nauth(...)`."""
+    yield from _running(request, "nomba")
+
+
+@pytest.fixture
+def nomad_sandbox(request: pytest.FixtureRequest) -> Iterator[NomadSandbox]:
+    """Nomad Media's sandbox, in a thread of its own; switches by `@pytest.mark.nauth(...)`."""
+    yield from _running(request, "nomad")
+
+
+@pytest.fixture
+def noyo_sandbox(request: pytest.FixtureRequest) -> Iterator[NoyoSandbox]:
+    """Noyo's sandbox, in a thread of its own; switches by `@pytest.mark.nauth(...)`."""
+    yield from _running(request, "noyo")
+
+
+@pytest.fixture
+def nao_sandbox(request: pytest.FixtureRequest) -> Iterator[NaoSandbox]:
+    """NAO Cloud's sandbox, in a thread of its own; switches by `@pytest.mark.nauth(...)`."""
+    yield from _running(request, "nao")
+
+
+@pytest.fixture
+def nauth_env(monkeypatch: pytest.MonkeyPatch) -> SetEnvironment:
+    """Point the clients of a sandbox's vendor at it by the environment, for code that makes them without arguments."""
+
+    def point(sandbox: Sandbox) -> Mapping[str, str]:
+        for name in _STORE:
+            monkeypatch.delenv(name, raising=False)
+        values = _variables(sandbox)
+        for name, value in values.items():
+            monkeypatch.setenv(name, value)
+        return values
+
+    return point
+
+
+def _variables(sandbox: Any) -> Mapping[str, str]:
+    account, url = sandbox.credentials, sandbox.base_url
+    match type(sandbox).__module__.partition(".")[0]:
+        case "nombaauth":
+            return {
+                "NOMBA_BASE_URL": url,
+                "NOMBA_CLIENT_ID": account.client_id,
+                "NOMBA_CLIENT_SECRET": account.client_secret.reveal(),
+                "NOMBA_ACCOUNT_ID": account.account_id,
+            }
+        case "nomadauth":
+            return {
+                "NOMAD_MEDIA_BASE_URL": url,
+                "NOMAD_MEDIA_USERNAME": account.username,
+                "NOMAD_MEDIA_PASSWORD": account.password.reveal(),
+                "NOMAD_MEDIA_APPLICATION_ID": account.application_id or "",
+            }
+        case "noyoauth":
+            return {
+                "NOYO_BASE_URL": url,
+                "NOYO_CLIENT_ID": account.client_id,
+                "NOYO_CLIENT_SECRET": account.client_secret.reveal(),
+            }
+        case "naoauth":
+            return {
+                "NAO_BASE_URL": url,
+                "NAO_EMAIL": account.email or "",
+                "NAO_PASSWORD": account.password.reveal(),
+            }
+        case other:
+            raise TypeError(f"nauth_env takes a vendor's sandbox, not one of {other}")
