@@ -19,7 +19,8 @@ from nauth.errors import (
 )
 from nauth.events import Cause, Observer, RenewalStarted, notify
 from nauth.manager import reports
-from nauth.manager.backoff import CoolingDown
+from nauth.manager.backoff import Backoff, CoolingDown
+from nauth.manager.backoff_table import pauses_of
 from nauth.manager.deferred_commit import deposit
 from nauth.manager.held_token import NOTHING, Held
 from nauth.manager.per_loop import Room, Rooms
@@ -76,8 +77,9 @@ class TokenManager:
         )
         self._monotonic, self._wall = self._clock.monotonic, self._clock.wall
         self._rooms = Rooms(self._lost)
-        self._cache = TokenCache(self._policy, self._clock, observer, busy=self._rooms.busy)
         self._store: TokenStore = store if store is not None else default_store(self._clock)
+        pauses = Backoff(self._policy, pauses_of(self._store, key, self._clock, self._policy))
+        self._cache = TokenCache(self._policy, self._clock, observer, busy=self._rooms.busy, pauses=pauses)
         self._renewable = getattr(authenticator, "renewable", True)
         self._key = key
         self._renewal = Renewal(
@@ -322,7 +324,9 @@ class TokenManager:
                     flight.rejected,
                     since=since,
                     spare=partial(self._spare, base),
-                    permit=lambda: self._cache.pauses.permit(self._monotonic()),
+                    permit=lambda: self._cache.pauses.permit(
+                        self._monotonic(), quiet=flight.cause is Cause.STALE and not len(flight)
+                    ),
                 )
             outcome = self._take(room, made, base, flight, started)
         except CoolingDown as ended:
