@@ -7,6 +7,8 @@ import contextlib
 from functools import partial
 from math import inf
 
+import attrs
+
 from nauth.authenticator import Authenticator
 from nauth.clock import Clock, SystemClock
 from nauth.errors import (
@@ -365,6 +367,8 @@ class TokenManager:
 
         Only while the old token lives. Without one the callers want a token, not the error of a loop that is gone.
         """
+        if self._commit is not None and self._commit.task.get_loop() is room.loop():
+            self._commit = None  # the next close look takes it up
         with self._cache.guard:
             if room.work is not None and room.work.at_risk and self._cache.alive():
                 self._cache.pauses.failed(_given_up(), self._monotonic(), valid=True)
@@ -381,6 +385,7 @@ class TokenManager:
             if now.version == base.version and not made.token.same_access(now.token):
                 age_s = self._monotonic() - made.asked_at
                 self._cache.hold(made.token, now.version, age_s, dead=made.fault is not None, stored=False)
+                self._unstored = attrs.evolve(made, stored=False)
 
     def _take(self, room: Room, made: Minted, base: Held, flight: Flight, started: float) -> Outcome:
         """Hold what a renewal brought and describe it to the waiters."""
