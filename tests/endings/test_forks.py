@@ -10,9 +10,10 @@ import traceback
 from collections.abc import Callable
 
 import pytest
+from aiohttp import ClientSession
 
 from nauth.errors import StoreError
-from nauth.forks import begin_child, forgets, guard
+from nauth.forks import Guard, begin_child, forgets, guard
 from nauth.manager import backoff_table
 from nauth.stores import MemoryStore
 from nauth.stores import memory as memory_module
@@ -39,16 +40,17 @@ def in_a_child(act: Callable[[], object]) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
-def _guards() -> dict[str, object]:
+def _guards() -> dict[str, tuple[object, Guard]]:
     store = MemoryStore()
     manager = manager_on(store, Vendor())
+    sessions = LoopSessions(ClientSession)
     return {
         "store": (store, store._guard),
         "listeners": (store, store._listeners._guard),
         "waiters": (store, store._waiters._guard),
         "cache": (manager, manager.cache.guard),
         "rooms": (manager, manager._rooms._guard),
-        "sessions": ((sessions := LoopSessions(lambda: None)), sessions._guard),  # type: ignore[arg-type, return-value]
+        "sessions": (sessions, sessions._guard),
         "default stores": (None, memory_module._stores_guard),
         "back-off": (None, backoff_table._guard),
     }
@@ -57,7 +59,7 @@ def _guards() -> dict[str, object]:
 @pytest.mark.parametrize("name", _guards())
 def test_a_guard_held_at_the_fork_is_open_in_the_child(name: str) -> None:
     """Another thread of the parent holds the guard for ever; the child, which has no such thread, can take it."""
-    _, lock = _guards()[name]  # type: ignore[misc]
+    owner, lock = _guards()[name]
     inside, leave = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -77,6 +79,7 @@ def test_a_guard_held_at_the_fork_is_open_in_the_child(name: str) -> None:
     finally:
         leave.set()
         thread.join()
+    del owner
 
 
 def test_a_child_forked_amid_a_renewal_is_answered() -> None:
@@ -109,11 +112,11 @@ async def test_a_commit_of_the_parents_is_taken_up() -> None:
 
     rig.store.will("commit", StoreError("down"))
     await rig.manager.token()
-    assert rig.manager._commit is not None
+    before = rig.manager._commit
+    assert before is not None
     begin_child()
-    assert rig.manager._commit is None
     await rig.manager.token()
-    assert rig.manager._commit is not None
+    assert rig.manager._commit is not before
     await rig.manager.aclose()
 
 
