@@ -107,7 +107,7 @@ class NomadClient(VendorClient):
         expired = Expired403(clock)
         super().__init__(
             authenticator=_authenticator(credentials, auth_api, clock, on_interaction),
-            key=StoreKey(vendor=VENDOR, base_url=str(url), identity=credentials.identity()),
+            key=StoreKey(vendor=VENDOR, base_url=str(url), identity=_identity(credentials, store)),
             base_url=url,
             origins=[] if portal is None else [portal],
             transport=calls,
@@ -195,6 +195,13 @@ def _authenticator(
     if isinstance(credentials, NomadSSO):
         return NomadSSOAuthenticator(credentials, api, clock=clock)
     return NomadFixedAuthenticator(credentials)
+
+
+def _identity(credentials: NomadCredentials, store: TokenStore | None) -> str:
+    """Return what keys the shared token. A password's key is cheap where it stays in this process."""
+    if isinstance(credentials, NomadPassword):
+        return credentials.identity(persistent=store is not None and store.persistent)
+    return credentials.identity()
 
 
 def _check_store(store: TokenStore | None, allow_persistence: bool) -> None:

@@ -11,7 +11,7 @@ import attrs
 from nauth.clock import Clock, SystemClock
 from nauth.environment import EnvironmentReader
 from nauth.errors import ConfigurationError
-from nauth.identity import identity_digest, slow_digest
+from nauth.identity import identity_digest, process_digest, slow_digest
 from nauth.secret import Secret
 from nomadauth.sso import check_provider, hidden, parse_callback
 
@@ -104,12 +104,16 @@ class NomadPassword:
         reader.finish("NomadPassword")
         return cls(name, password, application)
 
-    def identity(self) -> str:
-        """Return the digest that keys the shared token: equal credentials share one session."""
+    def identity(self, *, persistent: bool = True) -> str:
+        """Return the digest that keys the shared token: equal credentials share one session.
+
+        Args:
+            persistent: whether the key leaves this process. Then the password goes through scrypt, which takes some
+                10 ms of the calling thread the first time; call it off the event loop to spare that.
+        """
         salt = f"nomad-media {self.username}"
-        return identity_digest(
-            "password", self.username, self.application_id, slow_digest(self.password, salt)
-        )
+        digest = slow_digest(self.password, salt) if persistent else process_digest(self.password)
+        return identity_digest("password", self.username, self.application_id, digest)
 
 
 @attrs.frozen

@@ -110,7 +110,10 @@ class VendorClient:
 
     def __del__(self) -> None:
         # a constructor that raised leaves no `_sessions` behind
-        if hasattr(self, "_sessions") and self._sessions.abandon():
+        if not hasattr(self, "_sessions"):
+            return
+        left_open = self._sessions.abandon()
+        if left_open or (self._given_session is not None and not self._closed and self._manager.started):
             warnings.warn(
                 f"{type(self).__name__} was not closed: use `async with` or call aclose()",
                 ResourceWarning,

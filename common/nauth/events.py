@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
+import weakref
+from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeAlias
@@ -52,7 +54,7 @@ class RenewalStarted:
 
 @attrs.frozen(kw_only=True)
 class RenewalJoined:
-    """A caller began to wait for a renewal; `waiters` includes it."""
+    """A caller began to wait for a renewal. Told for the first one only; the renewal's outcome tells how many they were."""
 
     cause: Cause
     waiters: int
@@ -115,10 +117,20 @@ Event: TypeAlias = (
 Observer: TypeAlias = Callable[[Event], None]
 
 
+_MOST = 1_000
+"""Events that may wait for delivery in one loop. An observer so slow that more come is told of the first ones only."""
+
+_waiting: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, deque[tuple[Observer, Event]]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
 def notify(observer: Observer | None, event: Event) -> None:
     """Tell `observer` of `event` from a later turn of the running loop, so that it cannot hurt the request.
 
-    Where a store's own thread pushes a token there is no loop; the observer is called at once.
+    A turn delivers one event, so that what an observer takes is spread over turns in which everything else goes on; but
+    the turn itself waits for the observer, as for every callback. Where a store's own thread pushes a token there is no
+    loop; the observer is called at once.
     """
     if observer is None:
         return
@@ -126,8 +138,30 @@ def notify(observer: Observer | None, event: Event) -> None:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         _deliver(observer, event)
-    else:
-        loop.call_soon(_deliver, observer, event)
+        return
+    waiting = _waiting.get(loop)
+    if waiting is None:
+        waiting = _waiting[loop] = deque()
+    if len(waiting) >= _MOST:
+        if len(waiting) == _MOST:
+            _log.warning("the observer is slower than what it is told of: events are dropped from here on")
+            waiting.append((_silent, event))
+        return
+    waiting.append((observer, event))
+    if len(waiting) == 1:
+        loop.call_soon(_next, loop, waiting)
+
+
+def _next(loop: asyncio.AbstractEventLoop, waiting: deque[tuple[Observer, Event]]) -> None:
+    observer, event = waiting[0]
+    _deliver(observer, event)
+    waiting.popleft()  # after the delivery: what the observer itself causes is told in a turn of its own
+    if waiting:
+        loop.call_soon(_next, loop, waiting)
+
+
+def _silent(_: Event) -> None:
+    """Stand for the events that were dropped."""
 
 
 def _deliver(observer: Observer, event: Event) -> None:

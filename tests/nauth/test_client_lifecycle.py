@@ -9,6 +9,7 @@ import warnings
 
 import aiohttp
 import pytest
+from aiohttp import ClientSession
 from yarl import URL
 
 from nauth.client import VendorClient
@@ -116,6 +117,21 @@ async def test_left_open() -> None:
         (ResourceWarning, "VendorClient was not closed: use `async with` or call aclose()")
     ]
     assert complaints == []
+
+
+async def test_left_open_with_a_session_of_the_users() -> None:
+    """A used client that is forgotten warns also where the session is the user's, which is left alone."""
+    async with ClientSession() as session:
+        client = client_of(Issuer(), _BASE, session=session)
+        await client.token()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            del client
+            gc.collect()
+        assert [str(warning.message) for warning in caught] == [
+            "VendorClient was not closed: use `async with` or call aclose()"
+        ]
+        assert not session.closed
 
 
 @pytest.mark.parametrize("used", [True, False])

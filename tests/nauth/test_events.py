@@ -42,6 +42,46 @@ async def test_from_a_later_turn() -> None:
     assert told == [STARTED]
 
 
+async def test_one_event_a_turn() -> None:
+    """However many events wait, a turn of the loop delivers one, and everything else goes on in between."""
+    told: list[Event] = []
+    for _ in range(5):
+        notify(told.append, STARTED)
+    seen: list[int] = []
+    for _ in range(7):
+        await asyncio.sleep(0)
+        seen.append(len(told))
+    assert seen == [1, 2, 3, 4, 5, 5, 5]
+
+
+async def test_what_waits_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
+    """Beyond the bound events are dropped, with one line in the log, and afterwards all goes on."""
+    told: list[Event] = []
+    for _ in range(3_000):
+        notify(told.append, STARTED)
+    await all_blocked()
+    assert len(told) == 1_000
+    assert caplog.text.count("events are dropped") == 1
+    notify(told.append, STARTED)
+    await all_blocked()
+    assert len(told) == 1_001
+
+
+async def test_one_event_for_ten_thousand_callers() -> None:
+    """The observer of a cold start is told that callers wait, not of each of them."""
+    rig = Rig()
+    gate = rig.close_gate()
+    callers = [asyncio.create_task(rig.manager.token()) for _ in range(100)]
+    await all_blocked()
+    gate.set()
+    await asyncio.gather(*callers)
+    await all_blocked()
+    assert [type(event) for event in rig.events] == [RenewalStarted, RenewalJoined, RenewalSucceeded]
+    last = rig.events[-1]
+    assert isinstance(last, RenewalSucceeded)
+    assert last.waiters == 100
+
+
 async def test_raising_observer(caplog: pytest.LogCaptureFixture) -> None:
     """An observer that raises hurts nobody; the log names the classes and quotes nothing."""
     rig = Rig()
@@ -86,7 +126,6 @@ async def test_the_story_of_a_renewal() -> None:
     assert rig.events == [
         RenewalStarted(cause=cold),
         RenewalJoined(cause=cold, waiters=1),
-        RenewalJoined(cause=cold, waiters=2),
         RenewalSucceeded(cause=cold, waiters=2, took=timedelta(seconds=1.5), refreshed=False),
     ]
 

@@ -10,7 +10,15 @@ from yarl import URL
 
 from nauth.stores import MemoryStore
 from nauth.testing import FakeClock
-from nomadauth import ConfigurationError, NomadApiKey, NomadClient, NomadPassword, NomadSSO, RenewalPolicy
+from nomadauth import (
+    ConfigurationError,
+    NomadApiKey,
+    NomadClient,
+    NomadPassword,
+    NomadSSO,
+    RenewalPolicy,
+    credentials,
+)
 from nomadauth.client import _settings
 from nomadauth.config import INTERACTIVE_POLICY, POLICY
 from tests.nomadauth.conftest import Stage
@@ -113,6 +121,25 @@ async def test_a_person_gets_time_to_answer() -> None:
     assert policy_of() == POLICY
     assert policy_of(on_interaction=nobody) == INTERACTIVE_POLICY
     assert policy_of(on_interaction=nobody, policy=own) is own
+
+
+async def test_a_password_is_digested_slowly_only_where_the_key_is_stored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In memory the key costs no scrypt, which would hold the loop up; equal credentials still share one."""
+    monkeypatch.setattr(credentials, "slow_digest", None)
+    first, second = (NomadClient(_PASSWORD, base_url=_HOST) for _ in range(2))
+    assert first._manager.key == second._manager.key
+
+    monkeypatch.setattr(credentials, "slow_digest", lambda *_: "slow")
+
+    class Lasting(MemoryStore):
+        persistent = True
+
+    lasting = NomadClient(_PASSWORD, base_url=_HOST, store=Lasting(), allow_persistence=True)
+    assert lasting._manager.key.identity == _PASSWORD.identity()
+    sso = NomadClient(NomadSSO("azure", "one", "r"), base_url=_HOST)
+    assert sso._manager.key.identity == NomadSSO("azure", "one", "r").identity()
 
 
 async def test_two_sign_ons_do_not_mix() -> None:

@@ -13,9 +13,10 @@ __all__ = ["adopted", "failed", "joined", "landed"]
 
 
 def joined(observer: Observer | None, flight: Flight) -> Flight:
-    """Tell that a caller is about to wait for `flight`, and return it."""
-    if observer is not None:
-        notify(observer, RenewalJoined(cause=flight.cause, waiters=len(flight) + 1))
+    """Tell that a first caller is about to wait for `flight`, and return it."""
+    if observer is not None and not flight.told:
+        flight.told = True
+        notify(observer, RenewalJoined(cause=flight.cause, waiters=1))
     return flight
 
 

@@ -7,6 +7,8 @@ import contextlib
 from functools import partial
 from math import inf
 
+import attrs
+
 from nauth.authenticator import Authenticator
 from nauth.clock import Clock, SystemClock
 from nauth.errors import (
@@ -19,7 +21,8 @@ from nauth.errors import (
 )
 from nauth.events import Cause, Observer, RenewalStarted, notify
 from nauth.manager import reports
-from nauth.manager.backoff import CoolingDown
+from nauth.manager.backoff import Backoff, CoolingDown
+from nauth.manager.backoff_table import pauses_of
 from nauth.manager.deferred_commit import deposit
 from nauth.manager.held_token import NOTHING, Held
 from nauth.manager.per_loop import Room, Rooms
@@ -52,7 +55,8 @@ class TokenManager:
         store: where the token is shared; by default with every other client of this process.
         policy: when to renew and how hard to try.
         clock: where time comes from.
-        observer: told of renewals, from a later turn of the loop; may be slow or raise without hurting anybody.
+        observer: told of renewals, one event a turn of the loop. It may raise. It runs on the event loop, which stands
+            still meanwhile, so hand slow work to a thread or a task.
     """
 
     # what the fast path reads is cheaper in slots
@@ -75,8 +79,9 @@ class TokenManager:
         )
         self._monotonic, self._wall = self._clock.monotonic, self._clock.wall
         self._rooms = Rooms(self._lost)
-        self._cache = TokenCache(self._policy, self._clock, observer, busy=self._rooms.busy)
         self._store: TokenStore = store if store is not None else default_store(self._clock)
+        pauses = Backoff(self._policy, pauses_of(self._store, key, self._clock, self._policy))
+        self._cache = TokenCache(self._policy, self._clock, observer, busy=self._rooms.busy, pauses=pauses)
         self._renewable = getattr(authenticator, "renewable", True)
         self._key = key
         self._renewal = Renewal(
@@ -104,6 +109,11 @@ class TokenManager:
     def cache(self) -> TokenCache:
         """What this manager holds in memory. For fast paths, which only read it; `token` decides everything else."""
         return self._cache
+
+    @property
+    def started(self) -> bool:
+        """Whether it has begun a renewal, listens to the store, and was not closed."""
+        return self._unsubscribe is not None
 
     @property
     def key(self) -> StoreKey:
@@ -316,7 +326,9 @@ class TokenManager:
                     flight.rejected,
                     since=since,
                     spare=partial(self._spare, base),
-                    permit=lambda: self._cache.pauses.permit(self._monotonic()),
+                    permit=lambda: self._cache.pauses.permit(
+                        self._monotonic(), quiet=flight.cause is Cause.STALE and not len(flight)
+                    ),
                 )
             outcome = self._take(room, made, base, flight, started)
         except CoolingDown as ended:
@@ -355,6 +367,8 @@ class TokenManager:
 
         Only while the old token lives. Without one the callers want a token, not the error of a loop that is gone.
         """
+        if self._commit is not None and self._commit.task.get_loop() is room.loop():
+            self._commit = None  # the next close look takes it up
         with self._cache.guard:
             if room.work is not None and room.work.at_risk and self._cache.alive():
                 self._cache.pauses.failed(_given_up(), self._monotonic(), valid=True)
@@ -371,6 +385,7 @@ class TokenManager:
             if now.version == base.version and not made.token.same_access(now.token):
                 age_s = self._monotonic() - made.asked_at
                 self._cache.hold(made.token, now.version, age_s, dead=made.fault is not None, stored=False)
+                self._unstored = attrs.evolve(made, stored=False)
 
     def _take(self, room: Room, made: Minted, base: Held, flight: Flight, started: float) -> Outcome:
         """Hold what a renewal brought and describe it to the waiters."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nauth.identity import identity_digest, slow_digest
+from nauth.identity import identity_digest, process_digest, slow_digest
 from nauth.secret import Secret
 from nauth.stores.base import StoreKey
 
@@ -21,7 +21,11 @@ def test_equal_credentials_have_equal_digests() -> None:
 
 def test_digests_hide_the_secret() -> None:
     """Neither digest, nor a key made of one, contains what went in."""
-    for digest in (identity_digest(Secret("canary")), slow_digest(Secret("canary"), "me")):
+    for digest in (
+        identity_digest(Secret("canary")),
+        slow_digest(Secret("canary"), "me"),
+        process_digest(Secret("canary")),
+    ):
         assert "canary" not in str(StoreKey(vendor="v", base_url="u", identity=digest))
 
 
