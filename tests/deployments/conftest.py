@@ -152,7 +152,7 @@ class Web:
             return repr(error)
         return status
 
-    def up(self, within_s: float = 20.0) -> int | str:
+    def up(self, within_s: float = 60.0) -> int | str:
         """Wait until the server takes connections, and return what it says to the first request."""
         host, port = self.url.removeprefix("http://").split(":")
         ends = time.monotonic() + within_s

@@ -10,7 +10,7 @@ import pytest
 from tests.deployments.conftest import Start, shared
 from tests.deployments.vendor import Vendor
 
-pytestmark = pytest.mark.deployment
+pytestmark = [pytest.mark.deployment, pytest.mark.timeout(180)]
 
 JOBS = "tests.deployments.jobs"
 MANY = 24

@@ -36,7 +36,7 @@ class Vendor:
         self._refresh, self._access = "seed", ""
         self._rotated = threading.Event()
 
-    def wait_for_a_call(self, within_s: float = 15.0) -> None:
+    def wait_for_a_call(self, within_s: float = 60.0) -> None:
         """Return once the vendor has rotated and its answer is on its way."""
         assert self._rotated.wait(within_s), "the vendor was not called"
 

@@ -424,6 +424,18 @@ def test_what_the_garbage_collector_ends_says_nothing(act: str, turn: int) -> No
         opened.run(manager.token())
 
 
+async def test_a_forked_child_takes_a_deferred_commit_up() -> None:
+    """The parent's loop does not look closed to the child, and its commit is never made there."""
+    rig = Rig(rotating=True)
+    rig.store.will("commit", StoreError("down"))
+    await rig.manager.token()
+    parents = rig.manager._commit
+    assert parents is not None
+    rig.manager._rooms.after_fork()
+    await rig.manager.token()
+    assert rig.manager._commit not in (None, parents)
+
+
 @pytest.mark.parametrize("kind", LOOPS)
 def test_after_a_loop_closed_amid_a_renewal(kind: str) -> None:
     """What was pending in a closed loop holds nothing up: no room, no busy flag, and the next loop is answered."""

@@ -369,6 +369,8 @@ class TokenManager:
         """
         if self._commit is not None and self._commit.task.get_loop() is room.loop():
             self._commit = None  # the next close look takes it up
+        if self._commit is not None and self._commit.task.get_loop() is room.loop():
+            self._commit = None  # after a fork its loop is the parent's, and does not look closed
         with self._cache.guard:
             if room.work is not None and room.work.at_risk and self._cache.alive():
                 self._cache.pauses.failed(_given_up(), self._monotonic(), valid=True)

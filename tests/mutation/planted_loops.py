@@ -1,0 +1,153 @@
+"""Bugs that only loops that end, close or fork bring to light: work that follows work, deferred commits, two loops."""
+
+from __future__ import annotations
+
+from tests.mutation.bug import Planted
+
+__all__ = ["LOOPS"]
+
+_ENDS = "tests/endings/test_ends.py"
+
+
+def _loop(name: str, module: str, old: str, new: str, *tests: str) -> Planted:
+    return Planted(name, f"common/nauth/{module}.py", old, new, tests or (_ENDS,), simulated=True)
+
+
+LOOPS: tuple[Planted, ...] = (
+    _loop(
+        "work begun during the end is waited for by nothing",
+        "tasks",
+        "    if earlier is not None and earlier.ending:\n",
+        "    if earlier is None and owned.ending:\n",
+    ),
+    _loop(
+        "work begun during the end has a bound of its own",
+        "tasks",
+        "        self._end(earlier._noticed_at)",
+        "        self._end(self.task.get_loop().time())",
+    ),
+    _loop(
+        "a keeper does not wait for what followed its work",
+        "tasks",
+        "        if not self._left:\n",
+        "        if self._left >= 0:\n",
+    ),
+    _loop(
+        "work that follows holds its loop's end up beyond the farewell",
+        "tasks",
+        "        if self._earlier is not None:\n",
+        "        if self._earlier is None and self.ending is None:\n",
+    ),
+    _loop(
+        "a keeper lets itself be cancelled",
+        "tasks",
+        "        self._work.notice()\n        return True\n",
+        "        self._work.notice()\n        return super().cancel()\n",
+    ),
+    _loop(
+        "a loop's end gives a call half a second",
+        "tasks",
+        "BOUND_S = 5.0\n",
+        "BOUND_S = 0.5\n",
+    ),
+    _loop(
+        "a loop's end gives a call ten seconds",
+        "tasks",
+        "BOUND_S = 5.0\n",
+        "BOUND_S = 10.0\n",
+    ),
+    _loop(
+        "a call of the vendor does not count as at risk",
+        "manager/renewal",
+        "        asked_at, work = self.clock.monotonic(), current_work()\n        work.calling()\n",
+        "        asked_at, work = self.clock.monotonic(), current_work()\n",
+    ),
+    _loop(
+        "a revocation does not count as at risk",
+        "manager/revocation",
+        "                        work.calling()\n",
+        "",
+    ),
+    _loop(
+        "a token whose commit is cut short is dropped",
+        "manager/renewal",
+        "            spare(made)\n",
+        "            pass\n",
+    ),
+    _loop(
+        "a token whose commit was cut short counts as stored",
+        "manager/token_manager",
+        "dead=made.fault is not None, stored=False)",
+        "dead=made.fault is not None, stored=True)",
+    ),
+    _loop(
+        "a deferred commit does not count as at risk",
+        "manager/token_manager",
+        'name="nauth deferred commit", at_risk=True)',
+        'name="nauth deferred commit", at_risk=False)',
+    ),
+    _loop(
+        "a deferred commit goes on while its loop ends",
+        "manager/deferred_commit",
+        "        last = closing() or work.ending\n",
+        "        last = closing()\n",
+    ),
+    _loop(
+        "a deferred commit of a closed loop is thought to go on",
+        "manager/token_manager",
+        "            if work is None or work.task.done() or work.task.get_loop().is_closed():\n",
+        "            if work is None or work.task.done():\n",
+    ),
+    _loop(
+        "a token that the store has already is stored again and again",
+        "manager/token_manager",
+        "            stored=self._cache.stored,\n",
+        "            stored=self._cache.adopt,\n",
+        "tests/nauth/test_manager_store_down.py",
+    ),
+    _loop(
+        "a renewal lost with its loop counts as nothing",
+        "manager/token_manager",
+        "            if room.work is not None and room.work.at_risk and self._cache.alive():\n",
+        "            if room.work is None and self._cache.alive():\n",
+    ),
+    _loop(
+        "a renewal calls in another loop's cool-down",
+        "manager/token_manager",
+        "                    permit=lambda: self._cache.pauses.permit(self._monotonic()),\n",
+        "",
+        "tests/nauth/test_manager_threads.py",
+    ),
+    _loop(
+        "the collector of a closed loop's coroutines releases the lock",
+        "manager/per_loop",
+        "        if kind is not GeneratorExit:\n",
+        "        if kind is not SystemExit:\n",
+    ),
+    _loop(
+        "the collector of a closed loop's coroutines awaits the store",
+        "manager/renewal",
+        "                if lease is not None and not (committed or collected):\n",
+        "                if lease is not None and not committed:\n",
+    ),
+    _loop(
+        "the collector of a closed loop's deferred commit cancels its pause",
+        "manager/deferred_commit",
+        "        if not collected:\n            pause.cancel()\n",
+        "        pause.cancel()\n",
+    ),
+    _loop(
+        "a forked child waits for its parent's renewal",
+        "manager/per_loop",
+        "        self._table.clear()\n        self._tell(rooms)\n",
+        "        self._tell(rooms)\n",
+        "tests/nauth/test_manager_threads.py",
+    ),
+    _loop(
+        "MemoryStore: a commit fails for the waiters of a closed loop",
+        "stores/listeners",
+        "            with contextlib.suppress(\n                RuntimeError\n            ):",
+        "            with contextlib.suppress(\n                KeyError\n            ):",
+        "tests/nauth/stores/test_memory.py",
+    ),
+)
