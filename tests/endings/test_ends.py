@@ -424,6 +424,18 @@ def test_what_the_garbage_collector_ends_says_nothing(act: str, turn: int) -> No
         opened.run(manager.token())
 
 
+async def test_a_forked_child_takes_a_deferred_commit_up() -> None:
+    """The parent's loop does not look closed to the child, and its commit is never made there."""
+    rig = Rig(rotating=True)
+    rig.store.will("commit", StoreError("down"))
+    await rig.manager.token()
+    parents = rig.manager._commit
+    assert parents is not None
+    rig.manager._rooms.after_fork()
+    await rig.manager.token()
+    assert rig.manager._commit not in (None, parents)
+
+
 @pytest.mark.parametrize("kind", LOOPS)
 def test_after_a_loop_closed_amid_a_renewal(kind: str) -> None:
     """What was pending in a closed loop holds nothing up: no room, no busy flag, and the next loop is answered."""
@@ -452,3 +464,32 @@ def test_after_a_loop_closed_amid_a_renewal(kind: str) -> None:
         assert opened.run(next_one()) == "t2"
     assert loop not in tasks._running
     assert loop not in manager._rooms._table
+
+
+def test_a_token_whose_commit_is_cut_at_the_bound_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the store hangs until the bound, the new token is held, and the next loop stores it."""
+    monkeypatch.setattr(tasks, "BOUND_S", 0.05)
+    rig = Rig(rotating=True)
+    hanging = asyncio.Event()
+    rig.store.will("commit", hanging.wait)
+
+    async def main() -> None:
+        caller = asyncio.create_task(rig.manager.token())
+        await turns(10)
+        del caller
+
+    with runner("asyncio") as opened:
+        opened.run(main())
+    assert rig.held == "t1"
+    with runner("asyncio") as opened:
+        assert opened.run(rig.stored()) is None
+
+        async def goes_on() -> None:
+            assert await rig.name() == "t1"
+            await turns(5)
+            rig.clock.advance(60)
+            await turns(20)
+
+        opened.run(goes_on())
+        assert opened.run(rig.stored()) == ("t1", "r1", 1)
+    assert rig.calls == ["issue"]

@@ -10,7 +10,7 @@ import pytest
 from nauth.errors import ClosedError, ConfigurationError, NauthError
 from nauth.pool import ClientPool, PoolStats
 from nauth.testing import FakeClock
-from nombaauth import NombaClient
+from nombaauth import NombaClient, NombaCredentials
 from nombaauth.sandbox import NombaSandbox
 from tests.support.loops import all_blocked
 
@@ -161,11 +161,18 @@ def test_wrong_settings(options: dict[str, object]) -> None:
         ClientPool(_Client, **options)  # type: ignore[arg-type]
 
 
+def _pool_on(sandbox: NombaSandbox) -> ClientPool[NombaCredentials, NombaClient]:
+    def opened(key: NombaCredentials) -> NombaClient:
+        return NombaClient(key, base_url=sandbox.base_url)
+
+    return ClientPool(opened, most=1)
+
+
 async def test_eviction_costs_no_sign_in() -> None:
     """A client that was evicted comes back with the token of the store; a request under pressure is not cut."""
     async with (
         NombaSandbox() as sandbox,
-        ClientPool(lambda key: NombaClient(key, base_url=sandbox.base_url), most=1) as pool,
+        _pool_on(sandbox) as pool,
     ):
         tenants = [sandbox.credentials, sandbox.second_credentials]
 

@@ -110,6 +110,8 @@ class EndJudge:
             or kind.caches
             or late
             or made.left(self._now) <= world.store.slowest
+            # its call was long over, and another token has been preferred to it since
+            or made.granted < began - world.plan.policy.deadline.total_seconds()
         ):
             return
         world.store.look()

@@ -117,7 +117,10 @@ class Endings:
         if not loops:
             return
         loop = loops[int(end.chance * len(loops))]
-        world.log("world", f"{end.how} {process.name}")
+        world.log("world", f"{end.how} {process.name} {end.trouble}")
+        if end.trouble:
+            world.judge.hurt(end.trouble)
+            world.trouble(process, end.trouble, end.span)
         world.coverage.reach(("ending", end.how, end.anchor, min(end.turns, 3)))
         now = world.scheduler.now
         if end.how == "close":

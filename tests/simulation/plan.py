@@ -54,6 +54,8 @@ class End:
         turns: how many turns of the process after that.
         chance: which of two loops, in [0, 1).
         again: seconds until the second notice, or until the second Ctrl-C.
+        trouble: how the network to the store treats the process from that moment on; "" for as before.
+        span: for how many seconds.
     """
 
     when: float
@@ -63,6 +65,8 @@ class End:
     turns: int
     chance: float
     again: float
+    trouble: str
+    span: float
 
 
 class Plan:
@@ -236,6 +240,9 @@ def _add_endings(plan: Plan, moments: list[float], draw: Callable[[], float]) ->
     elif not plan.memory and not plan.calm and draw() < 0.1:
         moment = moments[int(draw() * len(moments))]
         plan.events.append((moment + 4 * draw() - 1, "restored", 0, draw()))
+    trouble = ""
+    if not plan.calm and not plan.memory and draw() < 0.35:
+        trouble = ("hang", "refuse", "lose")[int(draw() * 3)]
     plan.loops = 1 + int(draw() * 1.3)
     for _ in range(1 + int(draw() * 3)):
         moment = moments[int(draw() * len(moments))]
@@ -248,8 +255,12 @@ def _add_endings(plan: Plan, moments: list[float], draw: Callable[[], float]) ->
                 turns=int(draw() * draw() * 14),
                 chance=draw(),
                 again=0.05 if draw() < 0.5 else 6 * draw(),
+                trouble=trouble if trouble and draw() < 0.7 else "",
+                span=0.5 + 14 * draw() * draw(),
             )
         )
+    if not plan.calm and draw() < 0.2:
+        plan.vendor_slow, plan.vendor_patience_s = 0.2 + 0.4 * draw(), 20.0
     plan.shared = SHARES and draw() < 0.7
     for _ in range(int(draw() * draw() * 10)):
         moment = moments[int(draw() * len(moments))]

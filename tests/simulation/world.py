@@ -216,8 +216,7 @@ class World:
         elif process.dead:
             return
         elif what in ("refuse", "hang", "lose"):
-            process.blocked = what
-            self.scheduler.at(now + span, self._join, process)
+            self.trouble(process, what, span)
         elif what == "kill":
             self._kill(process, span / 4)
         elif what in ("pause", "suspend"):
@@ -227,6 +226,11 @@ class World:
         else:
             node = process.nodes[0]
             self.spawn(node, "closing", close)
+
+    def trouble(self, process: Process, what: str, span: float) -> None:
+        """Let the network between a process and the store do what it should not, for a while."""
+        process.blocked = what
+        self.scheduler.at(self.scheduler.now + span, self._join, process)
 
     def _join(self, process: Process) -> None:
         process.blocked = ""

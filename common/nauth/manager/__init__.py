@@ -10,6 +10,14 @@ background. Without a valid token every caller waits for the renewal under way, 
 outcome, token or error; each gets an error object of its own. A caller that is cancelled stops waiting and changes
 nothing for the others.
 
+**The end of a loop** (`nauth.tasks`). A program that cancels all tasks does not see the work, only its keeper. What has not
+been sent is given up at once and counts as nothing. What may have been sent is finished and stored within five seconds;
+given up then, it counts as a failed attempt. A token that could not be stored is taken up by the next loop that asks.
+
+**A closed loop, a fork** (`per_loop`, `nauth.forks`). A loop that was closed amid a renewal holds nothing: the store takes its
+lease as free, and the attempt counts as failed while the old token lives. A forked child forgets what is under way in its
+parent and keeps the token.
+
 **Lease.** Under an `anyio.Lock`, the renewal takes the store's lease for the key, then reads the record again
 (`renewal`, `store_access`). If another process has stored a newer usable token, that one is adopted and the vendor gets no
 call. Otherwise the manager refreshes, or issues where there is no refresh token, and commits the result under the lease.
@@ -17,7 +25,8 @@ call. Otherwise the manager refreshes, or issues where there is no refresh token
 **A refresh that is refused.** The record is read again first, because another process may have rotated the refresh
 token. Only then does the manager issue. A transport error, a 429 or a 5xx is no refusal and never leads to an issue.
 
-**Back-off and cool-downs** (`backoff`). While the old token lives, a failed renewal is quiet: it is tried again after a
+**Back-off and cool-downs** (`backoff`, `backoff_table`). What the vendor said of the credential holds for all clients of this
+process with the same credential, store object, clock and policy; a failure on the way there for the one that met it. While the old token lives, a failed renewal is quiet: it is tried again after a
 pause that doubles up to a cap. With no valid token, a failure starts a cool-down: callers get the same error at once, with
 `retry_after`, and the vendor gets no call. A new token that is refused at once starts a cool-down of its own, in which
 further 401s renew nothing; `forgive` ends both.

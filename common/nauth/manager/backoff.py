@@ -5,10 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 from math import inf
 
-from nauth.errors import NauthError, TokenRefusedError, fresh_copy
+from nauth.errors import (
+    CredentialsRejectedError,
+    InteractionRequiredError,
+    NauthError,
+    TokenRefusedError,
+    fresh_copy,
+)
 from nauth.token import RenewalPolicy, Token
 
-__all__ = ["CoolingDown", "Pauses"]
+__all__ = ["Backoff", "CoolingDown", "Pauses"]
 
 
 class CoolingDown(Exception):  # noqa: N818 - a way out of a renewal, never raised to callers
@@ -39,6 +45,7 @@ class Pauses:
     """
 
     __slots__ = (
+        "__weakref__",
         "_accepted",
         "_accepting",
         "_blamed",
@@ -70,6 +77,11 @@ class Pauses:
         self._blamed: Token | None = None  # the token whose refusal began the pause
         self._odd: set[str] = set()  # endpoints that have refused a new token in this pause
         self._news = True  # no renewal that news allowed has been in vain in this pause
+
+    @property
+    def last(self) -> NauthError | None:
+        """The last failure, until a renewal succeeds."""
+        return self._error
 
     def succeeded(self) -> None:
         """Forget failed renewals. A refused token is not forgiven: the new one may be refused as well."""
@@ -113,17 +125,6 @@ class Pauses:
             error = fresh_copy(self._error)
             error.retry_after = timedelta(seconds=self._cool_until - now)
             raise error
-
-    def permit(self, now: float) -> None:
-        """Let a renewal under way call the vendor, or raise why not.
-
-        Raises:
-            CoolingDown: a failure of another loop or client has begun a cool-down meanwhile.
-        """
-        try:
-            self.check(now)
-        except NauthError as error:
-            raise CoolingDown(error) from None
 
     def refused(self, now: float, token: Token, at: str | None = None) -> timedelta | None:
         """Note that `token` was refused, by endpoint `at`, although new; return the cool-down that this began."""
@@ -189,3 +190,84 @@ class Pauses:
             return False
         self._look_from = now + self._policy.backoff.total_seconds()
         return True
+
+
+class Backoff:
+    """When a manager leaves the vendor alone: for what the vendor said of the credential, and for what failed on the way.
+
+    What the vendor has said (refused credentials, a person wanted, anything with a status) holds for every client of the
+    credential in this process. A failure of the way there, a broken proxy or a store, holds for the one client that met it.
+
+    Args:
+        policy: of the manager.
+        shared: of the credential.
+    """
+
+    __slots__ = ("_own", "_shared")
+
+    def __init__(self, policy: RenewalPolicy, shared: Pauses) -> None:
+        self._own, self._shared = Pauses(policy), shared
+
+    def succeeded(self) -> None:
+        """Forget failed renewals, one's own and those of the credential."""
+        self._own.succeeded()
+        self._shared.succeeded()
+
+    def failed(self, error: NauthError, now: float, *, valid: bool) -> None:
+        """Note a failed renewal, as `Pauses.failed` does, for whom it concerns."""
+        of_credential = isinstance(error, CredentialsRejectedError | InteractionRequiredError)
+        spoken = of_credential or error.status is not None
+        (self._shared if spoken else self._own).failed(error, now, valid=valid)
+
+    def last_failure(self, now: float) -> tuple[str, timedelta, timedelta | None] | None:
+        """Return the last failure, as `Pauses.last_failure` does: what the vendor said before what failed on the way."""
+        return self._shared.last_failure(now) or self._own.last_failure(now)
+
+    def refused(self, now: float, token: Token, at: str | None = None) -> timedelta | None:
+        """Note that `token` was refused although new, for every client of the credential; see `Pauses.refused`."""
+        return self._shared.refused(now, token, at)
+
+    def accepted(self, now: float, token: Token, at: str) -> bool:
+        """Note that endpoint `at` has accepted `token`; say whether further endpoints are of interest."""
+        return self._shared.accepted(now, token, at)
+
+    def refusal(
+        self, now: float, token: Token | None = None, at: str | None = None
+    ) -> TokenRefusedError | None:
+        """Return why `token`, rejected by endpoint `at`, must not be renewed now, or None where it may."""
+        return self._shared.refusal(now, token, at)
+
+    def may_look(self, now: float) -> bool:
+        """Tell whether the store may be asked for a sibling's token during that cool-down; counts as having asked."""
+        return self._shared.may_look(now)
+
+    def may_try_quietly(self, now: float) -> bool:
+        """Tell whether a background renewal may start."""
+        return self._own.may_try_quietly(now) and self._shared.may_try_quietly(now)
+
+    def check(self, now: float) -> None:
+        """Let a renewal that callers wait for start, or raise why not.
+
+        Raises:
+            NauthError: a copy of the last failure, with `retry_after` counted from now.
+        """
+        self._shared.check(now)
+        self._own.check(now)
+
+    def permit(self, now: float, *, quiet: bool) -> None:
+        """Let a renewal under way call the vendor, or raise why not.
+
+        Args:
+            now: monotonic seconds.
+            quiet: no caller waits for it, so it keeps to the pauses between quiet attempts as well.
+
+        Raises:
+            CoolingDown: a failure of another loop or client has begun a pause meanwhile.
+        """
+        try:
+            self.check(now)
+        except NauthError as error:
+            raise CoolingDown(error) from None
+        last = self._shared.last or self._own.last
+        if quiet and last is not None and not self.may_try_quietly(now):
+            raise CoolingDown(fresh_copy(last))

@@ -124,6 +124,7 @@ class Renewal:
             if self.clock.monotonic() > give_up:
                 raise _held_too_long(ttl)
             await self.shared.changed()
+            permit()  # before the lease is tried again: a thousand clients must not take it in turns to hear the same
 
     async def look(self, held: Held, rejected: list[Token]) -> Record | None:
         """Return what a sibling has stored since `held`, if it can be used. Never calls the vendor."""

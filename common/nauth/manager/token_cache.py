@@ -13,7 +13,7 @@ from nauth.errors import TokenRefusedError
 from nauth.events import Observer
 from nauth.forks import guard
 from nauth.manager import reports
-from nauth.manager.backoff import Pauses
+from nauth.manager.backoff import Backoff
 from nauth.manager.held_token import NOTHING, Held, held, succeed
 from nauth.stores.base import Record
 from nauth.token import RenewalPolicy, Token, TokenState
@@ -28,6 +28,7 @@ class TokenCache:
         policy: when to renew.
         clock: where time comes from.
         observer: told of adopted tokens.
+        pauses: when the vendor is left alone.
         busy: tells whether a renewal is under way, which will report the token itself.
 
     Attributes:
@@ -58,14 +59,20 @@ class TokenCache:
     )
 
     def __init__(
-        self, policy: RenewalPolicy, clock: Clock, observer: Observer | None, *, busy: Callable[[], bool]
+        self,
+        policy: RenewalPolicy,
+        clock: Clock,
+        observer: Observer | None,
+        *,
+        busy: Callable[[], bool],
+        pauses: Backoff,
     ) -> None:
         self._policy, self._observer, self._busy = policy, observer, busy
         self.monotonic, self.wall = clock.monotonic, clock.wall
         self.held: Held = NOTHING
         self.ready: Held = NOTHING
         self.guard = guard()
-        self.pauses = Pauses(policy)
+        self.pauses = pauses
         self.settled: Token | None = None
         self.closed = False
 

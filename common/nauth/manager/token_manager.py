@@ -9,6 +9,8 @@ from collections.abc import Callable
 from functools import partial
 from math import inf
 
+import attrs
+
 from nauth.authenticator import Authenticator
 from nauth.clock import Clock, SystemClock
 from nauth.errors import (
@@ -21,7 +23,8 @@ from nauth.errors import (
 )
 from nauth.events import Cause, Observer, RenewalStarted, TokenRefused, notify
 from nauth.manager import reports
-from nauth.manager.backoff import CoolingDown
+from nauth.manager.backoff import Backoff, CoolingDown
+from nauth.manager.backoff_table import pauses_of
 from nauth.manager.deferred_commit import deposit
 from nauth.manager.health import Health, HealthState
 from nauth.manager.held_token import NOTHING, Held
@@ -81,8 +84,11 @@ class TokenManager:
         self._observer = Reporter.of(observer, vendor=key.vendor, identity=key.identity, clock=self._clock)
         self._monotonic, self._wall = self._clock.monotonic, self._clock.wall
         self._rooms = Rooms(self._lost)
-        self._cache = TokenCache(self._policy, self._clock, self._observer, busy=self._rooms.busy)
         self._store: TokenStore = store if store is not None else default_store(self._clock)
+        pauses = Backoff(self._policy, pauses_of(self._store, key, self._clock, self._policy))
+        self._cache = TokenCache(
+            self._policy, self._clock, self._observer, busy=self._rooms.busy, pauses=pauses
+        )
         self._authenticator = authenticator
         self._cause_gone: Callable[[NauthError], bool] | None = getattr(authenticator, "cause_gone", None)
         self._key = key
@@ -388,7 +394,9 @@ class TokenManager:
                     flight.rejected,
                     since=since,
                     spare=partial(self._spare, base),
-                    permit=lambda: self._cache.pauses.permit(self._monotonic()),
+                    permit=lambda: self._cache.pauses.permit(
+                        self._monotonic(), quiet=flight.cause is Cause.STALE and not len(flight)
+                    ),
                 )
             outcome = self._take(room, made, base, flight, started)
         except CoolingDown as ended:
@@ -427,6 +435,8 @@ class TokenManager:
 
         Only while the old token lives. Without one the callers want a token, not the error of a loop that is gone.
         """
+        if self._commit is not None and self._commit.task.get_loop() is room.loop():
+            self._commit = None  # after a fork its loop is the parent's, and does not look closed
         with self._cache.guard:
             if room.work is not None and room.work.at_risk and self._cache.alive():
                 self._cache.pauses.failed(_given_up(), self._monotonic(), valid=True)
@@ -443,6 +453,7 @@ class TokenManager:
             if now.version == base.version and not made.token.same_access(now.token):
                 age_s = self._monotonic() - made.asked_at
                 self._cache.hold(made.token, now.version, age_s, dead=made.fault is not None, stored=False)
+                self._unstored = attrs.evolve(made, stored=False)
 
     def _take(self, room: Room, made: Minted, base: Held, flight: Flight, started: float) -> Outcome:
         """Hold what a renewal brought and describe it to the waiters."""

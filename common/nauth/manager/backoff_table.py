@@ -1,0 +1,55 @@
+"""What has gone wrong with a credential, shared by all clients that this process has for it.
+
+A client opened for each request would otherwise make a call of its own to a vendor that has just refused the credential:
+a locked account, a rate limit used up.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import OrderedDict
+from typing import TypeAlias
+
+from nauth.clock import Clock, SystemClock
+from nauth.forks import guard
+from nauth.manager.backoff import Pauses
+from nauth.stores.base import StoreKey, TokenStore
+from nauth.token import RenewalPolicy
+
+__all__ = ["pauses_of"]
+
+_MOST = 1_024
+_KEPT_S = 600.0
+"""So many, and for so long at most, are kept though no client is left: the next client of a refused credential must
+find the cool-down. What is older goes when another one is opened; there is no timer."""
+
+_Key: TypeAlias = tuple[StoreKey, object, RenewalPolicy]
+
+_guard = guard()
+_tables: weakref.WeakKeyDictionary[TokenStore, weakref.WeakValueDictionary[_Key, Pauses]] = (
+    weakref.WeakKeyDictionary()
+)
+_recent: OrderedDict[int, tuple[Pauses, float]] = OrderedDict()
+
+
+def pauses_of(store: TokenStore, key: StoreKey, clock: Clock, policy: RenewalPolicy) -> Pauses:
+    """Return the one `Pauses` of a store object, a credential, a clock and a policy.
+
+    All the machine's clocks count as one. A store or a clock that cannot be hashed or referenced weakly has none to
+    share: each client then goes by its own.
+    """
+    with _guard:
+        try:
+            table = _tables.setdefault(store, weakref.WeakValueDictionary())
+            which: _Key = (key, SystemClock if isinstance(clock, SystemClock) else weakref.ref(clock), policy)
+            found = table.get(which)
+        except TypeError:
+            return Pauses(policy)
+        if found is None:
+            found = table[which] = Pauses(policy)
+        now = SystemClock.monotonic()
+        _recent[id(found)] = (found, now)
+        _recent.move_to_end(id(found))
+        while _recent and (len(_recent) > _MOST or next(iter(_recent.values()))[1] < now - _KEPT_S):
+            _recent.popitem(last=False)
+        return found

@@ -1,0 +1,148 @@
+"""Many clients of one credential in a process: what the vendor said to one of them holds for all."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from nauth.clock import SystemClock
+from nauth.errors import CredentialsRejectedError, NotSentError, TokenRefusedError, VendorUnavailableError
+from nauth.manager import backoff_table
+from nauth.manager.backoff_table import pauses_of
+from nauth.manager.token_manager import TokenManager
+from nauth.stores.memory import MemoryStore
+from nauth.testing.clock import FakeClock
+from nauth.token import RenewalPolicy
+from tests.support.authenticator import HOUR, FakeAuthenticator
+from tests.support.manager import KEY, POLICY, Rig, errors_of
+
+
+def refused() -> Rig:
+    """Return a rig whose vendor refuses the credential."""
+    rig = Rig()
+    rig.vendor.error = CredentialsRejectedError("no such client")
+    return rig
+
+
+async def test_one_after_another() -> None:
+    """A thousand clients, each opened for one request and closed, make one call in a cool-down."""
+    rig = refused()
+    for _ in range(1_000):
+        manager = rig.another()
+        with pytest.raises(CredentialsRejectedError) as told:
+            await manager.token()
+        assert told.value.retry_after is not None
+        await manager.aclose()
+    assert rig.calls == ["issue"]
+    rig.clock.advance(POLICY.cooldown)
+    with pytest.raises(CredentialsRejectedError):
+        await rig.another().token()
+    assert rig.calls == ["issue", "issue"]
+
+
+async def test_all_at_once() -> None:
+    """A thousand clients that ask at the same moment make one call, and each gets an error object of its own."""
+    asyncio.get_running_loop().slow_callback_duration = 60  # remarks on that are not what is looked for
+    rig = refused()
+    gate = rig.close_gate()
+    managers = [rig.another() for _ in range(1_000)]
+    asking = asyncio.gather(*(manager.token() for manager in managers), return_exceptions=True)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    gate.set()
+    errors = errors_of(await asking)
+    assert {type(error) for error in errors} == {CredentialsRejectedError}
+    assert len(set(map(id, errors))) == 1_000
+    assert rig.calls == ["issue"]
+
+
+async def test_stale_tokens_and_a_vendor_that_is_down() -> None:
+    """Clients whose token is stale keep to one pause between quiet attempts, whoever made the last one."""
+    rig = Rig()
+    managers = [rig.another() for _ in range(20)]
+    for manager in managers:
+        await manager.token()
+    rig.clock.advance(3_545)
+    rig.vendor.error = VendorUnavailableError("down", status=503)
+    for manager in managers:
+        await manager.token()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert rig.calls == ["issue", "issue"]
+    for manager in managers:
+        await manager.aclose()
+
+
+async def test_a_failure_on_the_way_is_not_shared() -> None:
+    """A client whose proxy is broken does not pause another one."""
+    rig = Rig()
+    rig.vendor.errors.append(NotSentError("the proxy is down"))
+    with pytest.raises(NotSentError):
+        await rig.manager.token()
+    with pytest.raises(NotSentError):
+        await rig.manager.token()
+    assert (await rig.another().token()).access_token.reveal() == "t1"
+    assert rig.calls == ["issue", "issue"]
+
+
+async def test_forgiving_and_refusing_hold_for_all() -> None:
+    """What a person has mended is mended for all clients; a fresh token that was refused pauses all."""
+    rig = refused()
+    with pytest.raises(CredentialsRejectedError):
+        await rig.manager.token()
+    rig.vendor.error = None
+    rig.another().forgive()
+    token = await rig.manager.token()
+    sibling = rig.another()
+    await sibling.token()
+    rig.manager.refused(token)
+    with pytest.raises(TokenRefusedError):
+        await sibling.renew(rejected=token)
+
+
+async def test_what_is_not_shared() -> None:
+    """Another store object, another clock, another policy and a store that cannot be referenced share nothing."""
+    store, clock = MemoryStore(), FakeClock()
+
+    class Odd(MemoryStore):
+        __hash__ = None  # type: ignore[assignment]
+
+    mine = pauses_of(store, KEY, clock, POLICY)
+    assert pauses_of(store, KEY, clock, POLICY) is mine
+    assert pauses_of(store, KEY, SystemClock(), POLICY) is pauses_of(store, KEY, SystemClock(), POLICY)
+    odd = Odd.__new__(Odd)
+    others = [
+        pauses_of(MemoryStore(), KEY, clock, POLICY),
+        pauses_of(store, KEY, FakeClock(), POLICY),
+        pauses_of(store, KEY, clock, RenewalPolicy(deadline=HOUR)),
+        pauses_of(odd, KEY, clock, POLICY),
+        pauses_of(odd, KEY, clock, POLICY),
+        mine,
+    ]
+    assert len(set(map(id, others))) == len(others)
+
+
+async def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a client, what went wrong is kept for a while, and for a number of credentials."""
+    monkeypatch.setattr(backoff_table, "_MOST", 3)
+    store, clock = MemoryStore(), FakeClock()
+    policies = [RenewalPolicy(deadline=timedelta(seconds=number)) for number in range(1, 10)]
+    for policy in policies:
+        pauses_of(store, KEY, clock, policy)
+    assert len(backoff_table._recent) == 3
+    monkeypatch.setattr(backoff_table, "_KEPT_S", -1.0)
+    pauses_of(store, KEY, clock, policies[0])
+    assert len(backoff_table._recent) == 0
+
+
+async def test_clients_on_the_default_store_share() -> None:
+    """Clients made without a store find each other's failures."""
+    vendor = FakeAuthenticator()
+    vendor.error = CredentialsRejectedError("no such client")
+    clock = FakeClock()
+    for _ in range(3):
+        with pytest.raises(CredentialsRejectedError):
+            await TokenManager(vendor, key=KEY, clock=clock, policy=POLICY).token()
+    assert vendor.calls == ["issue"]
