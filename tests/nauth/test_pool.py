@@ -161,7 +161,7 @@ def test_wrong_settings(options: dict[str, object]) -> None:
         ClientPool(_Client, **options)  # type: ignore[arg-type]
 
 
-def _pool_on(sandbox: NombaSandbox) -> ClientPool[NombaCredentials, NombaClient]:
+def _pool_on(sandbox: NombaSandbox) -> ClientPool[NombaClient, NombaCredentials]:
     def opened(key: NombaCredentials) -> NombaClient:
         return NombaClient(key, base_url=sandbox.base_url)
 
