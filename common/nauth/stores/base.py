@@ -84,19 +84,19 @@ class TokenStore(Protocol):
         ...
 
     async def lease(self, key: StoreKey, ttl: timedelta) -> Lease | None:
-        """Take the right to renew `key` for `ttl`, or return None at once if somebody else has it."""
+        """Take the right to renew `key` for `ttl`, or return None at once if another client holds it."""
         ...
 
     async def extend(self, lease: Lease, ttl: timedelta) -> Lease:
         """Let a lease that is still ours hold for `ttl` from now; the old object is spent.
 
         Raises:
-            LeaseLostError: it is over, or somebody else has it.
+            LeaseLostError: it is over, or another client holds it.
         """
         ...
 
     async def release(self, lease: Lease) -> None:
-        """Give the lease back if it is still ours. Never takes away somebody else's."""
+        """Give the lease back if it is still ours. Never takes away another client's."""
         ...
 
     async def commit(self, lease: Lease, token: Token, *, expected_version: int, age: timedelta) -> Record:

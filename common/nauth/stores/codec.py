@@ -63,8 +63,8 @@ def decode_token(text: str | bytes) -> Token:
     """Return the token that `encode_token` wrote.
 
     Raises:
-        StoreError: the text is something else, or the token in it could not stand in a header: nobody was ever issued
-            such a one. Never quotes it.
+        StoreError: the text is something else, or the token in it could not stand in a header: no vendor issues
+            such a token. Never quotes it.
     """
     with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return _token(json.loads(text))

@@ -82,7 +82,7 @@ class Waiters(dict[StoreKey, list["asyncio.Future[None]"]]):
         with self._guard:
             waiters = self.pop(key, [])
         for waiter in waiters:
-            with contextlib.suppress(RuntimeError):  # a loop that was closed has nobody waiting any more
+            with contextlib.suppress(RuntimeError):  # a closed loop has no waiters any more
                 waiter.get_loop().call_soon_threadsafe(_settle, waiter)
 
 

@@ -24,7 +24,7 @@ class _Entry:
     token: Token
     version: int
     asked_at: float  # the store's monotonic seconds
-    until: float  # likewise: when the record is of no use any more
+    until: float  # the same clock: when the record is of no use any more
 
 
 @attrs.frozen(eq=False)
@@ -89,7 +89,7 @@ class MemoryStore:
         return None if entry is None else self._record(entry)
 
     async def lease(self, key: StoreKey, ttl: timedelta) -> Lease | None:
-        """Take the right to renew `key`, or return None if somebody else has it."""
+        """Take the right to renew `key`, or return None if another client holds it."""
         now = self._clock.monotonic()
         with self._guard:
             current = self._leases.get(key)
@@ -102,7 +102,7 @@ class MemoryStore:
         """Let a lease that is still ours hold for `ttl` from now.
 
         Raises:
-            LeaseLostError: it is over, or somebody else has it.
+            LeaseLostError: it is over, or another client holds it.
         """
         now = self._clock.monotonic()
         with self._guard:
