@@ -17,7 +17,7 @@ from nauth.stores.sqlite.store import SQLiteStore
 from tests.fakes.sqlite_child import HOUR, KEY, increment
 
 CHILD = Path(__file__).parents[2] / "fakes" / "sqlite_child.py"
-NOBODY_WAITS_S = 20
+NOBODY_WAITS_S = 50
 """Nothing here waits for a lease to end by time: those last an hour."""
 
 

@@ -151,9 +151,10 @@ class ScriptExecutor:
                 while self._tasks:
                     await asyncio.wait(self._tasks)
         except TimeoutError:
-            for task in self._tasks:
+            late = list(self._tasks)
+            for task in late:
                 task.cancel()
-            await asyncio.wait(self._tasks)
+            await asyncio.gather(*late, return_exceptions=True)
         self._turn_away(_CLOSED)
 
     # --- the queue ------------------------------------------------------------------------------------
