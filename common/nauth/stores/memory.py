@@ -26,7 +26,7 @@ class _Entry:
     token: Token
     version: int
     asked_at: float  # the store's monotonic seconds
-    until: float  # likewise: when the record is of no use any more
+    until: float  # the same clock: when the record is of no use any more
 
 
 @attrs.frozen(eq=False)

@@ -85,6 +85,7 @@ async def test_few_exchanges(store: RedisStore, proxy: Proxy) -> None:
     """A thousand reads at once go in some dozens of pieces, and each gets its own answer."""
     for number in range(20):
         await put(store, made(str(number)), key(number))
+    store._states.here().executor.timeout_s = 20
     passed = proxy.passed
     found = await asyncio.gather(*(store.load(key(number % 25)) for number in range(1000)))
     assert proxy.passed - passed < 100

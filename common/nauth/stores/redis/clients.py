@@ -182,21 +182,21 @@ def _judged(text: str, *, allow_plaintext: bool) -> tuple[str, str]:
         value.lower() in {"true", "1", "yes", "y", "t"} for value in options.get("ssl_check_hostname", [])
     ):
         return "", (
-            "RedisStore's URL switches the check of the server's certificate off, so anybody on the way could read "
+            "RedisStore's URL switches the check of the server's certificate off, so that others on the way could read "
             "the tokens. Name your own authority with ssl_ca_certs=... instead"
         )
     if url.scheme == "unix":
         return f"unix://{url.path}", ""
     if url.scheme == "redis" and not is_loopback(host or "localhost") and not allow_plaintext:
         return "", (
-            f"RedisStore's URL is plain redis:// to {host}, which would show the tokens to everybody on the way; "
+            f"RedisStore's URL is plain redis:// to {host}, which would show the tokens to others on the way; "
             "use rediss://, or RedisStore(..., allow_plaintext=True) where the network itself is encrypted"
         )
     return f"{url.scheme}://{host or 'localhost'}:{port or 6379}{url.path}", ""
 
 
 def _well_formed(url: SplitResult) -> bool:
-    """Tell whether all parts are where they belong: redis-py drops, without a word, what a stray ``#`` cuts off."""
+    """Tell whether all parts are where they belong: redis-py silently drops what follows a stray ``#``."""
     if url.fragment or "@" in url.path or "@" in url.query:
         return False
     if url.scheme == "unix":

@@ -25,7 +25,7 @@ _CODES = {
 """The server's code for redis-py's class, by name: the package is imported when a store is made, not with this module."""
 
 _MEANINGS = {
-    "BUSY": "the Redis server is busy with a script of somebody else's",
+    "BUSY": "the Redis server is busy with another program's script",
     "CLUSTERDOWN": "the Redis cluster cannot serve this key at the moment: nodes are down or moving. See its state "
     "with CLUSTER INFO",
     "CROSSSLOT": "the Redis cluster refused keys that belong together: something between the store and the cluster "

@@ -65,8 +65,8 @@ class ScriptExecutor:
     """Run scripts on one client, inside its event loop.
 
     Calls wait in a queue for one of a few workers. A worker takes as many as wait and sends them in one exchange; the
-    exchange's deadline counts from there. How long a caller waits for its turn is the caller's affair, but where the
-    server has been silent for a whole deadline, all who wait get that error.
+    exchange's deadline counts from there. How long a caller waits for its turn is not limited here, but if the
+    server does not answer at all for a whole deadline, all waiting callers get that error.
 
     Workers are tasks of their own: a cancelled caller costs no connection, and what was sent comes to an end. After a
     broken connection it is sent once more; the scripts are made for that. redis-py's own repetitions, where a client of
@@ -89,7 +89,7 @@ class ScriptExecutor:
         self._answered_s = 0.0
 
     async def prepare(self) -> None:
-        """Let a cluster's client find its nodes. redis-py fails where the first commands do so at the same time."""
+        """Let a cluster's client find its nodes; without them redis-py's subscriptions fail."""
         if hasattr(self.client, "nodes_manager"):
             client: Any = self.client
             await client.initialize()  # returns at once if that was done
@@ -157,9 +157,10 @@ class ScriptExecutor:
                 while self._tasks:
                     await asyncio.wait(self._tasks)
         except TimeoutError:
-            for task in self._tasks:
+            late = list(self._tasks)
+            for task in late:
                 task.cancel()
-            await asyncio.wait(self._tasks)
+            await asyncio.gather(*late, return_exceptions=True)
         self._turn_away(_CLOSED)
 
     # --- the queue ------------------------------------------------------------------------------------
@@ -227,7 +228,7 @@ class ScriptExecutor:
                 if lost:
                     await asyncio.sleep(random.uniform(0.5, 1.5) * _PAUSE_S)  # noqa: S311 - spreads load, guards nothing
                     await self._attempt(lost, repeated=True)
-        except Exception as error:  # noqa: BLE001 - whatever a client of others' making raises, the store has failed
+        except Exception as error:  # noqa: BLE001 - whatever the user's client raises, the store has failed
             failure = str(explained(error, timeout_s=self.timeout_s))
             for call in calls:
                 call.settle(StoreError(failure))

@@ -20,8 +20,8 @@ __all__ = ["LoopState", "LoopStates"]
 class LoopState:
     """One loop's client, its executor and its subscription. Touched from its own loop only.
 
-    Closes itself when its loop shuts its asynchronous generators down, as ``asyncio.run`` does at its end: nobody
-    could close it later.
+    Closes itself when its loop shuts its asynchronous generators down, as ``asyncio.run`` does at its end: it
+    could not be closed later.
     """
 
     def __init__(self, executor: ScriptExecutor, subscribers: Subscribers, *, ours: bool) -> None:
@@ -46,7 +46,7 @@ class LoopState:
         await self._keeper.aclose()
 
     def abandon(self) -> bool:
-        """Begin to close, from any thread, for an owner that can wait no more; say whether it was needed."""
+        """Begin to close, from any thread, without waiting for the end; return whether it was open."""
         if self.gone:
             return False
         with contextlib.suppress(RuntimeError):  # the loop has been closed meanwhile
@@ -66,7 +66,7 @@ class LoopState:
                     await self._close_client()
 
     async def _close_client(self) -> None:
-        with contextlib.suppress(Exception):  # a server that is away must not keep anybody from closing
+        with contextlib.suppress(Exception):  # a server that is away must not prevent closing
             async with asyncio.timeout(self.executor.timeout_s):
                 await self.executor.client.aclose()
 
@@ -116,7 +116,7 @@ class LoopStates:
     async def aclose(self) -> None:
         """Close the running loop's state; those of other loops close with their loops.
 
-        Being cancelled here does not stop the closing, which nobody could take up again.
+        Being cancelled here does not stop the closing, which could not be continued later.
         """
         with self._guard:
             state = self._table.pop(asyncio.get_running_loop(), None)
@@ -125,7 +125,7 @@ class LoopStates:
             await asyncio.shield(closing.task)
 
     def abandon(self) -> bool:
-        """Let go of everything, from any thread; say whether something was left open."""
+        """Begin to close all clients, from any thread; return whether one was open."""
         left_open = [state.abandon() for state in self._table.values()] if self._pid == os.getpid() else []
         return any(left_open)
 

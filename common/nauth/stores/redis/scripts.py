@@ -1,4 +1,4 @@
-"""What `RedisStore` asks the server, as Lua scripts: each is one step for everybody, and may be repeated unharmed.
+"""What `RedisStore` asks the server, as Lua scripts: each is atomic, and may be repeated without harm.
 
 They use nothing newer than Redis 7.0. Numbers above 2**31 travel as text: Lua would write them as ``1.7e+15``, though
 it counts them exactly (microseconds since the epoch stay below 2**53 for two centuries).
@@ -84,7 +84,7 @@ PEEK = Script(
 return {redis.call('PTTL', KEYS[2]), redis.call('HGET', KEYS[1], 'ver') or ''}
 """
 )
-"""-> what is left of the lease in milliseconds (negative: nobody has it), the record's version as text."""
+"""-> what is left of the lease in milliseconds (negative: it is free), the record's version as text."""
 
 LEASE = Script(
     """
@@ -162,7 +162,7 @@ class Loaded(NamedTuple):
 
 
 class Peeked(NamedTuple):
-    """What is left of the lease in seconds, zero if nobody has it, and the record's version as text."""
+    """What is left of the lease in seconds, zero if it is free, and the record's version as text."""
 
     lease_s: float
     version: str

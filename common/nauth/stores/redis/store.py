@@ -81,9 +81,9 @@ class RedisLease:
 class RedisStore:
     """Share tokens between processes and machines, through Redis 7.0 or later, or Valkey.
 
-    * Every operation is one round trip: a Lua script, atomic for everybody, with the server's clock.
-    * One Pub/Sub subscription for each process and event loop tells of changes. While it is down, whoever waits
-      looks every 100 ms or so, and what was missed is caught up with afterwards.
+    * Every operation is one round trip: an atomic Lua script that uses the server's clock.
+    * One Pub/Sub subscription for each process and event loop tells of changes. While it is down, waiting
+      callers look every 100 ms or so, and what was missed is caught up with afterwards.
     * Every operation has a deadline. An operation whose connection breaks is sent once more; the scripts recognise
       their own repetition. Nothing has to be restarted when the server has been away.
     * Cancelling a caller costs no connection and leaves no lease behind.
@@ -158,10 +158,10 @@ class RedisStore:
         return None if found is None else found.record
 
     async def lease(self, key: StoreKey, ttl: timedelta) -> Lease | None:
-        """Take the right to renew `key`, or return None if somebody else has it.
+        """Take the right to renew `key`, or return None if another client holds it.
 
         Raises:
-            StoreError: Redis failed. A lease it may have given all the same is given back, or ends by itself.
+            StoreError: Redis failed. A lease that it may have granted is given back, or ends by itself.
         """
         executor = self._states.here().executor
         await self._release_gone(executor)
@@ -178,7 +178,7 @@ class RedisStore:
         """Let a lease that is still ours hold for `ttl` from now.
 
         Raises:
-            LeaseLostError: it is over, or somebody else has it.
+            LeaseLostError: it is over, or another client holds it.
             StoreError: Redis failed.
         """
         executor, old = self._states.here().executor, cast("RedisLease", lease)
@@ -249,7 +249,7 @@ class RedisStore:
         return await executor.ask(DISCARD, _digest(key), _access_digest(token), read=discarded)
 
     async def changed(self, key: StoreKey, *, timeout: timedelta) -> None:  # noqa: ASYNC109 - part of the contract
-        """Return when `key` changed or nobody holds its lease, at the latest after `timeout`.
+        """Return when `key` changed or its lease is free, at the latest after `timeout`.
 
         Raises:
             StoreError: Redis failed.

@@ -32,7 +32,7 @@ _SAFETY_S = 1.0
 _CANCEL_S = 0.1
 """When to cancel the reader again: on Python 3.11 a client that has a `socket_timeout` may lose a cancellation."""
 _TRIES = 3
-"""How often the records that messages told of are read where that fails."""
+"""How often records that a message named are read if reading fails."""
 _SAMPLE = 16
 """How many records are looked at while the subscription is quiet."""
 _PORTION = 512
@@ -53,7 +53,7 @@ class Subscribers:
     Attributes:
         changed: those who want to know of each change.
         reconnected: those who want to know what is there when data may have been lost.
-        commits: how often this store has committed; whoever reads "no record" can tell if that is old news.
+        commits: how often this store has committed; a reader that found no record can tell whether one was stored meanwhile.
     """
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ class Subscribers:
             return listeners.add(key, listener)
 
     def want(self, digest: str) -> bool:
-        """Tell whether anybody listens to `digest`."""
+        """Tell whether `digest` has a listener."""
         topic = self._topics.get(digest)
         return topic is not None and self._wanted(topic.key)
 
@@ -166,7 +166,7 @@ class Subscription:
             await asyncio.wait([self._reader], timeout=_CANCEL_S)
 
     async def changed(self, digest: str, timeout_s: float) -> None:
-        """Return when the record or the lease of `digest` changes, or nobody holds the lease; or after `timeout_s`.
+        """Return when the record or the lease of `digest` changes, or the lease is free; at the latest after `timeout_s`.
 
         Raises:
             StoreError: the store cannot be asked.
@@ -207,7 +207,7 @@ class Subscription:
                 waiter.set_result(changed)
 
     def _turn(self, *, up: bool) -> None:
-        """Note that the subscription began or ended; whoever waits looks for himself and waits accordingly."""
+        """Note that the subscription began or ended; wakes all waiters, which look again and choose their polling interval."""
         self._up = up
         for digest in self._waiters:
             self._wake(digest, changed=False)
@@ -225,7 +225,9 @@ class Subscription:
         while True:
             _end_if_cancelled()
             await asyncio.sleep(random.uniform(0.5, 1.5) * pause)  # noqa: S311 - spreads load, guards nothing
-            with contextlib.suppress(Exception):  # what ails the server, those who ask it are told
+            with contextlib.suppress(
+                Exception
+            ):  # the callers that ask the server are told what is wrong with it
                 await self._listen()
             pause = _FIRST_RETRY_S if self._up else min(max(2 * pause, _FIRST_RETRY_S), _LAST_RETRY_S)
             self._turn(up=False)
@@ -358,6 +360,6 @@ def _end_if_cancelled() -> None:
 
 
 def _retrieve(task: asyncio.Task[Any]) -> None:
-    """Take note of the exception of a read that nobody waits for any more."""
+    """Take note of the exception of a read that was given up, so that asyncio does not log it."""
     if not task.cancelled():
         task.exception()

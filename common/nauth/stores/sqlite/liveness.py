@@ -13,11 +13,11 @@ __all__ = ["LivenessLock"]
 
 
 class LivenessLock:
-    """One empty file for each store object in use, locked for as long as its process lives.
+    """One empty file for each store object in use, locked as long as its process lives.
 
     The lock is an open exclusive transaction of SQLite: the one kind of lock that the standard library offers alike on
     every system. The kernel frees it at any death, SIGKILL's too; forked children do not inherit it. A name is
-    drawn once and never used again, so one that was found dead stays dead.
+    random and never used again, so an owner that was found dead stays dead.
 
     Args:
         folder: where the files lie; made with the first.
@@ -29,7 +29,7 @@ class LivenessLock:
         self.name: str | None = None
 
     def prepare(self) -> None:
-        """Make the folder, or make sure that it is ours alone.
+        """Make the folder, or check that only this user may open it.
 
         Raises:
             ConfigurationError: others may write to it, or it is no folder.
@@ -41,11 +41,11 @@ class LivenessLock:
         refuse_exposed(self._folder, folder=True)
 
     def acquire(self) -> str:
-        """Put up a sign and return its name. Call it, like `dead_owners`, only amid a transaction of the store.
+        """Make and lock a file, and return its name. Call it, like `dead_owners`, only within a transaction of the store.
 
         Raises:
             OSError: the file system is full or read-only.
-            sqlite3.Error: likewise.
+            sqlite3.Error: the same.
         """
         name = secrets.token_hex(8)
         path = self._folder / name
@@ -60,7 +60,7 @@ class LivenessLock:
         return name
 
     def dead(self, name: str) -> bool:
-        """Tell whether the holder called `name` has surely died. One whose file somebody removed may still live."""
+        """Tell whether the owner of the lock `name` has surely died. If the file was removed, the owner may still live."""
         try:
             with contextlib.closing(connect(self._folder / name, mode="ro")) as probe:
                 probe.execute("SELECT 1 FROM sqlite_master").fetchone()
@@ -69,16 +69,18 @@ class LivenessLock:
         return True
 
     def dead_owners(self) -> list[str]:
-        """Return the names of all who died without taking their sign down."""
+        """Return the names of the locks whose owners have died without closing their store."""
         return [path.name for path in self._folder.iterdir() if self.dead(path.name)]
 
     def remove(self, name: str) -> None:
-        """Remove the file of one who died, once nothing refers to it any more."""
-        with contextlib.suppress(OSError):  # somebody has it open just now, where that keeps files from going
+        """Remove the file of an owner that has died, when no lease names it any more."""
+        with contextlib.suppress(
+            OSError
+        ):  # another process has it open, and the system does not delete open files
             (self._folder / name).unlink()
 
     def release(self) -> None:
-        """Take the sign down, but leave its file: leases that still name it are then known to be nobody's."""
+        """Unlock, but leave the file: other processes then see that the leases that name it have no owner."""
         if self._lock is not None:
             self._lock.close()
         self._lock = None

@@ -65,7 +65,7 @@ class SQLiteStore:
     thread of the store, never on an event loop; several loops and threads may use one store. A forked child begins
     anew and leaves the parent's connections alone.
 
-    Nothing is pushed to other processes: they see a new token at their next look, and whoever waits for a renewal
+    Nothing is pushed to other processes: they see a new token at their next look. A process that waits for a renewal
     looks every 20 to 100 ms. Network file systems are not supported: their locks cannot be relied on.
 
     Args:
@@ -113,7 +113,7 @@ class SQLiteStore:
             yield info
 
     async def lease(self, key: StoreKey, ttl: timedelta) -> Lease | None:
-        """Take the right to renew `key`, or return None if somebody else alive has it."""
+        """Take the right to renew `key`, or return None if another living process or client holds it."""
         lease = self._leased(key, ttl)
         with self._given_back(lease):
             return lease if await self._do(partial(self._taken, lease=lease, ttl=ttl)) else None
@@ -122,7 +122,7 @@ class SQLiteStore:
         """Let a lease that is still ours hold for `ttl` from now.
 
         Raises:
-            LeaseLostError: it is over, or somebody else has it.
+            LeaseLostError: it is over, or another client holds it.
         """
         longer = self._leased(lease.key, ttl)
         with self._given_back(longer, lease):
@@ -194,8 +194,8 @@ class SQLiteStore:
     async def aclose(self) -> None:
         """Give held leases back, close the files and end the thread. Using the store afterwards is a `StoreError`.
 
-        Takes two seconds at most, even if another process keeps the file locked. A lease that could not be given
-        back is free all the same, as that of a process that died.
+        Takes two seconds at most, even if another process keeps the file locked. Others treat a lease that could not be
+        given back like that of a process that has died: it is free.
         """
         worker, self._worker, self._closed = self._worker, None, True
         if worker is None or not worker.here:

@@ -25,7 +25,7 @@ from nauth.token import Token
 __all__ = ["LONGEST_STEP", "Holder", "Tables"]
 
 Holder: TypeAlias = tuple[str, int]
-"""Whose lease: the name of the holder's sign of life, and a number drawn once under that name."""
+"""The holder of a lease: the name of its liveness lock, and a number that is given once under that name."""
 
 LONGEST_STEP = timedelta(days=1)
 """The most that one commit moves the clock by which records leave. Whatever the machine's clock does between two commits,
@@ -85,7 +85,7 @@ class Tables:
         return found
 
     def look(self, key: StoreKey) -> tuple[int, Holder | None]:
-        """Return the record's version, 0 if there is none, and who holds the lease and is not known to be dead."""
+        """Return the record's version, 0 if there is none, and the lease's holder unless that process has died."""
         with self._connection() as db:
             holder = self._holder(db, key)
             if holder is not None and self._liveness.dead(holder[0]):
@@ -93,12 +93,12 @@ class Tables:
             return _version(db, key), holder
 
     def take(self, lease: Lease, ttl: timedelta) -> bool:
-        """Make `lease` the holder of its key unless somebody alive has it; say whether it is."""
+        """Make `lease` the holder of its key unless a living process holds it; return whether it is."""
         with self._connection() as db:
             for ended in [one for one in self.held if one.remaining <= timedelta(0)]:
                 del self.held[ended]
             holder = self._holder(db, lease.key)
-            # looked at before the transaction, which keeps all others out: who is dead now is dead then
+            # before the transaction, which keeps all other processes out: a holder that is dead now stays dead
             if holder is not None and not self._liveness.dead(holder[0]):
                 return False
             process = self._liveness.name or self._begin(db)
@@ -121,7 +121,7 @@ class Tables:
         """Put `longer` in the place of `lease`, if that is still ours.
 
         Raises:
-            LeaseLostError: it is over, or somebody else has it.
+            LeaseLostError: it is over, or another client holds it.
         """
         with self._connection() as db:
             number, kept = next(self._numbers), 0
@@ -248,7 +248,7 @@ class Tables:
             self._db = None
 
     def _begin(self, db: sqlite3.Connection) -> str:
-        # amid a transaction: nobody then takes a sign for dead that is made but not yet locked
+        # within a transaction, so that no other process finds the lock file before it is locked, and its owner dead
         with transaction(db, durable=False):
             self._liveness.prepare()
             for name in self._liveness.dead_owners():

@@ -24,7 +24,7 @@ __all__ = ["CLOSE_S", "JobThread", "unforked"]
 CLOSE_S = 2.0
 """Seconds that closing a store, or the interpreter's exit, waits for a file that another process keeps locked."""
 
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.001, 0.05
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.001, 0.02
 """Between two attempts of a job that found the file locked."""
 
 _T = TypeVar("_T")
