@@ -69,6 +69,7 @@ async def test_push_without_a_loop() -> None:
     """A store may push from a thread that runs no loop."""
     rig = Rig()
     await rig.name()
+    await all_blocked()
     record = await rig.store.plant(KEY, made("pushed"))
     rig.events.clear()
     await asyncio.to_thread(rig.manager._cache.adopt, record)
@@ -226,6 +227,7 @@ async def test_lost_lease_adopts_the_winner() -> None:
     rig.store.will("commit", lambda: rig.store.plant(KEY, made("winner")))
     assert await rig.name() == "winner"
     assert rig.held == "winner"
+    await all_blocked()
     assert rig.events[-1] == TokenAdopted(age=timedelta(0), pushed=False)
 
 

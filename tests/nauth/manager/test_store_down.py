@@ -257,6 +257,7 @@ async def test_push_of_the_same_token() -> None:
     """A record of the token that is held already brings its version, and no event."""
     rig = Rig()
     token = await rig.manager.token()
+    await all_blocked()
     rig.events.clear()
     rig.manager._cache.adopt(Record(token=token, version=9, age=POLICY.deadline))
     await all_blocked()
