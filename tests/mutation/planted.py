@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutation.bug import Planted
 from tests.mutation.planted_endings import ENDINGS
+from tests.mutation.planted_loops import LOOPS
 from tests.mutation.planted_manager import MANAGER
 from tests.mutation.planted_middleware import MIDDLEWARE
 from tests.mutation.planted_renewal import RENEWAL
@@ -11,4 +12,4 @@ from tests.mutation.planted_stores import STORES
 
 __all__ = ["PLANTED", "Planted"]
 
-PLANTED: tuple[Planted, ...] = (*MANAGER, *RENEWAL, *STORES, *MIDDLEWARE, *ENDINGS)
+PLANTED: tuple[Planted, ...] = (*MANAGER, *RENEWAL, *STORES, *MIDDLEWARE, *ENDINGS, *LOOPS)

@@ -93,12 +93,6 @@ LOOPS: tuple[Planted, ...] = (
         "        last = closing()\n",
     ),
     _loop(
-        "a deferred commit of a closed loop is thought to go on",
-        "manager/token_manager",
-        "            if work is None or work.task.done() or work.task.get_loop().is_closed():\n",
-        "            if work is None or work.task.done():\n",
-    ),
-    _loop(
         "a token that the store has already is stored again and again",
         "manager/token_manager",
         "            stored=self._cache.stored,\n",
@@ -113,9 +107,9 @@ LOOPS: tuple[Planted, ...] = (
     ),
     _loop(
         "a renewal calls in another loop's cool-down",
-        "manager/token_manager",
-        "                    permit=lambda: self._cache.pauses.permit(self._monotonic()),\n",
-        "",
+        "manager/renewal",
+        "                    permit()\n                    base",
+        "                    base",
         "tests/nauth/test_manager_threads.py",
     ),
     _loop(
@@ -135,13 +129,6 @@ LOOPS: tuple[Planted, ...] = (
         "manager/deferred_commit",
         "        if not collected:\n            pause.cancel()\n",
         "        pause.cancel()\n",
-    ),
-    _loop(
-        "a forked child waits for its parent's renewal",
-        "manager/per_loop",
-        "        self._table.clear()\n        self._tell(rooms)\n",
-        "        self._tell(rooms)\n",
-        "tests/nauth/test_manager_threads.py",
     ),
     _loop(
         "MemoryStore: a commit fails for the waiters of a closed loop",

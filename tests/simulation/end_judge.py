@@ -57,6 +57,8 @@ class EndJudge:
                 self.noticed.setdefault(task, now)
         if not again:
             risk = any(self._at_risk(node, loop) for node in process.every_node)
+            # it may have been begun for a token that is stored by another way
+            risk = risk or any("deferred commit" in task.get_name() for task in self.world.scheduler.of(loop))
             # what the store was doing may be a commit
             busy = any(
                 op.loop is loop and op.what in ("commit", "discard") for op in self._operations.values()
