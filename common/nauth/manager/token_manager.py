@@ -368,8 +368,6 @@ class TokenManager:
         Only while the old token lives. Without one the callers want a token, not the error of a loop that is gone.
         """
         if self._commit is not None and self._commit.task.get_loop() is room.loop():
-            self._commit = None  # the next close look takes it up
-        if self._commit is not None and self._commit.task.get_loop() is room.loop():
             self._commit = None  # after a fork its loop is the parent's, and does not look closed
         with self._cache.guard:
             if room.work is not None and room.work.at_risk and self._cache.alive():
