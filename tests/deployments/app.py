@@ -65,6 +65,8 @@ async def asgi(
     if scope["type"] == "lifespan":
         while (await receive())["type"] != "lifespan.shutdown":
             await send({"type": "lifespan.startup.complete"})
+        # uvicorn raises the signal again when it has shut down: what is under way then dies with the process
+        await manager.aclose()
         await send({"type": "lifespan.shutdown.complete"})
         return
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutation.bug import Planted
 from tests.mutation.planted_endings import ENDINGS
+from tests.mutation.planted_loops import LOOPS
 from tests.mutation.planted_manager import MANAGER
 from tests.mutation.planted_middleware import MIDDLEWARE
 from tests.mutation.planted_network import NETWORK
@@ -21,6 +22,7 @@ PLANTED: tuple[Planted, ...] = (
     *MIDDLEWARE,
     *NETWORK,
     *ENDINGS,
+    *LOOPS,
     *OPERATING,
     *SOURCES,
 )

@@ -93,17 +93,11 @@ LOOPS: tuple[Planted, ...] = (
         "        last = closing()\n",
     ),
     _loop(
-        "a deferred commit of a closed loop is thought to go on",
-        "manager/token_manager",
-        "            if work is None or work.task.done() or work.task.get_loop().is_closed():\n",
-        "            if work is None or work.task.done():\n",
-    ),
-    _loop(
         "a token that the store has already is stored again and again",
         "manager/token_manager",
         "            stored=self._cache.stored,\n",
         "            stored=self._cache.adopt,\n",
-        "tests/nauth/test_manager_store_down.py",
+        "tests/nauth/manager/test_store_down.py",
     ),
     _loop(
         "a renewal lost with its loop counts as nothing",
@@ -113,10 +107,10 @@ LOOPS: tuple[Planted, ...] = (
     ),
     _loop(
         "a renewal calls in another loop's cool-down",
-        "manager/token_manager",
-        "                    permit=lambda: self._cache.pauses.permit(self._monotonic()),\n",
-        "",
-        "tests/nauth/test_manager_threads.py",
+        "manager/renewal",
+        "                    permit()\n                    base",
+        "                    base",
+        "tests/nauth/manager/test_threads.py",
     ),
     _loop(
         "the collector of a closed loop's coroutines releases the lock",
@@ -137,17 +131,10 @@ LOOPS: tuple[Planted, ...] = (
         "        pause.cancel()\n",
     ),
     _loop(
-        "a forked child waits for its parent's renewal",
-        "manager/per_loop",
-        "        self._table.clear()\n        self._tell(rooms)\n",
-        "        self._tell(rooms)\n",
-        "tests/nauth/test_manager_threads.py",
-    ),
-    _loop(
         "MemoryStore: a commit fails for the waiters of a closed loop",
         "stores/listeners",
-        "            with contextlib.suppress(\n                RuntimeError\n            ):",
-        "            with contextlib.suppress(\n                KeyError\n            ):",
+        "            with contextlib.suppress(RuntimeError):",
+        "            with contextlib.suppress(KeyError):",
         "tests/nauth/stores/test_memory.py",
     ),
 )

@@ -194,7 +194,8 @@ class Endings:
         for task in told:
             task.cancel()
         try:
-            await asyncio.gather(*told, return_exceptions=True)
+            if told:
+                await asyncio.wait(told)  # as `gather` does, but quiet where this loop is closed meanwhile
         except asyncio.CancelledError:
             return
         judge.over(process, loop, closing=False, since=moment)
