@@ -133,7 +133,7 @@ def sentinel(primary: Server, replica: Server) -> Iterator[Server]:
 async def test_a_failover(primary: Server, replica: Server, sentinel: Server, prefix: str) -> None:
     """After a failover by Sentinel the same store finds the new primary; its tokens are still there."""
     finder: Any = Sentinel(  # type: ignore[no-untyped-call]  # redis-py's
-        [("127.0.0.1", sentinel.port)], sentinel_kwargs={"driver_info": DRIVER}, driver_info=DRIVER
+        [("127.0.0.1", sentinel.port)], sentinel_kwargs=DRIVER, **DRIVER
     )
     async with RedisStore(lambda: finder.master_for("tokens"), prefix=prefix) as store:
         heard: list[Record | None] = []
@@ -204,7 +204,7 @@ async def test_a_first_burst(three: list[Server], prefix: str) -> None:
     made_clients: list[Any] = []
 
     def make() -> Any:
-        made_clients.append(RedisCluster.from_url(three[0].url, driver_info=DRIVER))
+        made_clients.append(RedisCluster.from_url(three[0].url, **DRIVER))
         return made_clients[-1]
 
     async with RedisStore(make, prefix=prefix) as store:
@@ -218,8 +218,8 @@ async def test_a_first_burst(three: list[Server], prefix: str) -> None:
 async def test_keys_of_one_record_share_a_slot(three: list[Server], prefix: str) -> None:
     """Renewals, reads in one go and pushes work across the nodes; record and lease of a key are on one of them."""
     async with (
-        RedisStore(lambda: RedisCluster.from_url(three[0].url, driver_info=DRIVER), prefix=prefix) as store,
-        RedisStore(lambda: RedisCluster.from_url(three[1].url, driver_info=DRIVER), prefix=prefix) as other,
+        RedisStore(lambda: RedisCluster.from_url(three[0].url, **DRIVER), prefix=prefix) as store,
+        RedisStore(lambda: RedisCluster.from_url(three[1].url, **DRIVER), prefix=prefix) as other,
     ):
         heard: list[Record | None] = []
         for number in range(30):
