@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import pickle
+import re
 import sys
 import traceback
 import types
@@ -36,6 +37,7 @@ _SHORTEST = 6
 """Characters of a secret; shorter texts, such as "wrong", stand in every sentence."""
 _PUBLIC = {"access_denied", "refused", "expires", "authCallback"}
 """What a callback says beside its code, state or tokens, wrapped like them."""
+_ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
 _LONG = 40
 _PIECE = 20
 _ALL = 1000
@@ -61,8 +63,11 @@ class Canaries:
     def add(self, kind: str, secret: str | Secret | None) -> None:
         """Plant one; a kind that says more than `WRAPPED` stays."""
         text = secret.reveal() if isinstance(secret, Secret) else secret
-        if text is None or len(text) < _SHORTEST or text in _PUBLIC or (kind == WRAPPED and text.isdecimal()):
-            return  # a number is an expiry that came with a token
+        if text is None or len(text) < _SHORTEST or text in _PUBLIC:
+            return
+        # a number is an expiry that came with a token; an address is wrapped as each value of the environment is
+        if kind == WRAPPED and (text.isdecimal() or _ADDRESS.fullmatch(text)):
+            return
         forms = [text, quote(text, safe=""), quote_plus(text), json.dumps(text)[1:-1], repr(text)[1:-1]]
         forms += [base64.b64encode(text.encode()).decode().rstrip("=")]
         if len(text) > _LONG and "://" not in text:  # what a log that shortens leaves of it
