@@ -67,13 +67,6 @@ OPERATING: tuple[Planted, ...] = (
         _REPORTING,
     ),
     Planted(
-        "events: stamped when they are delivered, not when they happened",
-        "common/nauth/reporting/reporter.py",
-        "        for listener in self._listeners:\n",
-        "        event = self.stamped(event)\n        for listener in self._listeners:\n",
-        _REPORTING,
-    ),
-    Planted(
         "health: a readiness probe fails at the first failed renewal",
         "common/nauth/manager/health.py",
         "        return self.has_token or self.failed_ago is None or self.failed_ago < grace\n",
