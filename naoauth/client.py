@@ -33,7 +33,6 @@ from nauth.token import RenewalPolicy, Token
 from nauth.transport.base import Transport
 from nauth.transport.calls import token_calls
 from nauth.transport.network import Network
-from nauth.typed_calls import TypedCalls
 
 __all__ = ["NaoClient"]
 
@@ -122,18 +121,14 @@ class NaoClient(VendorClient):
             jwt_key=getattr(given, "jwt_key", None),
             expires_key=getattr(given, "expires_key", None),
         )
-        self._calls = TypedCalls(
-            transport=resources,
-            base_url=url,
-            origins=self._auth.origins,
-            headers={"Accept": "application/json", "User-Agent": USER_AGENT},
+        self._offer_calls(
+            resources,
+            clock=clock,
             converter=CONVERTER,
             errors=LEAVES,
             read=lambda answer, into, asked: read_response(answer, endpoint, into, url=asked),
-            clock=clock,
-            max_body=max_response_bytes,
+            page_form=NUMBER,
         )
-        self._page_form = NUMBER
 
     @property
     def api(self) -> NaoApi:

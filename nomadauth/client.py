@@ -23,7 +23,6 @@ from nauth.stores.base import StoreKey, TokenStore
 from nauth.token import RenewalPolicy, Token
 from nauth.transport.calls import token_calls
 from nauth.transport.network import Network
-from nauth.typed_calls import TypedCalls
 from nomadauth.api import NomadApi
 from nomadauth.authenticator import (
     SESSION_ID,
@@ -150,18 +149,14 @@ class NomadClient(VendorClient):
             resources=resources,
             sso_base_url=sso_base_url,
         )
-        self._calls = TypedCalls(
-            transport=resources,
-            base_url=url,
-            origins=self._auth.origins,
-            headers={"Accept": "application/json", "User-Agent": USER_AGENT},
+        self._offer_calls(
+            resources,
+            clock=clock,
             converter=CONVERTER,
             errors=LEAVES,
             read=lambda answer, into, _: read_response(answer, Endpoint.RESOURCE, into, shape=None),
-            clock=clock,
-            max_body=max_response_bytes,
+            page_form=OFFSET_IN_BODY,
         )
-        self._page_form = OFFSET_IN_BODY
 
     @property
     def api(self) -> NomadApi:

@@ -22,7 +22,7 @@ from nauth.stores.base import StoreKey, TokenStore
 from nauth.token import RenewalPolicy, Token
 from nauth.transport.calls import token_calls
 from nauth.transport.network import Network
-from nauth.typed_calls import CallOptions, TypedCalls
+from nauth.typed_calls import CallOptions
 from nombaauth.api import NombaApi
 from nombaauth.authenticator import NombaAuthenticator
 from nombaauth.config import ENVIRONMENTS, POLICY, USER_AGENT, VENDOR, NombaEnvironment, choose_base_url
@@ -139,24 +139,16 @@ class NombaClient(VendorClient):
             auth=calls,
             resources=resources,
         )
-        self._calls = TypedCalls(
-            transport=resources,
-            base_url=url,
-            origins=self._auth.origins,
-            headers={
-                **({} if account_id is None else {"accountId": account_id}),
-                "Accept": "application/json",
-                "User-Agent": USER_AGENT,
-            },
+        self._offer_calls(
+            resources,
+            clock=clock,
             converter=CONVERTER,
             errors=LEAVES,
             read=lambda answer, into, _: read_response(answer, Endpoint.RESOURCE, into),
-            clock=clock,
-            max_body=max_response_bytes,
+            page_form=CURSOR,
             status_of=status_of,
             data_root="$.data",
         )
-        self._page_form = CURSOR
 
     @property
     def api(self) -> NombaApi:

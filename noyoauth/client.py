@@ -25,7 +25,6 @@ from nauth.token import RenewalPolicy
 from nauth.transport.base import Transport
 from nauth.transport.calls import token_calls
 from nauth.transport.network import Network
-from nauth.typed_calls import TypedCalls
 from noyoauth.api import NoyoApi
 from noyoauth.authenticator import NoyoAuthenticator
 from noyoauth.config import (
@@ -148,20 +147,16 @@ class NoyoClient(VendorClient):
             auth=calls,
             resources=resources,
         )
-        self._calls = TypedCalls(
-            transport=resources,
-            base_url=settings.base_url,
-            origins=self._auth.origins,
-            headers={"Accept": "application/json", "User-Agent": USER_AGENT},
+        self._offer_calls(
+            resources,
+            clock=clock,
             converter=CONVERTER,
             errors=LEAVES,
             read=lambda answer, into, _: read_response(
                 answer, Endpoint.RESOURCE, into, where=self._api.where
             ),
-            clock=clock,
-            max_body=max_response_bytes,
+            page_form=OFFSET,
         )
-        self._page_form = OFFSET
 
     @property
     def api(self) -> NoyoApi:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar, Unpack, overload
 
+import cattrs
 from aiohttp import ClientResponse, ClientSession
 from yarl import URL
 
@@ -34,12 +35,13 @@ from nauth.token import RenewalPolicy, Token
 from nauth.transport.aiohttp import AiohttpTransport
 from nauth.transport.aiohttp_private import session_middlewares
 from nauth.transport.aiohttp_session import request_session
-from nauth.transport.base import Transport
+from nauth.transport.base import Answer, Transport
+from nauth.transport.calls import ErrorClasses
 from nauth.transport.connectors import Use, lease_for
 from nauth.transport.network import Network
 from nauth.transport.retry import Retrying, WaitHint
 from nauth.transport.sessions import LoopSessions
-from nauth.typed_calls import CallOptions, TypedCalls
+from nauth.typed_calls import CallOptions, ReadResponse, TypedCalls, http_status
 
 __all__ = ["MAX_RESPONSE_BYTES", "VendorClient"]
 
@@ -113,6 +115,7 @@ class VendorClient:
         self._cache = self._manager.cache
         self._monotonic, self._wall = self._cache.monotonic, self._cache.wall
         self._base_url = base_url
+        self._headers = headers or {}
         self._transport = transport
         self._given_session = self._network.session
         self._closed = False
@@ -450,6 +453,34 @@ class VendorClient:
             middlewares=(self._auth,),
         )
         return Retrying(transport, policy=policy, clock=clock, wait_hint=wait_hint)
+
+    def _offer_calls(
+        self,
+        resources: Transport,
+        *,
+        clock: Clock,
+        converter: cattrs.Converter,
+        errors: ErrorClasses,
+        read: ReadResponse,
+        page_form: PageForm,
+        status_of: Callable[[Answer], int] = http_status,
+        data_root: str = "$",
+    ) -> None:
+        """Make `call`, `open` and `pages` work: by `resources`, in the vendor's own wire rules, errors and pages."""
+        self._page_form = page_form
+        self._calls = TypedCalls(
+            transport=resources,
+            base_url=self._base_url,
+            origins=self._auth.origins,
+            headers=self._headers,
+            converter=converter,
+            errors=errors,
+            read=read,
+            clock=clock,
+            max_body=self._max_response_bytes,
+            data_root=data_root,
+            status_of=status_of,
+        )
 
     def _http(self) -> ClientSession:
         if self._closed:  # else a session would be made that nobody closes

@@ -270,19 +270,17 @@ class Pages(Generic[_T]):
         return ".".join((self._calls.data_root, *path))
 
     def _decoded(self, entries: list[object], where: str) -> list[_T]:
-        error = self._calls.errors.get(MalformedResponseError, MalformedResponseError)
         return decode(
             self._calls.converter,
             entries,
             cast("type[list[_T]]", list[self._into]),  # type: ignore[name-defined]
-            error=cast("type[MalformedResponseError]", error),
+            error=self._calls.error_class(MalformedResponseError),
             what=f"the page of {self._path}",
             root=where,
         )
 
     def _misfit(self, where: str, got: str) -> MalformedResponseError:
-        error = self._calls.errors.get(MalformedResponseError, MalformedResponseError)
-        return cast("type[MalformedResponseError]", error)(
+        return self._calls.error_class(MalformedResponseError)(
             f"the page of {self._path} has another form than form= says: {where}: expected list, got {got}. Choose the "
             "form that the endpoint has, or read the list by call()",
             problems=(f"{where}: expected list, got {got}",),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from types import NoneType
-from typing import Any, Protocol, TypedDict, cast
+from typing import Any, Protocol, TypedDict, TypeVar, cast
 from urllib.parse import urlencode
 
 import attrs
@@ -30,11 +30,14 @@ from nauth.errors import (
 from nauth.origins import OriginKey, place, resolve
 from nauth.request_options import Query
 from nauth.responses.reply import Reply
+from nauth.transport.aiohttp_limits import read_at_most
 from nauth.transport.base import Answer, Request, Transport
 from nauth.transport.calls import ErrorClasses, reading, send
 from nauth.wire.converter import encode, reader_of
 
-__all__ = ["CallOptions", "ReadResponse", "TypedCalls"]
+__all__ = ["CallOptions", "ReadResponse", "TypedCalls", "http_status"]
+
+_E = TypeVar("_E", bound=NauthError)
 
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that are sent again by default. PUT and DELETE are repeatable by RFC 9110 section 9.2.2, yet a payment's PUT is
@@ -74,6 +77,11 @@ class ReadResponse(Protocol):
         ...
 
 
+def http_status(answer: Answer) -> int:
+    """Return the status that HTTP says."""
+    return answer.status
+
+
 @attrs.frozen(kw_only=True)
 class TypedCalls:
     """What a client's `call`, `open` and `pages` stand on.
@@ -99,7 +107,7 @@ class TypedCalls:
     converter: cattrs.Converter
     errors: ErrorClasses
     read: ReadResponse
-    status_of: Callable[[Answer], int] = attrs.field(default=lambda answer: answer.status)
+    status_of: Callable[[Answer], int] = http_status
     data_root: str = "$"
     clock: Clock
     max_body: int
@@ -193,30 +201,23 @@ class TypedCalls:
         return None, data, None
 
     async def _body(self, response: ClientResponse) -> bytes:
-        where, failure = place(response.url), "lost"
-        body = bytearray()
+        where, body, broke_off = place(response.url), None, False
         try:
-            if response.content.at_eof():  # read before, by the caller or by the look for a 401 in disguise
-                return await response.read()
-            async for chunk in response.content.iter_any():
-                body += chunk
-                if len(body) > self.max_body:
-                    failure = "large"
-                    break
-            else:
-                return bytes(body)
+            body = await read_at_most(response, self.max_body)
         except (ClientError, OSError):
-            pass
-        del body
+            broke_off = True
+        if body is not None:
+            return body
         response.close()
-        if failure == "large":
-            raise self._error(MalformedResponseError)(
-                f"the response of {where} is larger than {self.max_body} bytes and was not read to its end. "
-                "A larger limit can be set on the client: max_response_bytes",
+        if broke_off:
+            raise self.error_class(OutcomeUnknownError)(
+                f"the response of {where} broke off. The vendor may have acted on the request: look before you send it "
+                "again",
                 status=response.status,
             )
-        raise self._error(OutcomeUnknownError)(
-            f"the response of {where} broke off. The vendor may have acted on the request: look before you send it again",
+        raise self.error_class(MalformedResponseError)(
+            f"the response of {where} is larger than {self.max_body} bytes and was not read to its end. "
+            "A larger limit can be set on the client: max_response_bytes",
             status=response.status,
         )
 
@@ -227,7 +228,7 @@ class TypedCalls:
         except VendorUnavailableError as error:
             if repeatable or self.status_of(answer) in _NOT_ACTED_ON:
                 raise
-            doubt = self._error(OutcomeUnknownError)(
+            doubt = self.error_class(OutcomeUnknownError)(
                 f"{method} {url.raw_path} was answered with a fault of the vendor's, and may have been acted on all the "
                 "same: look whether it was before you send it again. Say repeatable=True if doing it twice does no harm "
                 f"({_said(error)})",
@@ -239,8 +240,9 @@ class TypedCalls:
         # outside the handler: the new error has neither cause nor context
         raise doubt
 
-    def _error(self, kind: type[NauthError]) -> type[NauthError]:
-        return self.errors.get(kind, kind)
+    def error_class(self, kind: type[_E]) -> type[_E]:
+        """Return the vendor's own class for `kind`, or `kind` itself."""
+        return cast("type[_E]", self.errors.get(kind, kind))
 
 
 def _said(error: NauthError) -> str:

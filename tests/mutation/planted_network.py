@@ -1,4 +1,4 @@
-"""Bugs on the way out: proxies, trust, shared connectors, and 401s that nobody sees."""
+"""Bugs on the way out: proxies, trust, shared connectors, and 401s that no caller sees."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ NETWORK: tuple[Planted, ...] = (
     core(
         "a child of a fork closes its parent's connections",
         "transport/connectors",
-        "        self._table, self._guard = {}, threading.RLock()\n",
-        "        self._guard = threading.RLock()\n",
+        "        self._table = {}\n",
+        "        pass\n",
         "../network/sharing",
         simulated=False,
     ),

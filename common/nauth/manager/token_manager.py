@@ -307,7 +307,7 @@ class TokenManager:
         self._check_open()
         now = self._cache.held
         if rejected is not None:
-            if not getattr(self._authenticator, "renewable", True):
+            if not self.renewable:
                 refusal = TokenRefusedError(
                     "the vendor refused a credential that is sent as it is: there is nothing to renew. Check that it "
                     "is complete, still valid, and meant for this address",

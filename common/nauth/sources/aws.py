@@ -11,7 +11,7 @@ from typing import Any
 from yarl import URL
 
 from nauth.secret import Secret
-from nauth.sources.base import Fields, SourceRefusedError, SourceUnavailableError, parse_object
+from nauth.sources.base import Fields, SourceRefusedError, not_read, parse_object, refused_by
 from nauth.sources.extras import needed
 
 __all__ = ["AwsSecret"]
@@ -122,17 +122,8 @@ class AwsSecret:
             _reading.reset(marked)
         # outside the handlers: botocore's frames hold the response
         if refused is not None:
-            raise SourceRefusedError(
-                f"{self.name} cannot be read: {refused[1]} ({refused[0]})",
-                source=self.name,
-                problems=(refused[0],),
-                code=refused[0],
-            )
-        raise SourceUnavailableError(
-            f"{self.name} was not read within {self._timeout_s:g} s: {problem}. It is asked again at the next sign-in",
-            source=self.name,
-            problems=(problem,),
-        )
+            raise refused_by(self.name, refused[1], refused[0])
+        raise not_read(self.name, problem, within_s=self._timeout_s)
 
     async def _read(self) -> Fields:
         config = needed("aiobotocore.config", extra="aws", what="AwsSecret").AioConfig(

@@ -14,7 +14,7 @@ from yarl import URL
 from nauth.errors import ConfigurationError
 from nauth.origins import parse_base_url
 from nauth.secret import Secret
-from nauth.sources.base import Fields, SourceRefusedError, SourceUnavailableError, parse_object
+from nauth.sources.base import Fields, not_read, parse_object, refused_by
 from nauth.sources.extras import needed
 
 if TYPE_CHECKING:
@@ -99,17 +99,8 @@ class AzureSecret:
             problem = f"Azure could not be reached ({type(error).__name__})"
         # outside the handlers: the frames of the client hold the response
         if refused is not None:
-            raise SourceRefusedError(
-                f"{self.name} cannot be read: {refused[1]} ({refused[0]})",
-                source=self.name,
-                problems=(refused[0],),
-                code=refused[0],
-            )
-        raise SourceUnavailableError(
-            f"{self.name} was not read within {self._timeout_s:g} s: {problem}. It is asked again at the next sign-in",
-            source=self.name,
-            problems=(problem,),
-        )
+            raise refused_by(self.name, refused[1], refused[0])
+        raise not_read(self.name, problem, within_s=self._timeout_s)
 
     async def _opened(self, stack: AsyncExitStack) -> Any:
         secrets = needed("azure.keyvault.secrets.aio", extra="azure", what="AzureSecret")

@@ -21,7 +21,9 @@ __all__ = [
     "SourceRefusedError",
     "SourceUnavailableError",
     "fields_of_object",
+    "not_read",
     "parse_object",
+    "refused_by",
 ]
 
 
@@ -103,6 +105,22 @@ class Source(Protocol):
             SourceUnavailableError: slow, down or throttled.
         """
         ...
+
+
+def refused_by(name: str, why: str, code: str) -> SourceRefusedError:
+    """Return the error for a service that refuses to hand out the secret `name`, with the service's own code."""
+    return SourceRefusedError(
+        f"{name} cannot be read: {why} ({code})", source=name, problems=(code,), code=code
+    )
+
+
+def not_read(name: str, problem: str, *, within_s: float) -> SourceUnavailableError:
+    """Return the error for a service that has not handed out the secret `name` in time."""
+    return SourceUnavailableError(
+        f"{name} was not read within {within_s:g} s: {problem}. It is asked again at the next sign-in",
+        source=name,
+        problems=(problem,),
+    )
 
 
 def fields_of_object(document: object, *, source: str, version: str | None = None) -> Fields:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import asyncio
 import json
 import os
@@ -15,20 +16,13 @@ __all__ = ["SecretFile", "SecretFiles"]
 _HINT = "A file mounted by subPath is not updated: mount the folder"
 
 
-class SecretFile:
-    """A file that holds a JSON object, or a folder as for `SecretFiles`. It is read at each sign-in, and again when the vendor refuses the credential.
+class _Mounted(abc.ABC):
+    """Something at a path that is read anew for each question."""
 
-    An empty or cut file counts as being written just now: it is read three times within 0.1 s.
-
-    Args:
-        path: of the file.
-    """
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._path = os.fspath(path)
+    _path: str
 
     def __repr__(self) -> str:
-        return f"SecretFile({self._path!r})"
+        return f"{type(self).__name__}({self._path!r})"
 
     @property
     def name(self) -> str:
@@ -41,21 +35,38 @@ class SecretFile:
         return _HINT
 
     async def read(self) -> Fields:
-        """Read the file, in a thread.
+        """Read what is there, in a thread.
 
         Raises:
-            SourceRefusedError: it is missing, may not be read, or holds no JSON object.
-            SourceUnavailableError: it is empty or cut.
+            SourceRefusedError: it is missing, may not be read, or holds the wrong content.
+            SourceUnavailableError: a file is empty or cut.
         """
         return await asyncio.to_thread(_described, self.name, lambda: retried(self._fields))
 
     def read_now(self) -> Fields:
-        """Read the file once; blocks for as long as its disk does.
+        """Read what is there once; blocks for as long as its disk does.
 
         Raises:
             SourceRefusedError, SourceUnavailableError: as for `read`.
         """
         return _described(self.name, self._fields)
+
+    @abc.abstractmethod
+    def _fields(self) -> Fields: ...
+
+
+class SecretFile(_Mounted):
+    """A file that holds a JSON object, or a folder as for `SecretFiles`.
+
+    It is read at each sign-in, and again when the vendor refuses the credential. An empty or cut file counts as being
+    written just now: it is read three times within 0.1 s.
+
+    Args:
+        path: of the file.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = os.fspath(path)
 
     def _fields(self) -> Fields:
         if is_folder(self._path):
@@ -73,7 +84,7 @@ class SecretFile:
 _CUT = object()
 
 
-class SecretFiles:
+class SecretFiles(_Mounted):
     """A folder with one file for each field, as Kubernetes and Docker mount secrets.
 
     Where Kubernetes swaps versions, all files are read from one version.
@@ -84,41 +95,11 @@ class SecretFiles:
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, names: Mapping[str, str] | None = None) -> None:
-        self._folder = os.fspath(folder)
+        self._path = os.fspath(folder)
         self._names = None if names is None else dict(names)
 
-    def __repr__(self) -> str:
-        return f"SecretFiles({self._folder!r})"
-
-    @property
-    def name(self) -> str:
-        """What errors and store keys call it."""
-        return f"file:{self._folder}"
-
-    @property
-    def unchanged_hint(self) -> str:
-        """What may be wrong if the vendor refuses a credential that has not changed."""
-        return _HINT
-
-    async def read(self) -> Fields:
-        """Read the files, in a thread.
-
-        Raises:
-            SourceRefusedError: the folder is missing, or a file may not be read.
-            SourceUnavailableError: a file is empty.
-        """
-        return await asyncio.to_thread(_described, self.name, lambda: retried(self._fields))
-
-    def read_now(self) -> Fields:
-        """Read the files once; blocks for as long as their disk does.
-
-        Raises:
-            SourceRefusedError, SourceUnavailableError: as for `read`.
-        """
-        return _described(self.name, self._fields)
-
     def _fields(self) -> Fields:
-        return Fields(read_folder(self._folder, self._names))
+        return Fields(read_folder(self._path, self._names))
 
 
 def _described(name: str, read: Callable[[], Fields]) -> Fields:

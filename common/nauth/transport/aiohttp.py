@@ -10,14 +10,14 @@ from functools import partial
 from typing import TypeAlias
 
 import aiohttp
-from aiohttp import ClientResponse, ClientSession
+from aiohttp import ClientSession
 from aiohttp.client_middlewares import ClientMiddlewareType
 from multidict import CIMultiDict
 
 from nauth.clock import Clock
 from nauth.errors import ClosedError, ConfigurationError, NauthError
 from nauth.origins import check_origin
-from nauth.transport.aiohttp_limits import FIELD_SIZE
+from nauth.transport.aiohttp_limits import FIELD_SIZE, read_at_most
 from nauth.transport.aiohttp_session import token_session
 from nauth.transport.attempt import Attempt
 from nauth.transport.base import Answer, Request
@@ -216,7 +216,7 @@ class AiohttpTransport:
             trace_request_ctx=attempt if attempt.own else None,
         ) as response:
             attempt.answered(response)
-            body = await self._read(response)
+            body = await read_at_most(response, self._max_body)
             if body is None:
                 return attempt.too_large(self._max_body)
             if attempt.refused_by_proxy(response):
@@ -229,15 +229,3 @@ class AiohttpTransport:
                 sent_mono=attempt.mono,
                 foreign=attempt.foreign,
             )
-
-    async def _read(self, response: ClientResponse) -> bytes | None:
-        """Return the decompressed body, or None once it is known to exceed `max_body`."""
-        if response.content.at_eof():  # a middleware has read it, and it is small
-            return await response.read()
-        body = bytearray()
-        async for chunk in response.content.iter_any():
-            body += chunk
-            if len(body) > self._max_body:
-                response.close()
-                return None
-        return bytes(body)

@@ -10,7 +10,14 @@ from aiohttp.connector import Connection
 from aiohttp.hdrs import CONNECTION
 from aiohttp.http_exceptions import BadHttpMessage
 
-__all__ = ["FIELD_SIZE", "INTERIM", "BoundedResponse", "TokenRequest", "TooManyInterimResponses"]
+__all__ = [
+    "FIELD_SIZE",
+    "INTERIM",
+    "BoundedResponse",
+    "TokenRequest",
+    "TooManyInterimResponses",
+    "read_at_most",
+]
 
 FIELD_SIZE = 65_536
 """Bytes that one response header, or the status line, may take. aiohttp's 8,190 are too few for some gateways' cookies."""
@@ -71,3 +78,22 @@ class TokenRequest(ClientRequest):
         conn.protocol.force_close()
         self.headers.setdefault(CONNECTION, "close")
         return await super().send(conn)
+
+
+async def read_at_most(response: ClientResponse, most: int) -> bytes | None:
+    """Return the decompressed body, or close `response` and return None once it is known to exceed `most` bytes.
+
+    Raises:
+        aiohttp.ClientError, OSError: the body broke off.
+    """
+    if (
+        response.content.at_eof()
+    ):  # read before: by a middleware, which reads small bodies only, or by the caller
+        return await response.read()
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > most:
+            response.close()
+            return None
+    return bytes(body)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
-import threading
 from enum import Enum
 from typing import Protocol
 
@@ -13,6 +11,7 @@ import attrs
 from aiohttp import BaseConnector, TCPConnector
 
 from nauth.errors import ClosedError, ConfigurationError
+from nauth.forks import forgets, guard
 from nauth.transport.aiohttp_private import close_now, session_loop
 from nauth.transport.network import Network
 from nauth.transport.proxies import Proxy
@@ -100,8 +99,9 @@ class Connectors:
     def __init__(self) -> None:
         self._table: dict[_Key, _Shared] = {}
         # reentrant: a collection may run a client's finalizer in the middle of any of this
-        self._guard = threading.RLock()
+        self._guard = guard()
         self._inherited: list[dict[_Key, _Shared]] = []
+        forgets(self)
 
     def __len__(self) -> int:
         return len(self._table)
@@ -138,7 +138,7 @@ class Connectors:
     def after_fork(self) -> None:
         """Start anew in a child. What the parent had open is kept, unused: dropping it would end the parent's TLS."""
         self._inherited.append(self._table)
-        self._table, self._guard = {}, threading.RLock()
+        self._table = {}
 
     def _sweep(self) -> None:
         for key in list(self._table):
@@ -147,8 +147,6 @@ class Connectors:
 
 
 CONNECTORS = Connectors()
-if hasattr(os, "register_at_fork"):  # pragma: no branch - not on Windows
-    os.register_at_fork(after_in_child=CONNECTORS.after_fork)
 
 
 def lease_for(use: Use, network: Network) -> Lease:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import attrs
 
+from nauth.clock import SystemClock
 from nauth.errors import StoreError
 from nauth.stores.sqlite.files import BUSY_S, BusyError
 
@@ -28,6 +29,8 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.001, 0.02
 """Between two attempts of a job that found the file locked."""
 
 _T = TypeVar("_T")
+
+_monotonic = SystemClock.monotonic
 
 
 @attrs.define(eq=False)
@@ -92,7 +95,7 @@ class JobThread:
             The future of the closing job, the last one.
         """
         with self._changed:
-            self._stop_at_s = time.monotonic() + within_s
+            self._stop_at_s = _monotonic() + within_s
             return self._hand_in(self._closing, within_s, keep=True)
 
     @property
@@ -109,7 +112,7 @@ class JobThread:
         done: Future[_T] = Future()
         if keep:
             done.set_running_or_notify_cancel()  # from here on it cannot be cancelled
-        job = _Job(work, done, time.monotonic() + patience_s)
+        job = _Job(work, done, _monotonic() + patience_s)
         if self._thread is None:
             # a daemon: the interpreter waits for any other thread without a bound
             thread = threading.Thread(target=self._main, name="nauth-sqlite", daemon=True)
@@ -142,7 +145,7 @@ class JobThread:
                 with self.in_sqlite:
                     result = job.work()
             except BusyError as error:
-                left_s = min(job.deadline_s, self._stop_at_s) - time.monotonic()
+                left_s = min(job.deadline_s, self._stop_at_s) - _monotonic()
                 if left_s <= 0:
                     job.settle(error=StoreError(*error.args))
                     return
@@ -206,10 +209,10 @@ if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows cannot fork
 @atexit.register
 def _finish() -> None:
     """Let every thread do what was handed in, for `CLOSE_S` in all."""
-    end_s = time.monotonic() + CLOSE_S
+    end_s = _monotonic() + CLOSE_S
     threads = list(_threads)
     for thread in threads:
         if thread.running:
-            thread.stop(end_s - time.monotonic())
+            thread.stop(end_s - _monotonic())
     for thread in threads:
-        thread.join(end_s - time.monotonic())
+        thread.join(end_s - _monotonic())
