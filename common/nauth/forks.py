@@ -14,7 +14,7 @@ from typing import Protocol, TypeAlias
 __all__ = ["Forgetful", "Guard", "begin_child", "forgets", "guard"]
 
 Guard: TypeAlias = "threading.RLock"
-"""A reentrant lock: the garbage collector may end a coroutine amid a guarded section, and its `finally` may come back."""
+"""A reentrant lock: the garbage collector may end a coroutine inside a guarded section, and its `finally` may come back."""
 
 
 class Forgetful(Protocol):

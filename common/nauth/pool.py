@@ -63,7 +63,7 @@ class _Seat(Generic[C]):
 
 
 class ClientPool(Generic[C, K]):
-    """Keep a client for each key in use, and close those that nobody has used for a while.
+    """Keep a client for each key in use, and close those that were not used for a while.
 
     ::
 
@@ -80,7 +80,7 @@ class ClientPool(Generic[C, K]):
     Args:
         open: makes the client of a key; may be a coroutine. Of visits at the same time only one opens; a failure is not
             remembered.
-        idle: how long a client stays open that nobody uses.
+        idle: how long an unused client stays open.
         most: how many clients stay open, at most, if not all are in use.
         clock: source of time; the machine's clock if None.
 
@@ -152,7 +152,7 @@ class ClientPool(Generic[C, K]):
             self._trim()
 
     async def aclose(self) -> None:
-        """Close all clients, once nobody uses them: ten seconds later at the latest. Closing twice does nothing."""
+        """Close all clients once they are not in use: ten seconds later at the latest. Closing twice does nothing."""
         self._closed = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN.total_seconds()):

@@ -128,7 +128,7 @@ def _processes(method: str, count: int) -> None:
 
 
 def _interrupted(count: int) -> None:
-    """Be interrupted amid a job, and go on with others."""
+    """Be interrupted during a job, and go on with others."""
 
     async def linger() -> None:
         say(await request())

@@ -45,7 +45,7 @@ def test_multiprocessing(method: str, start: Start, vendor: Vendor) -> None:
 
 
 def test_interrupted_once(start: Start, vendor: Vendor) -> None:
-    """Ctrl-C amid a renewal ends the loop and loses no token: the jobs that follow are served."""
+    """Ctrl-C during a renewal ends the loop and loses no token: the jobs that follow are served."""
     vendor.expect_a_call()
     child = start("-m", JOBS, "interrupted", "8")
     assert child.hear() == 200

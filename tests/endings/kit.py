@@ -135,13 +135,13 @@ async def _held_back(vendor: Vendor) -> AsyncIterator[None]:
 
 
 async def by_its_end(job: Job, vendor: Vendor) -> None:
-    """Return amid the work, as a job under `asyncio.run` does; the runner cancels all tasks."""
+    """Return during the work, as a job under `asyncio.run` does; the runner cancels all tasks."""
     async with _held_back(vendor):
         await job()
 
 
 async def by_its_end_answered(job: Job, vendor: Vendor) -> None:
-    """Return amid the work, with a vendor that answers without delay: the end comes amid the commit, too."""
+    """Return during the work, with a vendor that answers without delay: the end comes during the commit, too."""
     del vendor
     await job()
 

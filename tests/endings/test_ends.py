@@ -333,7 +333,7 @@ def test_a_deferred_commit_is_stored_as_the_loop_ends(*, up: bool) -> None:
 def test_a_closed_loop_holds_no_lease(
     turn: int, store: str, tmp_path: Path, redis_url: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A loop is closed amid a renewal, without any cancelling: the first `token()` of the next one is there in time."""
+    """A loop is closed during a renewal, without any cancelling: the first `token()` of the next one is there in time."""
     vendor = Vendor()
     with store_of(store, tmp_path, redis_url) as opened:
         made_store = opened()

@@ -89,7 +89,7 @@ def test_a_child_forked_amid_a_renewal_is_answered() -> None:
         assert not manager._rooms.busy()
         assert asyncio.run(asyncio.wait_for(manager.token(), 3)).access_token.reveal() == "t2"
 
-    async def amid() -> int:
+    async def during() -> int:
         vendor.gate = asyncio.Event()
         caller = asyncio.create_task(manager.token())
         await turns(10)
@@ -99,7 +99,7 @@ def test_a_child_forked_amid_a_renewal_is_answered() -> None:
         await caller
         return code
 
-    assert asyncio.run(amid()) == 0
+    assert asyncio.run(during()) == 0
 
 
 async def test_a_commit_of_the_parents_is_taken_up() -> None:

@@ -41,8 +41,8 @@ class Report:
         refusals: requests that the vendor answered 401, by what ailed their token.
         adopted: tokens that a process took over from another.
         counts: of the workers, summed.
-        killed: workers killed, and of those the ones amid a renewal, by moment.
-        recovery_s: the longest time from a kill amid a renewal until a new token was stored.
+        killed: workers killed, and of those the ones during a renewal, by moment.
+        recovery_s: the longest time from a kill during a renewal until a new token was stored.
         lease_s: how long a lease holds.
         reads: how many times the store was read from outside.
         unreadable: how many of them failed, by error.

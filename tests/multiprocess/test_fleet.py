@@ -84,7 +84,7 @@ async def test_an_hour_of_clock_skew_makes_no_renewal_storm(store: str) -> None:
 
 @slow
 async def test_killed_processes_take_nobody_with_them(tmp_path: Path) -> None:
-    """After each SIGKILL, amid a renewal or not, the others go on at once with at most one extra renewal."""
+    """After each SIGKILL, during a renewal or not, the others go on at once with at most one extra renewal."""
     moments: list[Moment | None] = ["before", "after", "answered", None]
     async with _fleet(f"sqlite:{tmp_path}/tokens.db") as fleet:
         run = await kills(fleet, processes=2, moments=moments)
@@ -96,7 +96,7 @@ async def test_killed_processes_take_nobody_with_them(tmp_path: Path) -> None:
 @pytest.mark.timeout(120)
 @slow
 async def test_a_killed_process_holds_its_lease_no_longer_than_that_lasts(valkey: Server) -> None:
-    """After a SIGKILL amid a renewal the others wait for the lease to end, no longer, and no request fails."""
+    """After a SIGKILL during a renewal the others wait for the lease to end, no longer, and no request fails."""
 
     async def one(moment: Moment) -> list[str]:
         async with _fleet(valkey.url) as fleet:

@@ -16,7 +16,7 @@ def _ending(name: str, module: str, old: str, new: str, *, simulated: bool = Fal
 
 ENDINGS: tuple[Planted, ...] = (
     _ending(
-        "owned work is visible to whoever cancels all tasks",
+        "owned work is visible to a program that cancels all tasks",
         "tasks",
         "        asyncio._unregister_task(task)  # noqa: SLF001 - see the docstring\n",
         "        pass\n",

@@ -43,7 +43,7 @@ async def test_lends_and_keeps() -> None:
 
 
 async def test_opens_once() -> None:
-    """Of visits at the same time one opens; a cancelled one takes the client from nobody."""
+    """Of visits at the same time one opens; a cancelled one takes the client from no other visit."""
     gate, calls = asyncio.Event(), 0
 
     async def open_slowly(key: str) -> _Client:
@@ -89,7 +89,7 @@ async def test_a_failure_is_not_remembered(error: Exception) -> None:
 
 
 async def test_idle_clients_leave() -> None:
-    """A client that nobody used for the idle time is closed at a later visit of another."""
+    """A client that was not used for the idle time is closed at a later visit of another."""
     clock = FakeClock()
     pool = ClientPool(_Client, idle=timedelta(minutes=10), clock=clock)
     async with pool.client("a") as old:

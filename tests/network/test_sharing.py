@@ -95,7 +95,7 @@ async def test_limits() -> None:
 
 
 async def test_closed_behind_our_back() -> None:
-    """A shared connector that somebody closed is replaced for the next client, and the old share does no harm."""
+    """A shared connector that was closed from outside is replaced for the next client, and the old share does no harm."""
     pool = Connectors()
     first = pool.take(Use.REQUESTS, Network())
     await first.connector.close()

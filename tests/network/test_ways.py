@@ -235,7 +235,7 @@ async def test_an_unreadable_file(
 
 
 async def test_plain_http_stays_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A token in clear text goes to a proxy on this machine only, whoever names another one."""
+    """A token in clear text goes to a proxy on this machine only, whichever setting names another one."""
     vendor = VENDORS[1]
     case = _case(vendor)
     for name in ("HTTP_PROXY", "ALL_PROXY"):

@@ -3,7 +3,7 @@
 * *end* is what `asyncio.run` does: every visible task is told once, in the order in which they were made; simulated time
   goes on until those are done; then the loop is closed.
 * *cancel all* is the usual shutdown recipe, a task that cancels all others and gathers them. The loop goes on.
-* *close* drops what the loop had ready or waiting, with its tasks pending for ever. A second Ctrl-C is a close amid an
+* *close* drops what the loop had ready or waiting, with its tasks pending for ever. A second Ctrl-C is a close during an
   end. The tasks are ended later, as the garbage collection would: in no loop, in a callback, or in another task.
 * *fork* is simplified: the child goes on with the managers and the memory itself, because they cannot be copied, and the
   parent is not heard of again. What it had sent still arrives. Its loop looks open and running to the child.

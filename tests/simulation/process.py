@@ -85,7 +85,7 @@ class Process:
 
     def open(self) -> SimLoop:
         """Go on with a new loop: the same managers, the same memory."""
-        loop = SimLoop(self.world.scheduler)  # type: ignore[abstract]  # what nobody calls is not written
+        loop = SimLoop(self.world.scheduler)  # type: ignore[abstract]  # what is not called is not written
         loop.eager, loop.lag = self.world.plan.eager, self.every_loop[0].lag
         self.loops.append(loop)
         self.every_loop.append(loop)

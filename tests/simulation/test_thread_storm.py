@@ -12,7 +12,7 @@ import pytest
 
 @pytest.mark.slow
 def test_a_short_storm() -> None:
-    """Six threads, whose loops end or are closed amid everything, never wait for ever."""
+    """Six threads, whose loops end or are closed at any moment, never wait for ever."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.simulation.thread_storm", "--seconds", "3", "--stall", "40"],
         capture_output=True,

@@ -74,7 +74,7 @@ def ask_before_sign_in(entry: Vendor, name: str) -> None:
     """Say what would happen and ask whether to go on; without a terminal, refuse.
 
     Raises:
-        typer.Exit: the answer is no, or there is nobody to ask.
+        typer.Exit: the answer is no, or no person to ask.
     """
     typer.echo(
         f"This would sign in to {entry.title}. {entry.title} keeps one session for each credential, so a service that "

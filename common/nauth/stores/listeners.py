@@ -21,7 +21,7 @@ class Listeners(dict[StoreKey, dict[int, _Deref]]):
     """The listeners of each key, bound methods held weakly, one that was collected forgotten at once. Safe across threads.
 
     Adding and forgetting take constant time. The guard is reentrant: the garbage collector may forget a listener at any
-    allocation, amid `add` and `tell` too.
+    allocation, inside `add` and `tell` too.
     """
 
     def __init__(self) -> None:

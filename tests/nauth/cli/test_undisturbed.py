@@ -97,7 +97,7 @@ def test_asked_on_a_terminal(
 def test_a_vendor_with_many_sessions(
     serve: Callable[[Sandbox], None], environ: Callable[[Mapping[str, str]], None]
 ) -> None:
-    """Where a second sign-in disturbs nobody, nothing is asked."""
+    """If a second sign-in disturbs no service, nothing is asked."""
     sandbox = NaoSandbox()
     serve(sandbox)
     account = sandbox.credentials
@@ -113,7 +113,7 @@ def test_a_vendor_with_many_sessions(
 
 
 def test_status(shared: NombaSandbox) -> None:
-    """`nauth status` shows the record, calls nobody, and shows nothing of the token."""
+    """`nauth status` shows the record, calls no vendor, and shows nothing of the token."""
     tokens = [*shared._sessions._accesses, *shared._sessions._refreshes]
     done = _nauth("status")
     assert done.exit_code == 0, done.output

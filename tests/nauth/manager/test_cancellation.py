@@ -185,7 +185,7 @@ async def test_cancelled_before_it_began() -> None:
 
 
 async def test_cancelled_renewal() -> None:
-    """When the owned task itself is cancelled amid a call, waiters get a typed error, and it counts as a failed attempt."""
+    """When the owned task itself is cancelled during a call, waiters get a typed error, and it counts as a failed attempt."""
     rig = Rig()
     gate = rig.close_gate()
     callers = [asyncio.create_task(rig.name()) for _ in range(5)]

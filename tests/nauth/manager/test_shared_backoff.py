@@ -59,7 +59,7 @@ async def test_all_at_once() -> None:
 
 
 async def test_stale_tokens_and_a_vendor_that_is_down() -> None:
-    """Clients whose token is stale keep to one pause between quiet attempts, whoever made the last one."""
+    """Clients whose token is stale keep to one pause between quiet attempts, whichever client made the last one."""
     rig = Rig()
     managers = [rig.another() for _ in range(20)]
     for manager in managers:

@@ -49,7 +49,7 @@ def test_the_third_within_ten_minutes(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.mark.parametrize("step, cause", [(6, Cause.REJECTED), (1, Cause.STALE), (1, Cause.EXPIRED)])
 def test_what_is_no_takeover(step: int, cause: Cause, caplog: pytest.LogCaptureFixture) -> None:
-    """Rare refusals, and renewals at a token's end, are told to nobody."""
+    """Rare refusals, and renewals at a token's end, are not told."""
     watch = TakeoverWatch()
     for number in range(20):
         watch(_renewed(number * step, cause=cause))

@@ -64,7 +64,7 @@ async def test_what_a_keyring_may_say(backend: _Backend, kind: type[Exception], 
 
 
 async def test_a_keyring_that_hangs() -> None:
-    """Ends at its limit; the answer that comes later disturbs nobody."""
+    """Ends at its limit; the answer that comes later is dropped."""
     gate = threading.Event()
 
     class Hanging:

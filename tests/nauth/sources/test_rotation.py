@@ -232,7 +232,7 @@ async def test_a_cool_down_ends_when_the_source_changes(stage: _Stage) -> None:
 
 
 async def test_no_callers_no_questions(stage: _Stage) -> None:
-    """A service that nobody uses leaves its source alone."""
+    """A service without callers leaves its source alone."""
     manager = stage.manager()
     stage.vendor.secret = "s-2"
     with pytest.raises(CredentialsRejectedError):

@@ -305,7 +305,7 @@ def test_a_forked_child_begins_clean() -> None:
     store, told = MemoryStore(), list[object]()
     store.subscribe(KEY, told.append)
 
-    async def amid() -> None:
+    async def during() -> None:
         lease = await store.lease(KEY, TTL)
         assert lease is not None
         waiting = asyncio.create_task(store.changed(KEY, timeout=timedelta(seconds=5)))
@@ -319,7 +319,7 @@ def test_a_forked_child_begins_clean() -> None:
         assert again is not None
         await store.commit(again, made("a"), expected_version=0, age=timedelta(0))
 
-    asyncio.run(amid())
+    asyncio.run(during())
     assert len(told) == 1
 
 

@@ -54,7 +54,7 @@ async def mutual(valkey: Server, authority: trustme.CA) -> AsyncIterator[Proxy]:
 async def test_a_client_certificate(
     mutual: Proxy, authority: trustme.CA, prefix: str, tmp_path: Path
 ) -> None:
-    """A server that asks for a certificate gets the one that the URL names, and serves nobody without it."""
+    """A server that asks for a certificate gets the one that the URL names, and serves no client without it."""
     trust, chain, secret = tmp_path / "ca.pem", tmp_path / "chain.pem", tmp_path / "key.pem"
     leaf = authority.issue_cert("client.example.com")
     await asyncio.to_thread(authority.cert_pem.write_to_path, trust)
@@ -153,7 +153,7 @@ async def test_a_failover(primary: Server, replica: Server, sentinel: Server, pr
         await asyncio.to_thread(primary.stop)
         async with asyncio.timeout(30):
             while True:
-                with contextlib.suppress(StoreError):  # a read-only replica, or nobody, while it lasts
+                with contextlib.suppress(StoreError):  # a read-only replica, or no server, while it lasts
                     taken = await store.lease(KEY, 60 * SECOND)
                     break
                 await asyncio.sleep(0.05)

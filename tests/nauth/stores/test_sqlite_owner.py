@@ -44,7 +44,7 @@ def found(mode: int, owner: int = US) -> os.stat_result:
     ],
 )
 def test_own_files(of: os.stat_result, folder: bool, problem: str) -> None:
-    """What holds tokens belongs to this process's user, and to nobody else's reading."""
+    """What holds tokens belongs to this process's user, and no other user reads it."""
     said = exposure(PATH, of, folder=folder, user=US)
     assert problem in said
     assert bool(problem) == bool(said)
@@ -73,7 +73,7 @@ def test_systems_without_owners() -> None:
     ],
 )
 def test_folders(mode: int, owner: int, private: bool, problem: str) -> None:
-    """Nobody but this process's user, or root, can put a file in the place of the store's."""
+    """Only this process's user, or root, can put a file in the place of the store's."""
     said = folder_exposure(PATH.parent, found(stat.S_IFDIR | mode, owner), user=US, private_group=private)
     assert problem in said
     assert bool(problem) == bool(said)
