@@ -242,9 +242,11 @@ class TokenEndpoint:
         }
         if self._secret is not None and not self._ready_made:
             if self._client_auth == "basic":
-                headers["Authorization"] = _basic(_quoted(self._client_id), _quoted(self._secret))
+                headers["Authorization"] = _basic(
+                    _quoted(self._client_id), Secret(_quoted(self._secret.reveal()))
+                )
             elif self._client_auth == "basic_raw":
-                headers["Authorization"] = _basic(Secret(self._client_id), self._secret)
+                headers["Authorization"] = _basic(self._client_id, self._secret)
         return headers
 
 
@@ -260,15 +262,15 @@ def _form(fields: Parameters) -> bytes:
     ).encode("ascii")
 
 
-def _basic(client_id: Secret, secret: Secret) -> str:
-    pair = f"{client_id.reveal()}:{secret.reveal()}".encode("utf-8", "surrogatepass")
+def _basic(client_id: str, secret: Secret) -> str:
+    pair = f"{client_id}:{secret.reveal()}".encode("utf-8", "surrogatepass")
     return f"Basic {base64.b64encode(pair).decode()}"
 
 
-def _quoted(text: str | Secret) -> Secret:
+def _quoted(text: str) -> str:
     # RFC 6749 section 2.3.1: both parts are encoded first, or a colon in the id would move the border. A space becomes
     # %20 and no plus: every server that decodes understands the former, some not the latter
-    return Secret(quote(text.reveal() if isinstance(text, Secret) else text, safe="", errors="surrogatepass"))
+    return quote(text, safe="", errors="surrogatepass")
 
 
 def _has_authorization(headers: Mapping[str, str]) -> bool:
