@@ -81,7 +81,9 @@ def timers() -> list[asyncio.TimerHandle]:
     loop: Any = asyncio.get_running_loop()
     if hasattr(loop, "_scheduled"):
         return [timer for timer in loop._scheduled if not timer.cancelled()]
-    return [timer for timer in loop.timers if not timer.cancelled() and timer.when() > loop.time()]
+    # uvloop counts in milliseconds, and rounds the two instants to seconds in different ways: one may be a hair later
+    soonest = loop.time() + 0.0005
+    return [timer for timer in loop.timers if not timer.cancelled() and timer.when() > soonest]
 
 
 async def all_blocked() -> None:

@@ -71,11 +71,13 @@ class Flight:
         self._waiters.pop(waiter, None)
 
     def land(self, outcome: Outcome) -> None:
-        """Publish the outcome to everybody who still waits. The first outcome stands."""
+        """Publish the outcome to all callers who still wait. The first outcome stands."""
         if self.outcome is not None:
             return
         self.outcome = outcome
         waiters, self._waiters = self._waiters, {}
+        if self._loop.is_closed():
+            return  # the garbage collector ends the renewal of a closed loop: no caller can be woken there
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(outcome)

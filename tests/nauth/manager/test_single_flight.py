@@ -117,3 +117,15 @@ def test_unexpected_names_class_and_place() -> None:
     assert "LookupError in deepest" in str(described)
     assert "test_single_flight.py:" in str(described)
     assert "planted-secret" not in str(described)
+
+
+def test_landing_in_a_closed_loop_wakes_no_caller() -> None:
+    """A renewal that the garbage collector ends after its loop was closed lands without an error."""
+    loop = asyncio.new_event_loop()
+    flight = Flight(Cause.COLD, loop)
+    waiter = flight.join()
+    waiter.add_done_callback(lambda _: None)
+    loop.close()
+    flight.land(ABANDONED)
+    assert flight.outcome is ABANDONED
+    assert not waiter.done()
