@@ -16,7 +16,7 @@ from naoauth.session_response import open_session
 from nauth.errors import ConfigurationError
 from nauth.secret import Secret
 from nauth.transport.base import Request, Transport
-from nauth.transport.calls import reading, send
+from nauth.transport.token_calls import reading, send
 from nauth.wire.converter import encode
 
 __all__ = ["NaoApi"]

@@ -17,7 +17,7 @@ from nauth.manager.token_manager import TokenManager
 from nauth.oauth2 import AuthorizationCode, TokenEndpoint
 from nauth.oauth2.callback import hide
 from nauth.secret import Secret
-from nauth.times import instant
+from nauth.time_formats import instant
 from nauth.token import Token
 from nauth.transport.base import Transport
 

@@ -14,7 +14,7 @@ from naoauth.sandbox import NaoSandbox
 from naoauth.sandbox.switches import SwitchOptions
 from nauth.cli.output import shown
 from nauth.cli.vendor import Ask, Vendor
-from nauth.testing.taught import TaughtRoute, teach
+from nauth.testing.custom_endpoints import TaughtRoute, teach
 from nauth.token import Token
 
 __all__ = ["VENDOR"]

@@ -13,12 +13,12 @@ from typing import Any, TypeAlias
 import attrs
 
 from naoauth.config import AUTHORIZE_PATH, REVOKE_PATH, TOKEN_PATH
-from nauth.environment import EnvironmentReader
+from nauth.credential_digest import identity_digest, slow_digest
+from nauth.env_settings import EnvironmentReader
 from nauth.errors import ConfigurationError
-from nauth.identity import identity_digest, slow_digest
 from nauth.oauth2.endpoint import ClientAuth
 from nauth.secret import Secret
-from nauth.sources.sourced import CredentialFields
+from nauth.sources.client_setup import CredentialFields
 
 __all__ = ["FIELDS", "NaoApiKey", "NaoCredentials", "NaoOAuth", "NaoSession", "read_credentials"]
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from naoauth.client import NaoClient
 from naoauth.sandbox import NaoSandbox
-from nauth.cli.demo.sandbox_scenario import DoubleStory
+from nauth.cli.demo.sandbox_scenario import SandboxScenario
 from nauth.cli.demo.scenario import Counters, Incident, Watch
 from nauth.events import Observer
 from nauth.stores.base import TokenStore
@@ -15,7 +15,7 @@ from nauth.stores.base import TokenStore
 __all__ = ["NaoStory"]
 
 
-class NaoStory(DoubleStory):
+class NaoStory(SandboxScenario):
     """Two clients, one account by e-mail and password, and its JWT.
 
     There are no refresh tokens, and a JWT cannot be revoked. An old JWT works beside a new one until it expires or the

@@ -24,7 +24,7 @@ from nauth.errors import (
     recast,
 )
 from nauth.responses.error_table import ErrorTable
-from nauth.transport.calls import ErrorClasses, translate
+from nauth.transport.token_calls import ErrorClasses, translate
 
 __all__ = [
     "LEAVES",

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from naoauth.config import DEFAULT_LIFETIME
 from naoauth.converter import snake
 from nauth.secret import Secret
-from nauth.times import bounded_seconds, lifetime_until, parse_instant
+from nauth.time_formats import bounded_seconds, lifetime_until, parse_instant
 from nauth.transport.base import Answer
 from nauth.wire import jwt as jwts
 

@@ -14,7 +14,7 @@ from nauth.errors import MalformedResponseError
 from nauth.secret import Secret
 from nauth.token import Token
 from nauth.transport.base import Answer, Request, Transport
-from nauth.transport.calls import reading, send
+from nauth.transport.token_calls import reading, send
 from nauth.wire.converter import encode
 from nauth.wire.json_text import NOT_JSON
 from nomadauth.config import USER_AGENT

@@ -11,7 +11,7 @@ import attrs
 from nauth.clock import Clock
 from nauth.errors import ConfigurationError, VendorUnavailableError, fresh_copy
 from nauth.secret import Secret
-from nauth.times import instant
+from nauth.time_formats import instant
 from nauth.token import Token
 from nomadauth.api import NomadApi
 from nomadauth.config import DEFAULT_LIFETIME, MAX_TOKEN_LIFETIME

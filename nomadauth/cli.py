@@ -10,9 +10,9 @@ from typing import cast
 from nauth.cli.output import shown
 from nauth.cli.vendor import Ask, Vendor
 from nauth.clock import SystemClock
-from nauth.environment import EnvironmentReader
+from nauth.env_settings import EnvironmentReader
 from nauth.errors import ConfigurationError
-from nauth.testing.taught import TaughtRoute, teach
+from nauth.testing.custom_endpoints import TaughtRoute, teach
 from nauth.token import Token
 from nomadauth.client import NomadClient
 from nomadauth.config import POLICY, choose_base_url

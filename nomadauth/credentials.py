@@ -9,11 +9,11 @@ from typing import Any, TypeAlias
 import attrs
 
 from nauth.clock import Clock, SystemClock
-from nauth.environment import EnvironmentReader
+from nauth.credential_digest import identity_digest, process_digest, slow_digest
+from nauth.env_settings import EnvironmentReader
 from nauth.errors import ConfigurationError
-from nauth.identity import identity_digest, process_digest, slow_digest
 from nauth.secret import Secret
-from nauth.sources.sourced import CredentialFields
+from nauth.sources.client_setup import CredentialFields
 from nomadauth.sso import check_provider, hidden, parse_callback
 
 __all__ = [

@@ -6,7 +6,7 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import ClassVar
 
-from nauth.cli.demo.sandbox_scenario import DoubleStory
+from nauth.cli.demo.sandbox_scenario import SandboxScenario
 from nauth.cli.demo.scenario import Counters, Incident, Watch
 from nauth.events import Observer
 from nauth.stores.base import TokenStore
@@ -16,7 +16,7 @@ from nomadauth.sandbox import NomadSandbox
 __all__ = ["NomadStory"]
 
 
-class NomadStory(DoubleStory):
+class NomadStory(SandboxScenario):
     """Two clients, one account, and the strictest behaviour that a Nomad Media may have.
 
     A single session per account, whose tokens end with it; refresh tokens that work once; and a refresh that ends the

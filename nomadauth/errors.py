@@ -25,7 +25,7 @@ from nauth.errors import (
     VendorUnavailableError,
 )
 from nauth.responses.error_table import ErrorTable
-from nauth.transport.calls import ErrorClasses
+from nauth.transport.token_calls import ErrorClasses
 from nomadauth.interaction import NomadInteraction
 from nomadauth.statuses import AnyLoginStatus, LoginStatus, UnknownStatus
 

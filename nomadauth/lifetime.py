@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from nauth.secret import Secret
-from nauth.times import bounded_seconds, parse_instant
+from nauth.time_formats import bounded_seconds, parse_instant
 from nauth.wire import jwt
 from nomadauth.config import DEFAULT_LIFETIME, MAX_TOKEN_LIFETIME
 from nomadauth.models import AccountLoginResponse

@@ -14,7 +14,7 @@ from typing import TypeAlias, TypeVar
 import attrs
 
 from nauth.redact import clean
-from nauth.wire.scalars import type_name
+from nauth.wire.scalar_hooks import type_name
 
 __all__ = [
     "STEPS",

@@ -12,7 +12,7 @@ from yarl import URL
 from nauth.errors import MalformedResponseError
 from nauth.token import Token
 from nauth.transport.base import Request, Transport
-from nauth.transport.calls import reading, send
+from nauth.transport.token_calls import reading, send
 from nauth.wire.converter import encode
 from nauth.wire.json_text import NOT_JSON
 from nombaauth.config import USER_AGENT

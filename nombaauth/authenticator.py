@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 
+from nauth.credential_digest import identity_digest
 from nauth.errors import VendorUnavailableError
-from nauth.identity import identity_digest
 from nauth.secret import Secret
-from nauth.times import instant
+from nauth.time_formats import instant
 from nauth.token import Token
 from nombaauth.api import NombaApi
 from nombaauth.credentials import NombaCredentials

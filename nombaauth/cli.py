@@ -10,8 +10,8 @@ import attrs
 
 from nauth.cli.output import shown
 from nauth.cli.vendor import Vendor
-from nauth.environment import EnvironmentReader
-from nauth.testing.taught import TaughtRoute, teach
+from nauth.env_settings import EnvironmentReader
+from nauth.testing.custom_endpoints import TaughtRoute, teach
 from nombaauth.client import NombaClient
 from nombaauth.config import POLICY
 from nombaauth.demo import NombaStory

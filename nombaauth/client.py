@@ -12,16 +12,16 @@ from yarl import URL
 
 from nauth.client import MAX_RESPONSE_BYTES, VendorClient
 from nauth.clock import Clock, SystemClock
-from nauth.environment import EnvironmentReader
+from nauth.env_settings import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.events import Observer
 from nauth.sources import AnySource
 from nauth.sources.authenticator import SourcedAuthenticator
-from nauth.sources.sourced import Sourced
+from nauth.sources.client_setup import Sourced
 from nauth.stores.base import StoreKey, TokenStore
 from nauth.token import RenewalPolicy, Token
-from nauth.transport.calls import token_calls
 from nauth.transport.network import Network
+from nauth.transport.token_calls import token_calls
 from nauth.typed_calls import CallOptions
 from nombaauth.api import NombaApi
 from nombaauth.authenticator import NombaAuthenticator

@@ -6,7 +6,7 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import ClassVar
 
-from nauth.cli.demo.sandbox_scenario import DoubleStory
+from nauth.cli.demo.sandbox_scenario import SandboxScenario
 from nauth.cli.demo.scenario import Counters, Incident, Watch
 from nauth.events import Observer
 from nauth.stores.base import TokenStore
@@ -16,7 +16,7 @@ from nombaauth.sandbox import NombaSandbox
 __all__ = ["NombaStory"]
 
 
-class NombaStory(DoubleStory):
+class NombaStory(SandboxScenario):
     """Two clients, one key, and the strictest behaviour that Nomba's documents allow.
 
     A single session per key, refresh tokens that work once, and a refresh that ends the old access token at once,

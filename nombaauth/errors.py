@@ -24,7 +24,7 @@ from nauth.errors import (
 )
 from nauth.redact import clean
 from nauth.responses.error_table import ErrorTable
-from nauth.transport.calls import ErrorClasses
+from nauth.transport.token_calls import ErrorClasses
 
 __all__ = [
     "LEAVES",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from nauth.times import bounded_seconds, lifetime_until
+from nauth.time_formats import bounded_seconds, lifetime_until
 from nombaauth.config import DEFAULT_LIFETIME, MAX_TOKEN_LIFETIME
 from nombaauth.models import (
     AnswerMeta,

@@ -15,7 +15,7 @@ from cattrs import override
 from nauth.responses import reply
 from nauth.responses.reply import T_co
 from nauth.secret import Secret
-from nauth.times import LooseInstant
+from nauth.time_formats import LooseInstant
 
 __all__ = [
     "AnswerMeta",

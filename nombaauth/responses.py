@@ -14,7 +14,7 @@ from aiohttp import ClientError
 from nauth.bearer.unauthorized import Answered
 from nauth.responses.body import read_body
 from nauth.responses.error_body import ErrorDocument, find_words
-from nauth.times import RETRY_AFTER_CAP
+from nauth.time_formats import RETRY_AFTER_CAP
 from nauth.transport.base import Answer
 from nauth.transport.retry import wait_of
 from nombaauth.converter import CONVERTER, code_text

@@ -10,7 +10,7 @@ import attrs
 from yarl import URL
 
 from nauth.transport.base import Request, Transport
-from nauth.transport.calls import reading, send
+from nauth.transport.token_calls import reading, send
 from nauth.wire.converter import encode
 from noyoauth.config import USER_AGENT, NoyoEnvironment
 from noyoauth.converter import CONVERTER

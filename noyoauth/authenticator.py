@@ -6,7 +6,7 @@ import json
 
 from nauth.errors import ConfigurationError
 from nauth.redact import clean
-from nauth.times import instant
+from nauth.time_formats import instant
 from nauth.token import Token
 from noyoauth.api import NoyoApi
 from noyoauth.credentials import NoyoCredentialSource, current

@@ -8,7 +8,7 @@ from typing import cast
 
 from nauth.cli.output import shown
 from nauth.cli.vendor import Vendor
-from nauth.testing.taught import TaughtRoute, teach
+from nauth.testing.custom_endpoints import TaughtRoute, teach
 from noyoauth.client import NoyoClient
 from noyoauth.config import POLICY
 from noyoauth.demo import NoyoStory

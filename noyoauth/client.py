@@ -14,17 +14,17 @@ from yarl import URL
 from nauth.authenticator import Authenticator
 from nauth.client import MAX_RESPONSE_BYTES, VendorClient
 from nauth.clock import Clock, SystemClock
-from nauth.environment import EnvironmentReader
+from nauth.env_settings import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.events import Observer
 from nauth.sources import AnySource
 from nauth.sources.authenticator import SourcedAuthenticator
-from nauth.sources.sourced import Sourced
+from nauth.sources.client_setup import Sourced
 from nauth.stores.base import StoreKey, TokenStore
 from nauth.token import RenewalPolicy
 from nauth.transport.base import Transport
-from nauth.transport.calls import token_calls
 from nauth.transport.network import Network
+from nauth.transport.token_calls import token_calls
 from noyoauth.api import NoyoApi
 from noyoauth.authenticator import NoyoAuthenticator
 from noyoauth.config import (

@@ -8,7 +8,7 @@ from typing import Any
 
 import cattrs
 
-from nauth.times import parse_instant
+from nauth.time_formats import parse_instant
 from nauth.wire.converter import MismatchError, make_converter, type_name
 from noyoauth.models import EPOCH_S
 

@@ -9,12 +9,12 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from nauth.environment import EnvironmentReader
+from nauth.credential_digest import identity_digest
+from nauth.env_settings import EnvironmentReader
 from nauth.errors import ConfigurationError
-from nauth.identity import identity_digest
 from nauth.secret import Secret
 from nauth.sources import Function, Source
-from nauth.sources.sourced import CredentialFields
+from nauth.sources.client_setup import CredentialFields
 
 __all__ = ["FIELDS", "NoyoCredentialSource", "NoyoCredentials", "current", "is_plain"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import ClassVar
 
-from nauth.cli.demo.sandbox_scenario import DoubleStory
+from nauth.cli.demo.sandbox_scenario import SandboxScenario
 from nauth.cli.demo.scenario import Counters, Incident, Watch
 from nauth.events import Observer
 from nauth.stores.base import TokenStore
@@ -15,7 +15,7 @@ from noyoauth.sandbox import NoyoSandbox
 __all__ = ["NoyoStory"]
 
 
-class NoyoStory(DoubleStory):
+class NoyoStory(SandboxScenario):
     """Two clients, one key, and a Noyo that accepts only the newest token of a key.
 
     There are no refresh tokens, and a token cannot be revoked. Each renewal signs in, which ends the old token.

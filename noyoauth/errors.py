@@ -23,7 +23,7 @@ from nauth.errors import (
     VendorUnavailableError,
 )
 from nauth.responses.error_table import ErrorTable
-from nauth.transport.calls import ErrorClasses
+from nauth.transport.token_calls import ErrorClasses
 from noyoauth.models import ErrorBody
 
 __all__ = [

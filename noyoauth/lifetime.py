@@ -17,7 +17,7 @@ import attrs
 
 from nauth.errors import ConfigurationError
 from nauth.secret import Secret
-from nauth.times import bounded_seconds, lifetime_until
+from nauth.time_formats import bounded_seconds, lifetime_until
 from nauth.token import MAX_LIFETIME
 from nauth.wire import jwt
 from noyoauth.config import DEFAULT_LIFETIME, EXP_LEEWAY, MS_FROM

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nauth.authenticator import Authenticator
 from nauth.bearer.aiohttp import BearerAuth
+from nauth.client_pool import ClientPool, PoolStats
 from nauth.clock import Clock, SystemClock
 from nauth.errors import (
     ClosedError,
@@ -45,7 +46,6 @@ from nauth.events import (
 from nauth.manager.health import Health, HealthState
 from nauth.manager.token_manager import TokenManager
 from nauth.pages import PageForm, Pages
-from nauth.pool import ClientPool, PoolStats
 from nauth.responses.reply import Reply
 from nauth.secret import Secret
 from nauth.stores.base import StoreKey, TokenStore

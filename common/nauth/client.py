@@ -24,23 +24,23 @@ from nauth.events import Observer
 from nauth.manager.health import Health
 from nauth.manager.token_manager import TokenManager
 from nauth.origins import resolve
+from nauth.owned_tasks import own_task
 from nauth.pages import PageForm, Pages
 from nauth.request_options import PendingResponse, RequestOptions
 from nauth.responses.reply import Reply
 from nauth.sources.authenticator import SourcedAuthenticator
 from nauth.stores.address import store_for_client
 from nauth.stores.base import StoreKey, TokenStore
-from nauth.tasks import own_task
 from nauth.token import RenewalPolicy, Token
 from nauth.transport.aiohttp import AiohttpTransport
 from nauth.transport.aiohttp_private import session_middlewares
 from nauth.transport.aiohttp_session import request_session
 from nauth.transport.base import Answer, Transport
-from nauth.transport.calls import ErrorClasses
 from nauth.transport.connectors import Use, lease_for
+from nauth.transport.loop_sessions import LoopSessions
 from nauth.transport.network import Network
 from nauth.transport.retry import Retrying, WaitHint
-from nauth.transport.sessions import LoopSessions
+from nauth.transport.token_calls import ErrorClasses
 from nauth.typed_calls import CallOptions, ReadResponse, TypedCalls, http_status
 
 __all__ = ["MAX_RESPONSE_BYTES", "VendorClient"]

@@ -12,7 +12,7 @@ import attrs
 
 from nauth.errors import ConfigurationError
 from nauth.secret import Secret
-from nauth.times import MAX_LIFETIME
+from nauth.time_formats import MAX_LIFETIME
 
 __all__ = ["MAX_LIFETIME", "RenewalPolicy", "Token", "TokenState", "margin_s"]
 

@@ -32,7 +32,7 @@ from nauth.request_options import Query
 from nauth.responses.reply import Reply
 from nauth.transport.aiohttp_limits import read_at_most
 from nauth.transport.base import Answer, Request, Transport
-from nauth.transport.calls import ErrorClasses, reading, send
+from nauth.transport.token_calls import ErrorClasses, reading, send
 from nauth.wire.converter import encode, reader_of
 
 __all__ = ["CallOptions", "ReadResponse", "TypedCalls", "http_status"]

@@ -18,8 +18,8 @@ from naoauth.sandbox.responses import Answers
 from naoauth.sandbox.switches import Switches, SwitchOptions, parse
 from nauth.clock import Clock
 from nauth.secret import Secret
+from nauth.testing.issued_tokens import IssuedTokens, Session
 from nauth.testing.sandbox import Handler, Route
-from nauth.testing.sessions import Session, TokenMemory
 from nauth.testing.vendor_sandbox import Memory, VendorSandbox, body_digest, phrase
 
 __all__ = ["Kind", "NaoSandbox"]
@@ -114,7 +114,7 @@ class NaoSandbox(VendorSandbox[Switches]):
         self._key = data.auth_token(self.switches.auth_token_shape)
         self._email = data.EMAIL
         self._passwords = {data.EMAIL: Secret(data.PASSWORD)}
-        self._jwts: TokenMemory[Session] = TokenMemory(self.clock)
+        self._jwts: IssuedTokens[Session] = IssuedTokens(self.clock)
 
     # --- what a test may ask and do ------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import attrs
 
 from naoauth.sandbox.switches import Switches
 from nauth.clock import Clock
-from nauth.testing.sessions import Session, TokenMemory
+from nauth.testing.issued_tokens import IssuedTokens, Session
 
 __all__ = ["Code", "Granted", "Grants"]
 
@@ -35,7 +35,7 @@ class Granted:
     refresh: str | None = attrs.field(repr=False)
 
 
-class Grants(TokenMemory[Session]):
+class Grants(IssuedTokens[Session]):
     """Keep grants as the switches say. Everything that came from one consent is one session."""
 
     def __init__(self, switches: Switches, clock: Clock) -> None:

@@ -11,8 +11,8 @@ from aiohttp import web
 
 from nauth.clock import Clock
 from nauth.secret import Secret
+from nauth.testing.issued_tokens import Access
 from nauth.testing.sandbox import Handler, Route
-from nauth.testing.sessions import Access
 from nauth.testing.vendor_sandbox import Memory, VendorSandbox, bearer_token, body_digest, phrase
 from nomadauth.credentials import NomadApiKey, NomadPassword, NomadStaticToken
 from nomadauth.sandbox import data

@@ -9,7 +9,7 @@ from math import inf
 import attrs
 
 from nauth.clock import Clock
-from nauth.testing import sessions
+from nauth.testing import issued_tokens
 from nauth.testing.jwt import signed_jwt
 from nomadauth.sandbox.data import Account
 from nomadauth.sandbox.switches import Switches
@@ -18,7 +18,7 @@ __all__ = ["Pair", "Session", "Sessions"]
 
 
 @attrs.define(eq=False, kw_only=True)
-class Session(sessions.Session):
+class Session(issued_tokens.Session):
     """What one sign-in opened: refreshing continues it."""
 
     account: Account
@@ -36,7 +36,7 @@ class Pair:
     session: Session
 
 
-class Sessions(sessions.TokenMemory[Session]):
+class Sessions(issued_tokens.IssuedTokens[Session]):
     """Keep sessions as the switches say."""
 
     def __init__(self, switches: Switches, clock: Clock) -> None:
@@ -45,7 +45,7 @@ class Sessions(sessions.TokenMemory[Session]):
         self._refresh_life_s = inf if switches.refresh_life is None else switches.refresh_life.total_seconds()
         self._sessions: list[Session] = []
 
-    def refresh_of(self, token: str, *, sso: bool) -> sessions.Refresh[Session] | None:
+    def refresh_of(self, token: str, *, sso: bool) -> issued_tokens.Refresh[Session] | None:
         """Return a refresh token of this kind of session, dead ones included; a spent one counts as a re-use."""
         known = self._refreshes.get(token)
         return None if known is None or known.session.sso is not sso else self.presented(token)
@@ -64,7 +64,7 @@ class Sessions(sessions.TokenMemory[Session]):
         self._sessions.append(session)
         return self._pair(session, self._new_refresh(session))
 
-    def rotate(self, token: str, refresh: sessions.Refresh[Session]) -> Pair:
+    def rotate(self, token: str, refresh: issued_tokens.Refresh[Session]) -> Pair:
         """Give the session of a live refresh token a new token, and maybe a new refresh token."""
         session, switches = refresh.session, self._switches
         if switches.refresh_kills_old_token == "yes":

@@ -12,8 +12,8 @@ from aiohttp import web
 
 from nauth.clock import Clock
 from nauth.secret import Secret
+from nauth.testing.issued_tokens import Access, Refresh
 from nauth.testing.sandbox import Handler, Route
-from nauth.testing.sessions import Access, Refresh
 from nauth.testing.vendor_sandbox import Memory, VendorSandbox, bearer_token, body_digest, phrase
 from nombaauth.credentials import NombaCredentials
 from nombaauth.sandbox import data

@@ -8,7 +8,7 @@ from math import inf
 import attrs
 
 from nauth.clock import Clock
-from nauth.testing import sessions
+from nauth.testing import issued_tokens
 from nauth.testing.jwt import compact, signed_jwt
 from nombaauth.sandbox.data import Key
 from nombaauth.sandbox.switches import Switches
@@ -25,7 +25,7 @@ _CLAIMS_LENGTH = 256
 
 
 @attrs.define(eq=False, kw_only=True)
-class Session(sessions.Session):
+class Session(issued_tokens.Session):
     """What one issue opened: refreshing continues it."""
 
     key: Key
@@ -40,7 +40,7 @@ class Pair:
     expires_at: float
 
 
-class Sessions(sessions.TokenMemory[Session]):
+class Sessions(issued_tokens.IssuedTokens[Session]):
     """Keep sessions as the switches say."""
 
     def __init__(self, switches: Switches, clock: Clock) -> None:
@@ -57,7 +57,7 @@ class Sessions(sessions.TokenMemory[Session]):
         self._sessions.append(session)
         return self._pair(session, self._new_refresh(session))
 
-    def rotate(self, token: str, refresh: sessions.Refresh[Session]) -> Pair:
+    def rotate(self, token: str, refresh: issued_tokens.Refresh[Session]) -> Pair:
         """Give the session of a live refresh token a new access token, and maybe a new refresh token."""
         session = refresh.session
         if self._switches.refresh_kills_old_access == "yes":
@@ -73,7 +73,7 @@ class Sessions(sessions.TokenMemory[Session]):
                 refresh.spent = rotation == "new_old_dies"
                 return self._pair(session, self._new_refresh(session))
 
-    def revoke(self, access: sessions.Access[Session]) -> None:
+    def revoke(self, access: issued_tokens.Access[Session]) -> None:
         """Kill one access token, and by switch what could buy the next one."""
         access.kill()
         if self._switches.revoke_scope == "access_and_refresh":

@@ -7,7 +7,7 @@ import secrets
 import attrs
 
 from nauth.clock import Clock
-from nauth.testing import sessions
+from nauth.testing import issued_tokens
 from nauth.testing.jwt import compact, signed_jwt
 from noyoauth.sandbox.data import Key
 from noyoauth.sandbox.switches import Switches
@@ -16,13 +16,13 @@ __all__ = ["Session", "Sessions"]
 
 
 @attrs.define(eq=False, kw_only=True)
-class Session(sessions.Session):
+class Session(issued_tokens.Session):
     """What one token call opened: one token, as there are no refresh tokens."""
 
     key: Key
 
 
-class Sessions(sessions.TokenMemory[Session]):
+class Sessions(issued_tokens.IssuedTokens[Session]):
     """Keep tokens as the switches say."""
 
     def __init__(self, switches: Switches, clock: Clock) -> None:

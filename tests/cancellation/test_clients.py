@@ -151,10 +151,11 @@ def _scene(
 def _idle(client: VendorClient, stage: Stage) -> bool:
     """Tell whether no connection of the client's is in use, and no task holds or waits for anything."""
     connectors = [known.session.connector for known in client._sessions._table.values()]
-    room = client._manager._rooms.here()
+    loop_state = client._manager._loops.here()
     return (
         not any(connector._acquired for connector in connectors if connector is not None)
-        and (room.flight, room.look, room.tasks, room.pauses) == (None, None, set(), set())
+        and (loop_state.flight, loop_state.recheck, loop_state.tasks, loop_state.sleeps)
+        == (None, None, set(), set())
         and not stage.store._leases
     )
 

@@ -57,7 +57,7 @@ def _play(
             return work(world)
 
         async def after(report: Report) -> None:
-            flight = world.manager._rooms.here().flight
+            flight = world.manager._loops.here().flight
             assert flight is None or len(flight) == sum(not task.done() for task in others)
             await world.quiet()
             assert {task.result() for task in others} <= {serves}

@@ -54,9 +54,14 @@ class World(Rig):
         """Wait until nothing is under way, and look for what was left."""
         await settled(nudge=lambda: self.clock.advance(1))
         for manager in (self.manager, *managers):
-            room = manager._rooms.here()
-            assert (room.flight, room.look, room.tasks, room.pauses) == (None, None, set(), set())
-            assert not room.lock.locked()
+            loop_state = manager._loops.here()
+            assert (loop_state.flight, loop_state.recheck, loop_state.tasks, loop_state.sleeps) == (
+                None,
+                None,
+                set(),
+                set(),
+            )
+            assert not loop_state.lock.locked()
         assert (self.store._leases, dict(self.store._waiters), self.clock.sleeping) == ({}, {}, 0)
 
     async def keepers(self, *managers: TokenManager) -> set[str]:

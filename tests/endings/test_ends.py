@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from nauth import tasks
+from nauth import owned_tasks
 from nauth.errors import OutcomeUnknownError, StoreError
 from nauth.stores import MemoryStore
 from nauth.stores.base import Lease, Record
@@ -74,7 +74,7 @@ def test_a_renewal_is_kept_whenever_the_loop_ends(
                 third.run(manager.renew())
                 third.run(manager.aclose())
                 third.run(made_store.aclose())
-            assert not tasks._running
+            assert not owned_tasks._running
 
 
 @pytest.mark.parametrize("store", ["memory", "sqlite"])
@@ -159,7 +159,7 @@ def test_what_has_not_been_sent_ends_at_once(kind: str) -> None:
 
     with runner(kind) as opened:
         began = opened.run(main())
-    assert time.monotonic() - began < tasks.BOUND_S / 2
+    assert time.monotonic() - began < owned_tasks.BOUND_S / 2
     assert vendor.calls == 0
     with runner(kind) as opened:
         opened.run(manager.token())
@@ -170,7 +170,7 @@ def test_a_silent_vendor_is_given_up_at_the_bound(
     kind: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The end waits no longer than the bound; it counts as a failed attempt, and the next job does not call."""
-    monkeypatch.setattr(tasks, "BOUND_S", 0.05)
+    monkeypatch.setattr(owned_tasks, "BOUND_S", 0.05)
     vendor = Vendor()
     manager = manager_on(MemoryStore(), vendor)
 
@@ -204,7 +204,7 @@ async def test_deadlines_inside_still_work() -> None:
     began = asyncio.get_running_loop().time()
     with pytest.raises(OutcomeUnknownError, match="did not end within"):
         await manager.token()
-    assert asyncio.get_running_loop().time() - began < tasks.BOUND_S / 2
+    assert asyncio.get_running_loop().time() - began < owned_tasks.BOUND_S / 2
 
 
 async def test_work_is_hidden_and_its_keeper_is_not() -> None:
@@ -214,7 +214,7 @@ async def test_work_is_hidden_and_its_keeper_is_not() -> None:
     async def work() -> None:
         await done.wait()
 
-    owned = tasks.own_task(work(), name="work")
+    owned = owned_tasks.own_task(work(), name="work")
     await asyncio.sleep(0)
     assert owned.task not in asyncio.all_tasks()
     assert owned.keeper in asyncio.all_tasks()
@@ -234,7 +234,7 @@ async def test_a_keeper_hears_one_notice() -> None:
         finally:
             log.append("over")
 
-    owned = tasks.own_task(work(), name="work", at_risk=True)
+    owned = owned_tasks.own_task(work(), name="work", at_risk=True)
     owned.wake = lambda: log.append("woken")
     await asyncio.sleep(0)
     for _ in range(3):
@@ -250,7 +250,7 @@ async def test_a_keeper_hears_one_notice() -> None:
 
 async def test_stubborn_work_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """Work that does not let itself be cancelled does not hold the end up beyond the farewell."""
-    monkeypatch.setattr(tasks, "FAREWELL_S", 0.01)
+    monkeypatch.setattr(owned_tasks, "FAREWELL_S", 0.01)
     free = asyncio.Event()
 
     async def stubborn() -> None:
@@ -260,7 +260,7 @@ async def test_stubborn_work_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> 
             except asyncio.CancelledError:
                 continue
 
-    owned = tasks.own_task(stubborn(), name="stubborn")
+    owned = owned_tasks.own_task(stubborn(), name="stubborn")
     await asyncio.sleep(0)
     owned.keeper.cancel()
     await owned.keeper
@@ -271,8 +271,8 @@ async def test_stubborn_work_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> 
 
 async def test_stubborn_work_begun_during_the_end_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor does the work that it began after the notice: one bound and one farewell for both."""
-    monkeypatch.setattr(tasks, "BOUND_S", 0.02)
-    monkeypatch.setattr(tasks, "FAREWELL_S", 0.01)
+    monkeypatch.setattr(owned_tasks, "BOUND_S", 0.02)
+    monkeypatch.setattr(owned_tasks, "FAREWELL_S", 0.01)
     told, free = asyncio.Event(), asyncio.Event()
 
     async def stubborn() -> None:
@@ -282,13 +282,13 @@ async def test_stubborn_work_begun_during_the_end_is_left_behind(monkeypatch: py
             except asyncio.CancelledError:
                 continue
 
-    later: list[tasks.Work] = []
+    later: list[owned_tasks.Work] = []
 
     async def work() -> None:
         await told.wait()
-        later.append(tasks.own_task(stubborn(), name="later", at_risk=True))
+        later.append(owned_tasks.own_task(stubborn(), name="later", at_risk=True))
 
-    owned = tasks.own_task(work(), name="work", at_risk=True)
+    owned = owned_tasks.own_task(work(), name="work", at_risk=True)
     await asyncio.sleep(0)
     owned.keeper.cancel()
     told.set()
@@ -411,7 +411,7 @@ def test_what_the_garbage_collector_ends_says_nothing(act: str, turn: int) -> No
         del caller
 
     loop.run_until_complete(main())
-    left = [*asyncio.all_tasks(loop), *(work.task for work in tasks._running.get(loop, ()))]
+    left = [*asyncio.all_tasks(loop), *(work.task for work in owned_tasks._running.get(loop, ()))]
     for task in left:
         task._log_destroy_pending = False  # type: ignore[attr-defined]  # Python says so, and it is honest
     loop.close()
@@ -419,7 +419,7 @@ def test_what_the_garbage_collector_ends_says_nothing(act: str, turn: int) -> No
         # anyio's own lock complains where it is being taken
         with contextlib.suppress(RuntimeError) if act == "revoke" and turn < 3 else contextlib.nullcontext():
             task.get_coro().close()
-    tasks._running.clear()
+    owned_tasks._running.clear()
     with runner("asyncio") as opened:
         opened.run(manager.token())
 
@@ -431,14 +431,14 @@ async def test_a_forked_child_takes_a_deferred_commit_up() -> None:
     await rig.manager.token()
     parents = rig.manager._commit
     assert parents is not None
-    rig.manager._rooms.after_fork()
+    rig.manager._loops.after_fork()
     await rig.manager.token()
     assert rig.manager._commit not in (None, parents)
 
 
 @pytest.mark.parametrize("kind", LOOPS)
 def test_after_a_loop_closed_amid_a_renewal(kind: str) -> None:
-    """What was pending in a closed loop holds nothing up: no room, no busy flag, and the next loop is answered."""
+    """What was pending in a closed loop holds nothing up: no loop_state, no busy flag, and the next loop is answered."""
     vendor, store = Vendor(), MemoryStore()
     manager = manager_on(store, vendor)
     loop = asyncio.new_event_loop()
@@ -447,14 +447,14 @@ def test_after_a_loop_closed_amid_a_renewal(kind: str) -> None:
     async def main() -> None:
         caller = asyncio.create_task(manager.token())
         await turns(10)
-        assert manager._rooms.busy()
+        assert manager._loops.busy()
         del caller
 
     loop.run_until_complete(main())
     mute(loop)
     loop.close()
     vendor.gate = None
-    assert not manager._rooms.busy()
+    assert not manager._loops.busy()
 
     async def next_one() -> str:
         async with asyncio.timeout(3):
@@ -462,13 +462,13 @@ def test_after_a_loop_closed_amid_a_renewal(kind: str) -> None:
 
     with runner(kind) as opened:
         assert opened.run(next_one()) == "t2"
-    assert loop not in tasks._running
-    assert loop not in manager._rooms._table
+    assert loop not in owned_tasks._running
+    assert loop not in manager._loops._table
 
 
 def test_a_token_whose_commit_is_cut_at_the_bound_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the store hangs until the bound, the new token is held, and the next loop stores it."""
-    monkeypatch.setattr(tasks, "BOUND_S", 0.05)
+    monkeypatch.setattr(owned_tasks, "BOUND_S", 0.05)
     rig = Rig(rotating=True)
     hanging = asyncio.Event()
     rig.store.will("commit", hanging.wait)

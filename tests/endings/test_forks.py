@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import pytest
 
+from nauth.after_fork import Guard, begin_child, forgets, guard
 from nauth.errors import StoreError
-from nauth.forks import Guard, begin_child, forgets, guard
 from nauth.manager import backoff_table
 from nauth.stores import MemoryStore
 from nauth.stores import memory as memory_module
@@ -46,7 +46,7 @@ def _guards() -> dict[str, tuple[object, Guard]]:
         "listeners": (store, store._listeners._guard),
         "waiters": (store, store._waiters._guard),
         "cache": (manager, manager.cache.guard),
-        "rooms": (manager, manager._rooms._guard),
+        "loop_states": (manager, manager._loops._guard),
         "default stores": (None, memory_module._stores_guard),
         "back-off": (None, backoff_table._guard),
     }
@@ -86,7 +86,7 @@ def test_a_child_forked_amid_a_renewal_is_answered() -> None:
     def ask() -> None:
         asyncio.events._set_running_loop(None)
         vendor.gate = None
-        assert not manager._rooms.busy()
+        assert not manager._loops.busy()
         assert asyncio.run(asyncio.wait_for(manager.token(), 3)).access_token.reveal() == "t2"
 
     async def during() -> int:

@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from yarl import URL
 
-from nauth import tasks
+from nauth import owned_tasks
 from nauth.clock import SystemClock
 from nauth.transport.aiohttp import AiohttpTransport
 from nauth.transport.base import Request
@@ -24,7 +24,7 @@ def transport() -> AiohttpTransport:
 
 async def _called(carrier: AiohttpTransport, url: URL) -> None:
     """Send as an authenticator does that a renewal has called."""
-    tasks.current_work().calling()
+    owned_tasks.current_work().calling()
     await carrier.send(Request(method="POST", url=url, body=b"grant_type=refresh_token"))
 
 
@@ -38,7 +38,7 @@ async def test_a_host_name_that_is_not_found_holds_no_end_up(monkeypatch: pytest
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", for_ever)
     carrier = transport()
-    work = tasks.own_task(_called(carrier, URL("https://vendor.invalid/token")), name="renewal")
+    work = owned_tasks.own_task(_called(carrier, URL("https://vendor.invalid/token")), name="renewal")
     await asyncio.wait([asyncio.ensure_future(looking.wait()), work.task], return_when="FIRST_COMPLETED")
     assert looking.is_set(), work.task.exception()
     assert not work.at_risk
@@ -61,7 +61,7 @@ async def test_a_request_that_was_sent_is_waited_for() -> None:
     app.router.add_post("/token", slow)
     carrier = transport()
     async with TestServer(app) as server:
-        work = tasks.own_task(_called(carrier, server.make_url("/token")), name="renewal")
+        work = owned_tasks.own_task(_called(carrier, server.make_url("/token")), name="renewal")
         await arrived.wait()
         assert work.at_risk
         work.keeper.cancel()
@@ -77,4 +77,4 @@ async def test_a_task_that_is_over_needs_no_hiding() -> None:
     """An eager task may have ended before it was returned: there is nothing to take off the list."""
     task = asyncio.ensure_future(asyncio.sleep(0))
     await task
-    assert tasks.hidden(task) is task
+    assert owned_tasks.hidden(task) is task

@@ -31,7 +31,7 @@ from nauth.secret import Secret
 from nauth.stores.aes_gcm import Keyring, _bound
 from nauth.stores.base import StoreKey
 from nauth.stores.codec import decode_token, encode_token
-from nauth.times import MAX_LIFETIME, RETRY_AFTER_CAP, bounded_seconds, parse_instant
+from nauth.time_formats import MAX_LIFETIME, RETRY_AFTER_CAP, bounded_seconds, parse_instant
 from nauth.token import Token
 from nauth.transport.base import Answer
 from nauth.transport.retry import wait_of

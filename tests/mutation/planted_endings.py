@@ -17,50 +17,50 @@ def _ending(name: str, module: str, old: str, new: str, *, simulated: bool = Fal
 ENDINGS: tuple[Planted, ...] = (
     _ending(
         "owned work is visible to a program that cancels all tasks",
-        "tasks",
+        "owned_tasks",
         "        asyncio._unregister_task(task)  # noqa: SLF001 - see the docstring\n",
         "        pass\n",
     ),
     _ending(
         "a loop's end cancels what may have been sent",
-        "tasks",
+        "owned_tasks",
         "        if self.at_risk:\n            self.task.get_loop()",
         "        if False:\n            self.task.get_loop()",
     ),
     _ending(
         "a loop's end waits for what was never sent",
-        "tasks",
+        "owned_tasks",
         "            self._give_up(False)\n",
         "            self.task.get_loop().call_later(BOUND_S, self._give_up, True)\n",
     ),
     _ending(
         "the answer that has come is not at risk any more",
-        "tasks",
+        "owned_tasks",
         "return self._sent or (self._calling and not self._connecting)",
         "return self._calling and not self._connecting and not self._sent",
     ),
     _ending(
         "a second notice gives the work up at once",
-        "tasks",
+        "owned_tasks",
         "        if not self.ending:\n            self._end(",
         "        if self.ending:\n            self.task.cancel()\n        else:\n            self._end(",
     ),
     _ending(
         "a deferred commit is not woken by its loop's end",
-        "tasks",
+        "owned_tasks",
         "            self.wake()\n",
         "            pass\n",
     ),
     _ending(
         "stubborn work holds its loop's end up",
-        "tasks",
+        "owned_tasks",
         "        self.task.get_loop().call_later(FAREWELL_S, self._let_go)\n",
         "",
     ),
     _ending(
         "a renewal cancelled before its first step leaves its flight behind",
         "manager/token_manager",
-        "            over=lambda work: self._end(room, flight, started, work),\n",
+        "            over=lambda work: self._end(loop_state, flight, started, work),\n",
         "",
     ),
     _ending(
@@ -72,7 +72,7 @@ ENDINGS: tuple[Planted, ...] = (
     _ending(
         "the next loop does not take a deferred commit up",
         "manager/token_manager",
-        "        if not now.stored:\n            self._see_to_commit(room)\n",
+        "        if not now.stored:\n            self._resume_commit(loop_state)\n",
         "",
     ),
     _ending(
@@ -83,13 +83,13 @@ ENDINGS: tuple[Planted, ...] = (
     ),
     _ending(
         "a closed loop's renewal counts as under way",
-        "manager/per_loop",
-        "any(room.flight is not None and not room.gone for room in self._table.values())",
-        "any(room.flight is not None for room in self._table.values())",
+        "manager/loop_state",
+        "loop_state.flight is not None and not loop_state.gone for",
+        "loop_state.flight is not None for",
     ),
     _ending(
-        "a closed loop's room is kept",
-        "manager/per_loop",
+        "a closed loop's state is kept",
+        "manager/loop_state",
         "if other.is_closed()]\n",
         "if other is None]\n",
     ),

@@ -16,43 +16,43 @@ def _loop(name: str, module: str, old: str, new: str, *tests: str) -> Planted:
 LOOPS: tuple[Planted, ...] = (
     _loop(
         "work begun during the end is waited for by nothing",
-        "tasks",
+        "owned_tasks",
         "    if earlier is not None and earlier.ending:\n",
         "    if earlier is None and owned.ending:\n",
     ),
     _loop(
         "work begun during the end has a bound of its own",
-        "tasks",
+        "owned_tasks",
         "        self._end(earlier._noticed_at)",
         "        self._end(self.task.get_loop().time())",
     ),
     _loop(
         "a keeper does not wait for what followed its work",
-        "tasks",
+        "owned_tasks",
         "        if not self._left:\n",
         "        if self._left >= 0:\n",
     ),
     _loop(
         "work that follows holds its loop's end up beyond the farewell",
-        "tasks",
+        "owned_tasks",
         "        if self._earlier is not None:\n",
         "        if self._earlier is None and self.ending is None:\n",
     ),
     _loop(
         "a keeper lets itself be cancelled",
-        "tasks",
+        "owned_tasks",
         "        self._work.notice()\n        return True\n",
         "        self._work.notice()\n        return super().cancel()\n",
     ),
     _loop(
         "a loop's end gives a call half a second",
-        "tasks",
+        "owned_tasks",
         "BOUND_S = 5.0\n",
         "BOUND_S = 0.5\n",
     ),
     _loop(
         "a loop's end gives a call ten seconds",
-        "tasks",
+        "owned_tasks",
         "BOUND_S = 5.0\n",
         "BOUND_S = 10.0\n",
     ),
@@ -71,7 +71,7 @@ LOOPS: tuple[Planted, ...] = (
     _loop(
         "a token whose commit is cut short is dropped",
         "manager/renewal",
-        "            spare(made)\n",
+        "            keep(made)\n",
         "            pass\n",
     ),
     _loop(
@@ -83,8 +83,8 @@ LOOPS: tuple[Planted, ...] = (
     _loop(
         "a deferred commit does not count as at risk",
         "manager/token_manager",
-        'name="nauth deferred commit", at_risk=True)',
-        'name="nauth deferred commit", at_risk=False)',
+        'name="nauth deferred commit", at_risk=True',
+        'name="nauth deferred commit", at_risk=False',
     ),
     _loop(
         "a deferred commit goes on while its loop ends",
@@ -102,8 +102,8 @@ LOOPS: tuple[Planted, ...] = (
     _loop(
         "a renewal lost with its loop counts as nothing",
         "manager/token_manager",
-        "            if room.work is not None and room.work.at_risk and self._cache.alive():\n",
-        "            if room.work is None and self._cache.alive():\n",
+        "            if loop_state.work is not None and loop_state.work.at_risk and self._cache.alive():\n",
+        "            if loop_state.work is None and self._cache.alive():\n",
     ),
     _loop(
         "a renewal calls in another loop's cool-down",
@@ -114,7 +114,7 @@ LOOPS: tuple[Planted, ...] = (
     ),
     _loop(
         "the collector of a closed loop's coroutines releases the lock",
-        "manager/per_loop",
+        "manager/loop_state",
         "        if kind is not GeneratorExit:\n",
         "        if kind is not SystemExit:\n",
     ),
@@ -127,8 +127,8 @@ LOOPS: tuple[Planted, ...] = (
     _loop(
         "the collector of a closed loop's deferred commit cancels its pause",
         "manager/deferred_commit",
-        "        if not collected:\n            pause.cancel()\n",
-        "        pause.cancel()\n",
+        "        if not collected:\n            sleep.cancel()\n",
+        "        sleep.cancel()\n",
     ),
     _loop(
         "MemoryStore: a commit fails for the waiters of a closed loop",

@@ -34,21 +34,21 @@ SOURCES: tuple[Planted, ...] = (
     ),
     _core(
         "each caller of a cool-down asks the source",
-        "sources/question",
+        "sources/shared_read",
         "        if now < self._next_at:\n            return False\n",
         "",
         "sources/rotation",
     ),
     _core(
         "two hundred callers, two hundred questions",
-        "sources/question",
+        "sources/shared_read",
         "        if answer is None:\n",
         "        if True:\n",
         "sources/rotation",
     ),
     _core(
         "the text of a foreign error is shown, and the secret in it",
-        "sources/question",
+        "sources/shared_read",
         '                f"{self.name} failed with {type(error).__name__}.',
         '                f"{self.name} failed with {error}.',
         "sources/rotation",
@@ -104,7 +104,7 @@ SOURCES: tuple[Planted, ...] = (
     ),
     Planted(
         "a fleet is split by a rotation: the key of the store holds the secret",
-        "common/nauth/sources/sourced.py",
+        "common/nauth/sources/client_setup.py",
         'return identity_digest("source", self.source.name, *who)',
         'return identity_digest("source", self.source.name, str(id(self.source)), *who)',
         ("tests/vendors_common/test_sources.py",),

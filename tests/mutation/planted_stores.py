@@ -70,7 +70,7 @@ STORES: tuple[Planted, ...] = (
         "",
         (
             "tests/nauth/stores/redis/test_faults.py",
-            "tests/nauth/stores/redis/test_per_loop.py",
+            "tests/nauth/stores/redis/test_loop_state.py",
             "tests/nauth/stores/redis/test_store.py",
         ),
     ),

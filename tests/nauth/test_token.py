@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nauth.errors import ConfigurationError
-from nauth.manager.held_token import age_on_arrival, held
+from nauth.manager.held_token import age_on_arrival, place_on_clocks
 from nauth.secret import Secret
-from nauth.times import instant
+from nauth.time_formats import instant
 from nauth.token import MAX_LIFETIME, RenewalPolicy, Token, TokenState, margin_s
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
@@ -99,7 +99,7 @@ def test_policy_zeroes() -> None:
 
 
 def test_pause_doubles_to_the_cap() -> None:
-    """Pauses double with each failure up to the cap, after any number of failures."""
+    """BackoffState double with each failure up to the cap, after any number of failures."""
     rules = RenewalPolicy(backoff_cap=timedelta(seconds=10))
     pauses = [rules.pause_s(timedelta(seconds=1), failures) for failures in (1, 2, 3, 4, 5, 100_000)]
     assert pauses == [1, 2, 4, 8, 10, 10]
@@ -140,20 +140,22 @@ def test_margin_is_at_most_half(lifetime: float, margin: float, jitter: float, s
 )
 def test_either_clock_ages_a_token(mono: float, wall: float, state: TokenState) -> None:
     """A token is stale or expired as soon as one of the two clocks says so."""
-    placed = held(token(), policy(100, 0), version=3, age_s=0, mono=5, wall=WALL, spread=0)
+    placed = place_on_clocks(token(), policy(100, 0), version=3, age_s=0, mono=5, wall=WALL, spread=0)
     assert placed.version == 3
     assert placed.state(5 + mono, WALL + wall) is state
 
 
 def test_age_counts_from_the_request() -> None:
     """The time the request took is taken off the token's life."""
-    placed = held(token(), policy(100, 0), version=0, age_s=30, mono=0, wall=0, spread=0)
+    placed = place_on_clocks(token(), policy(100, 0), version=0, age_s=30, mono=0, wall=0, spread=0)
     assert (placed.renew_mono, placed.expire_mono) == (870, 970)
 
 
 def test_endless_token() -> None:
     """A token without a lifetime is fresh for ever, until it is known to be dead."""
-    placed = held(token(lifetime=None), policy(100, 0), version=0, age_s=30, mono=0, wall=0, spread=0)
+    placed = place_on_clocks(
+        token(lifetime=None), policy(100, 0), version=0, age_s=30, mono=0, wall=0, spread=0
+    )
     assert placed.state(1e18, 1e18) is TokenState.FRESH
     assert placed.dead().state(-1e18, -1e18) is TokenState.EXPIRED
     assert placed.dead().token is placed.token
@@ -163,13 +165,17 @@ def test_endless_token() -> None:
 @pytest.mark.parametrize("lifetime", [timedelta(0), timedelta(seconds=-9)])
 def test_dead_on_arrival(lifetime: timedelta) -> None:
     """A token whose life is over when it comes is expired at once."""
-    placed = held(token(lifetime=lifetime), policy(100, 0), version=0, age_s=0, mono=0, wall=0, spread=0)
+    placed = place_on_clocks(
+        token(lifetime=lifetime), policy(100, 0), version=0, age_s=0, mono=0, wall=0, spread=0
+    )
     assert placed.state(0, 0) is TokenState.EXPIRED
 
 
 def test_longest_lifetime() -> None:
     """More than a year is a broken stamp and is cut."""
-    placed = held(token(lifetime=timedelta.max), policy(0, 0), version=0, age_s=0, mono=0, wall=0, spread=0)
+    placed = place_on_clocks(
+        token(lifetime=timedelta.max), policy(0, 0), version=0, age_s=0, mono=0, wall=0, spread=0
+    )
     assert placed.expire_mono == MAX_LIFETIME.total_seconds()
 
 

@@ -13,8 +13,8 @@ from yarl import URL
 from nauth.errors import ConfigurationError, NauthError, TokenRefusedError
 from nauth.oauth2 import TokenEndpoint
 from nauth.transport.base import Answer
-from nauth.transport.calls import reading
 from nauth.transport.network import Network
+from nauth.transport.token_calls import reading
 from tests.support.http.aiohttp_transport import adapter, post
 from tests.support.http.servers import serve
 from tests.support.http.vendor import Issuer, Vendor, client_of, served

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import pytest
 
-from nauth.environment import EnvironmentReader
+from nauth.env_settings import EnvironmentReader
 from nomadauth import (
     ConfigurationError,
     NomadApiKey,

@@ -12,7 +12,7 @@ from aiohttp import ClientResponse
 from nauth.manager.token_manager import TokenManager
 from nauth.secret import Secret
 from nauth.testing import FakeClock
-from nauth.times import instant
+from nauth.time_formats import instant
 from nauth.token import Token
 from nomadauth.responses import Hidden401
 

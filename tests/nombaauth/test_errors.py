@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from nauth import errors as core
-from nauth.transport.calls import translate
+from nauth.transport.token_calls import translate
 from nombaauth import errors
 from nombaauth.errors import LEAVES, Endpoint, NombaError, effective_status, refusal
 

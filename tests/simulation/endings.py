@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nauth import tasks
+from nauth import owned_tasks
 from tests.simulation.invariants import SPENDABLE
 from tests.simulation.loop import is_over
 
@@ -34,14 +34,18 @@ def check_idle(world: World, when: str) -> None:
             judge.violate(f"{when}: {holder.name} never gave its lease back")
     if any(not is_over(waiter.get_loop()) for _, waiter in world.store.waiters):
         judge.violate(f"{when}: somebody still waits for the store")
-    kept = [loop for loop in tasks._running if not is_over(loop)]
+    kept = [loop for loop in owned_tasks._running if not is_over(loop)]
     if kept:
         judge.violate(f"{when}: the owned tasks of {len(kept)} loops are still kept")
 
 
 def _check_node(node: Node, when: str) -> None:
     judge = node.world.judge
-    if any(room.flight is not None for loop, room in node.manager._rooms._table.items() if not is_over(loop)):
+    if any(
+        loop_state.flight is not None
+        for loop, loop_state in node.manager._loops._table.items()
+        if not is_over(loop)
+    ):
         judge.violate(f"{when}: {node.name} still has a flight")
     if node.notes.waiting:
         judge.violate(f"{when}: {node.notes.waiting} callers of {node.name} still wait")

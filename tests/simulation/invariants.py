@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from nauth.errors import ClosedError, CredentialsRejectedError, NauthError, OutcomeUnknownError
-from nauth.manager.held_token import Held
+from nauth.manager.held_token import HeldToken
 from nauth.token import Token, TokenState
 from tests.simulation.books import Call, Wait
 from tests.simulation.coverage import abstract_state
@@ -298,7 +298,7 @@ class Judge:
         if held is not None and held.access_token.reveal() in node.notes.revoked and not node.process.dead:
             self.violate(f"{node.name} still holds the token it has revoked")
 
-    def holds(self, node: Node, held: Held) -> None:
+    def holds(self, node: Node, held: HeldToken) -> None:
         """A manager holds something new."""
         notes, token = node.notes, held.token
         if token is None or node.process.dead:

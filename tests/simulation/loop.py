@@ -9,7 +9,7 @@ from asyncio.events import _set_running_loop
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from nauth import tasks
+from nauth import owned_tasks
 
 if TYPE_CHECKING:
     from tests.simulation.scheduler import Scheduler
@@ -68,10 +68,10 @@ class SimTask(asyncio.Task[Any]):
         return self.serial
 
 
-class SimKeeper(tasks.Keeper):
+class SimKeeper(owned_tasks.Keeper):
     """A keeper with a place of its own in the order of tasks, as a `SimTask` has."""
 
-    def __init__(self, work: tasks.Work, *, loop: asyncio.AbstractEventLoop, name: str) -> None:
+    def __init__(self, work: owned_tasks.Work, *, loop: asyncio.AbstractEventLoop, name: str) -> None:
         assert isinstance(loop, SimLoop)
         self.serial: int = loop.scheduler.next_serial()
         super().__init__(work, loop=loop, name=name)

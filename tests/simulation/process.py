@@ -7,7 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from nauth.events import Event, RenewalFailed, RenewalJoined, RenewalSucceeded, TokenAdopted
-from nauth.manager.held_token import Held
+from nauth.manager.held_token import HeldToken
 from nauth.manager.token_manager import TokenManager
 from nauth.stores.base import StoreKey
 from nauth.stores.memory import MemoryStore
@@ -117,7 +117,7 @@ class Node:
         self.handle: StoreHandle = handle
         self.closed, self.closes_at = False, inf
         self.path: list[str] = []
-        self.last: Held | None = None
+        self.last: HeldToken | None = None
         self.notes = process.notes if self.world.plan.shared else Notes()
         self.manager = TokenManager(
             SimAuthenticator(self),
@@ -144,9 +144,9 @@ class Node:
     def cause(self) -> str:
         """Why a renewal is under way, if one is."""
         for loop in self.process.loops:
-            room = self.manager._rooms._table.get(loop)
-            if room is not None and room.flight is not None:
-                return room.flight.cause.value
+            loop_state = self.manager._loops._table.get(loop)
+            if loop_state is not None and loop_state.flight is not None:
+                return loop_state.flight.cause.value
         return "-"
 
     def step(self, what: str) -> None:

@@ -29,7 +29,7 @@ REGRESSIONS = {
     563: "as 219, because revoking forgot the version",
     2163: "as 219, because news of an old record's end wiped out the newer token",
     3554: "the vendor was called under a lease that had ended while the answer to its extension was on the way",
-    100345: "a deposit that had been superseded brought back the token that was refused meanwhile",
+    100345: "a commit_until_stored that had been superseded brought back the token that was refused meanwhile",
     105275: "a sibling's token was revoked, and its push, still on the way, was adopted",
     128190: "as 105275, after a token of one's own had followed the revoked one",
     441239495359: "a wall clock stepped between a token's push and its commit's answer: it was handed out as over",

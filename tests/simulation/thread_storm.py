@@ -63,16 +63,16 @@ class _Vendor:
         self.calls = 0
 
     async def issue(self) -> Token:
-        return await self._mint(None)
+        return await self._call_vendor(None)
 
     async def refresh(self, token: Token) -> Token:
         assert token.refresh_token is not None
-        return await self._mint(token.refresh_token.reveal())
+        return await self._call_vendor(token.refresh_token.reveal())
 
     async def revoke(self, token: Token) -> None:
         await asyncio.sleep(0.002)
 
-    async def _mint(self, spent: str | None) -> Token:
+    async def _call_vendor(self, spent: str | None) -> Token:
         with self._guard:
             self.calls += 1
             luck, wait = self._chance.random(), self._chance.random()

@@ -242,22 +242,22 @@ class SimAuthenticator:
         self.node, self.world = node, node.world
 
     async def issue(self) -> Token:
-        return await self._mint("issue", "")
+        return await self._call_vendor("issue", "")
 
     async def refresh(self, token: Token) -> Token:
         assert token.refresh_token is not None
         spent = token.refresh_token.reveal()
         try:
-            return await self._mint("refresh", spent)
+            return await self._call_vendor("refresh", spent)
         except OutcomeUnknownError:
             if not self.world.vendor.kind.repeats:
                 raise
-        return await self._mint("refresh", spent)
+        return await self._call_vendor("refresh", spent)
 
     async def revoke(self, token: Token) -> None:
         await self._call("revoke", token.access_token.reveal())
 
-    async def _mint(self, what: str, given: str) -> Token:
+    async def _call_vendor(self, what: str, given: str) -> Token:
         asked = self.world.scheduler.now
         grant = await self._call(what, given)
         assert isinstance(grant, Grant)

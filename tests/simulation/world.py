@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from nauth import tasks
+from nauth import owned_tasks
 from nauth.errors import NauthError
 from nauth.secret import Secret
 from nauth.token import Token
@@ -77,11 +77,11 @@ class World:
 
     def run(self) -> list[str]:
         """Run to the end and return what was broken."""
-        before, tasks.keeper_type = tasks.keeper_type, SimKeeper
+        before, owned_tasks.keeper_type = owned_tasks.keeper_type, SimKeeper
         try:
             return self._run()
         finally:
-            tasks.keeper_type = before
+            owned_tasks.keeper_type = before
 
     def _run(self) -> list[str]:
         judge, plan, scheduler = self.judge, self.plan, self.scheduler
@@ -114,7 +114,7 @@ class World:
             for process in self.everybody:
                 self._silence(process)
             self.endings.finish(quiet=True)
-        tasks._running.clear()
+        owned_tasks._running.clear()
         return judge.violations + [f"complaint: {said}" for said in scheduler.complaints]
 
     def alive(self) -> list[Node]:

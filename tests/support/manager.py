@@ -88,7 +88,7 @@ class Rig:
 
     def tasks(self) -> set[asyncio.Task[None]]:
         """The tasks that the first manager owns in this loop."""
-        return self.manager._rooms.here().tasks
+        return self.manager._loops.here().tasks
 
 
 def immediately(work: Coroutine[Any, Any, _T]) -> _T:

@@ -13,7 +13,7 @@ import pytest
 
 from nauth.errors import MalformedResponseError
 from nauth.secret import Secret
-from nauth.times import LooseInstant
+from nauth.time_formats import LooseInstant
 from nauth.wire.converter import Unit, camel, decode, make_converter, rename_with
 
 __all__ = [

@@ -28,7 +28,7 @@ from naoauth import NaoApi, NaoError, NaoOAuth, NaoOAuthAuthenticator, NaoSessio
 from nauth.errors import NauthError
 from nauth.secret import Secret
 from nauth.testing import FakeClock
-from nauth.times import MAX_LIFETIME
+from nauth.time_formats import MAX_LIFETIME
 from nauth.token import Token
 from nauth.transport.base import Answer
 from nomadauth import (

@@ -13,7 +13,7 @@ from yarl import URL
 
 from nauth.bearer.httpx_redirects import HopGuard, Trace, hop_key
 from nauth.bearer.httpx_replay import HttpxRequest, HttpxResponse, hold, kept, packages, replayable
-from nauth.bearer.httpx_response import HttpxAnswer
+from nauth.bearer.httpx_response import HttpxResponseView
 from nauth.bearer.unauthorized import Hidden401, Rejections, TokenHeaders
 from nauth.errors import ConfigurationError, TokenRefusedError
 from nauth.events import Observer, OriginRefused, RequestReplayed, notify
@@ -179,7 +179,7 @@ class HttpxAuth:
             return False
         if response.status_code == _UNAUTHORIZED:
             return True
-        return self._hidden_401 is not None and await self._hidden_401(HttpxAnswer(response))
+        return self._hidden_401 is not None and await self._hidden_401(HttpxResponseView(response))
 
 
 def httpx_auth(

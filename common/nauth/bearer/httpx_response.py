@@ -1,13 +1,13 @@
-"""`HttpxAnswer`: a response of httpx or httpx2 with the attributes that a `Hidden401` reads."""
+"""`HttpxResponseView`: a response of httpx or httpx2 with the attributes that a `Hidden401` reads."""
 
 from __future__ import annotations
 
 from nauth.bearer.httpx_replay import HttpxRequest, HttpxResponse, hold, packages
 
-__all__ = ["HttpxAnswer"]
+__all__ = ["HttpxResponseView"]
 
 
-class HttpxAnswer:
+class HttpxResponseView:
     """Give an httpx response the attributes of aiohttp's ``ClientResponse`` that a `Hidden401` reads."""
 
     def __init__(self, response: HttpxResponse) -> None:

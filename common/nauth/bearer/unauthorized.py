@@ -7,15 +7,15 @@ from typing import TypeAlias
 
 from aiohttp import ClientResponse
 
-from nauth.bearer.httpx_response import HttpxAnswer
+from nauth.bearer.httpx_response import HttpxResponseView
 from nauth.manager.token_manager import TokenManager
 from nauth.token import Token
 
 __all__ = ["Answered", "Hidden401", "Rejections", "TokenHeaders"]
 
 
-Answered: TypeAlias = ClientResponse | HttpxAnswer
-"""Argument of a `Hidden401`: aiohttp's response, or httpx's with the attributes that `HttpxAnswer` gives it."""
+Answered: TypeAlias = ClientResponse | HttpxResponseView
+"""Argument of a `Hidden401`: aiohttp's response, or httpx's with the attributes that `HttpxResponseView` gives it."""
 
 Hidden401: TypeAlias = Callable[[Answered], Awaitable[bool]]
 """Tells whether a response other than 401 means that the token was refused. Must leave its body readable."""

@@ -12,19 +12,19 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from nauth.cli.access import ask_before_sign_in, opened, would_disturb
 from nauth.cli.demo.run import demonstrate
 from nauth.cli.output import print_json, print_pairs, print_record, print_token, show_secrets, token_facts
 from nauth.cli.registry import VENDORS
 from nauth.cli.runner import run
 from nauth.cli.secret_input import read_secret_line
+from nauth.cli.shared_sign_in import ask_before_sign_in, opened, would_disturb
 from nauth.cli.status import status_lines
 from nauth.cli.vendor import Vendor
 from nauth.client import VendorClient
 from nauth.clock import SystemClock
 from nauth.errors import ConfigurationError
 from nauth.secret import Secret
-from nauth.testing.taught import read_routes
+from nauth.testing.custom_endpoints import read_routes
 from nauth.token import Token
 
 __all__ = ["app"]

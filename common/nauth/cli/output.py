@@ -11,8 +11,8 @@ import typer
 from rich.console import Console
 
 from nauth.clock import SystemClock
-from nauth.environment import EnvironmentReader
-from nauth.manager.held_token import held
+from nauth.env_settings import EnvironmentReader
+from nauth.manager.held_token import place_on_clocks
 from nauth.redact import clean
 from nauth.token import RenewalPolicy, Token, TokenState
 
@@ -138,7 +138,7 @@ def _state(token: Token, policy: RenewalPolicy) -> TokenState:
     age_s = 0.0
     if token.lifetime is not None and token.expires_at is not None:
         age_s = (token.lifetime - (token.expires_at - datetime.fromtimestamp(wall, UTC))).total_seconds()
-    placed = held(token, policy, version=0, age_s=age_s, mono=mono, wall=wall, spread=0.0)
+    placed = place_on_clocks(token, policy, version=0, age_s=age_s, mono=mono, wall=wall, spread=0.0)
     return placed.state(mono, wall)
 
 

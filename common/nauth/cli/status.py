@@ -12,7 +12,7 @@ from nauth.client import VendorClient
 from nauth.errors import ConfigurationError
 from nauth.stores.address import store_from_env
 from nauth.stores.base import Record, StoreKey
-from nauth.stores.records import ListsRecords, RecordInfo
+from nauth.stores.record_info import ListsRecords, RecordInfo
 
 __all__ = ["StatusLine", "status_lines"]
 

@@ -11,7 +11,7 @@ import attrs
 
 from nauth.cli.demo.scenario import MakeStory
 from nauth.secret import Secret
-from nauth.testing.taught import TaughtRoute
+from nauth.testing.custom_endpoints import TaughtRoute
 from nauth.token import RenewalPolicy, Token
 
 __all__ = ["Ask", "Client", "Login", "Vendor"]

@@ -10,11 +10,11 @@ background. Without a valid token every caller waits for the renewal under way, 
 outcome, token or error; each gets an error object of its own. A caller that is cancelled stops waiting and changes
 nothing for the others.
 
-**The end of a loop** (`nauth.tasks`). A program that cancels all tasks does not see the work, only its keeper. What has not
+**The end of a loop** (`nauth.owned_tasks`). A program that cancels all tasks does not see the work, only its keeper. What has not
 been sent is given up at once and counts as nothing. What may have been sent is finished and stored within five seconds;
 given up then, it counts as a failed attempt. A token that could not be stored is taken up by the next loop that asks.
 
-**A closed loop, a fork** (`per_loop`, `nauth.forks`). A loop that was closed during a renewal holds nothing: the store takes its
+**A closed loop, a fork** (`per_loop`, `nauth.after_fork`). A loop that was closed during a renewal holds nothing: the store takes its
 lease as free, and the attempt counts as failed while the old token lives. A forked child forgets what is under way in its
 parent and keeps the token.
 

@@ -1,4 +1,4 @@
-"""`Pauses`: when a manager leaves the vendor alone, and what callers are told meanwhile. Pure state, no I/O."""
+"""`BackoffState`: when a manager leaves the vendor alone, and what callers are told meanwhile. Pure state, no I/O."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nauth.errors import (
 )
 from nauth.token import RenewalPolicy, Token
 
-__all__ = ["Backoff", "CoolingDown", "Pauses"]
+__all__ = ["Backoff", "BackoffState", "CoolingDown"]
 
 
 class CoolingDown(Exception):  # noqa: N818 - a way out of a renewal, never raised to callers
@@ -33,7 +33,7 @@ _MOST_ENDPOINTS = 256
 """Endpoints remembered in one pause: paths may hold ids without end."""
 
 
-class Pauses:
+class BackoffState:
     """Three reasons to wait, kept apart.
 
     * *quiet*: a background renewal failed while the old token lives. Nobody is told; the next try comes later.
@@ -184,7 +184,7 @@ class Pauses:
         if at is not None and len(endpoints) < _MOST_ENDPOINTS:
             endpoints.add(at)
 
-    def may_look(self, now: float) -> bool:
+    def may_recheck(self, now: float) -> bool:
         """Tell whether the store may be asked for a sibling's token during that cool-down; counts as having asked."""
         if now < self._look_from:
             return False
@@ -205,8 +205,8 @@ class Backoff:
 
     __slots__ = ("_own", "_shared")
 
-    def __init__(self, policy: RenewalPolicy, shared: Pauses) -> None:
-        self._own, self._shared = Pauses(policy), shared
+    def __init__(self, policy: RenewalPolicy, shared: BackoffState) -> None:
+        self._own, self._shared = BackoffState(policy), shared
 
     def succeeded(self) -> None:
         """Forget failed renewals, one's own and those of the credential."""
@@ -214,17 +214,17 @@ class Backoff:
         self._shared.succeeded()
 
     def failed(self, error: NauthError, now: float, *, valid: bool) -> None:
-        """Note a failed renewal, as `Pauses.failed` does, for whom it concerns."""
+        """Note a failed renewal, as `BackoffState.failed` does, for whom it concerns."""
         of_credential = isinstance(error, CredentialsRejectedError | InteractionRequiredError)
         spoken = of_credential or error.status is not None
         (self._shared if spoken else self._own).failed(error, now, valid=valid)
 
     def last_failure(self, now: float) -> tuple[str, timedelta, timedelta | None] | None:
-        """Return the last failure, as `Pauses.last_failure` does: what the vendor said before what failed on the way."""
+        """Return the last failure, as `BackoffState.last_failure` does: what the vendor said before what failed on the way."""
         return self._shared.last_failure(now) or self._own.last_failure(now)
 
     def refused(self, now: float, token: Token, at: str | None = None) -> timedelta | None:
-        """Note that `token` was refused although new, for every client of the credential; see `Pauses.refused`."""
+        """Note that `token` was refused although new, for every client of the credential; see `BackoffState.refused`."""
         return self._shared.refused(now, token, at)
 
     def accepted(self, now: float, token: Token, at: str) -> bool:
@@ -237,9 +237,9 @@ class Backoff:
         """Return why `token`, rejected by endpoint `at`, must not be renewed now, or None where it may."""
         return self._shared.refusal(now, token, at)
 
-    def may_look(self, now: float) -> bool:
+    def may_recheck(self, now: float) -> bool:
         """Tell whether the store may be asked for a sibling's token during that cool-down; counts as having asked."""
-        return self._shared.may_look(now)
+        return self._shared.may_recheck(now)
 
     def may_try_quietly(self, now: float) -> bool:
         """Tell whether a background renewal may start."""

@@ -10,13 +10,13 @@ import weakref
 from collections import OrderedDict
 from typing import TypeAlias
 
+from nauth.after_fork import guard
 from nauth.clock import Clock, SystemClock
-from nauth.forks import guard
-from nauth.manager.backoff import Pauses
+from nauth.manager.backoff import BackoffState
 from nauth.stores.base import StoreKey, TokenStore
 from nauth.token import RenewalPolicy
 
-__all__ = ["pauses_of"]
+__all__ = ["shared_backoff"]
 
 _MOST = 1_024
 _KEPT_S = 600.0
@@ -26,14 +26,14 @@ find the cool-down. What is older goes when another one is opened; there is no t
 _Key: TypeAlias = tuple[StoreKey, object, RenewalPolicy]
 
 _guard = guard()
-_tables: weakref.WeakKeyDictionary[TokenStore, weakref.WeakValueDictionary[_Key, Pauses]] = (
+_tables: weakref.WeakKeyDictionary[TokenStore, weakref.WeakValueDictionary[_Key, BackoffState]] = (
     weakref.WeakKeyDictionary()
 )
-_recent: OrderedDict[int, tuple[Pauses, float]] = OrderedDict()
+_recent: OrderedDict[int, tuple[BackoffState, float]] = OrderedDict()
 
 
-def pauses_of(store: TokenStore, key: StoreKey, clock: Clock, policy: RenewalPolicy) -> Pauses:
-    """Return the one `Pauses` of a store object, a credential, a clock and a policy.
+def shared_backoff(store: TokenStore, key: StoreKey, clock: Clock, policy: RenewalPolicy) -> BackoffState:
+    """Return the one `BackoffState` of a store object, a credential, a clock and a policy.
 
     All the machine's clocks count as one. A store or a clock that cannot be hashed or referenced weakly has none to
     share: each client then goes by its own.
@@ -44,9 +44,9 @@ def pauses_of(store: TokenStore, key: StoreKey, clock: Clock, policy: RenewalPol
             which: _Key = (key, SystemClock if isinstance(clock, SystemClock) else weakref.ref(clock), policy)
             found = table.get(which)
         except TypeError:
-            return Pauses(policy)
+            return BackoffState(policy)
         if found is None:
-            found = table[which] = Pauses(policy)
+            found = table[which] = BackoffState(policy)
         now = SystemClock.monotonic()
         _recent[id(found)] = (found, now)
         _recent.move_to_end(id(found))

@@ -8,25 +8,25 @@ from datetime import timedelta
 
 from nauth.clock import Clock
 from nauth.errors import StoreError
-from nauth.manager.per_loop import Room
-from nauth.manager.renewal import Minted, Renewal
+from nauth.manager.loop_state import LoopState
+from nauth.manager.renewal import Renewal, Renewed
+from nauth.owned_tasks import Work, current_work, hidden
 from nauth.stores.base import Lease, Record
-from nauth.tasks import Work, current_work, hidden
 from nauth.token import Token
 
-__all__ = ["deposit"]
+__all__ = ["commit_until_stored"]
 
 _LEASE = timedelta(seconds=15)
-"""Room for reading the record and writing it, each within the store's deadline."""
+"""LoopState for reading the record and writing it, each within the store's deadline."""
 
 _AT_LEAST_S = 1.0
 """Pause between two attempts even where the policy's `backoff` is zero: the store is down, after all."""
 
 
-async def deposit(
-    made: Minted,
+async def commit_until_stored(
+    made: Renewed,
     renewal: Renewal,
-    room: Room,
+    loop_state: LoopState,
     *,
     current: Callable[[], Token | None],
     stored: Callable[[Record], None],
@@ -40,20 +40,22 @@ async def deposit(
     Args:
         made: a token that could not be committed, with the version that it was based on.
         renewal: whose store; its policy's `backoff` spaces the attempts.
-        room: keeps the pauses, so that closing can cut them short.
+        loop_state: keeps the sleep between attempts, so that closing can cut them short.
         current: returns the token held now.
         stored: told of the record, this token's or a newer one, while the lease is still held.
         closing: tells that this attempt must be the last. So it is where the loop ends: it cuts the pause short, and
             what could not be stored then is taken up by the next loop that uses the manager.
     """
-    shared, failures, work = renewal.shared, 0, current_work()
+    store, failures, work = renewal.store, 0, current_work()
     while made.token.same_access(current()):
         failures += 1
         if not work.ending:
-            await _rest(room, work, renewal.clock, renewal.policy.pause_s(renewal.policy.backoff, failures))
+            await _rest(
+                loop_state, work, renewal.clock, renewal.policy.pause_s(renewal.policy.backoff, failures)
+            )
         last = closing() or work.ending
         try:
-            if (lease := await shared.lease(_LEASE)) is not None:
+            if (lease := await store.lease(_LEASE)) is not None:
                 collected = False
                 try:
                     record = await _attempt(made, renewal, current, lease)
@@ -65,34 +67,34 @@ async def deposit(
                     raise
                 finally:
                     if not collected:
-                        await shared.release(lease)
+                        await store.release(lease)
         except StoreError:
             pass
         if last:
             break
 
 
-async def _rest(room: Room, work: Work, clock: Clock, seconds: float) -> None:
-    pause = hidden(asyncio.ensure_future(clock.sleep(max(seconds, _AT_LEAST_S))))
-    room.pauses.add(pause)
-    work.wake = pause.cancel
+async def _rest(loop_state: LoopState, work: Work, clock: Clock, seconds: float) -> None:
+    sleep = hidden(asyncio.ensure_future(clock.sleep(max(seconds, _AT_LEAST_S))))
+    loop_state.sleeps.add(sleep)
+    work.wake = sleep.cancel
     collected = False
     try:
-        await asyncio.wait({pause})  # unlike `await pause`, it ends quietly where closing cancels the pause
+        await asyncio.wait({sleep})  # unlike `await sleep`, it ends quietly where closing cancels the sleep
     except GeneratorExit:
         collected = True  # the loop was closed under this: nothing can be cancelled there any more
         raise
     finally:
         work.wake = None
-        room.pauses.discard(pause)
+        loop_state.sleeps.discard(sleep)
         if not collected:
-            pause.cancel()
+            sleep.cancel()
 
 
 async def _attempt(
-    made: Minted, renewal: Renewal, current: Callable[[], Token | None], lease: Lease
+    made: Renewed, renewal: Renewal, current: Callable[[], Token | None], lease: Lease
 ) -> Record | None:
-    record = await renewal.shared.load()
+    record = await renewal.store.load()
     if not made.token.same_access(current()):
         return None  # revoked or renewed while this waited for the store
     version, age = 0, timedelta(seconds=renewal.clock.monotonic() - made.asked_at)
@@ -101,4 +103,4 @@ async def _attempt(
         # this very token, of which only the answer was lost; or a sibling has renewed since
         if record.token.same_access(made.token) or (version > made.version and record.age < age):
             return record
-    return await renewal.shared.commit(lease, made.token, expected_version=version, age=age)
+    return await renewal.store.commit(lease, made.token, expected_version=version, age=age)

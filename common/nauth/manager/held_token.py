@@ -6,17 +6,17 @@ from math import inf
 
 import attrs
 
-from nauth.times import MAX_LIFETIME
+from nauth.time_formats import MAX_LIFETIME
 from nauth.token import RenewalPolicy, Token, TokenState, margin_s
 
-__all__ = ["NOTHING", "Held", "age_on_arrival", "held", "succeed"]
+__all__ = ["NOTHING", "HeldToken", "age_on_arrival", "place_on_clocks", "successor"]
 
 
 @attrs.frozen
-class Held:
+class HeldToken:
     """A token in memory with the four instants that decide its state, in seconds of each clock.
 
-    `asked_mono` is when it was asked for, `stored` whether the store has it. `barred` are the last few tokens that were
+    `asked_mono` is when it was asked for, `stored` whether the store has it. `unusable` are the last few tokens that were
     revoked or refused here: they must not come back, though they may yet arrive at the store.
     """
 
@@ -28,7 +28,7 @@ class Held:
     expire_wall: float
     asked_mono: float = -inf
     stored: bool = True
-    barred: tuple[Token, ...] = ()
+    unusable: tuple[Token, ...] = ()
 
     def state(self, mono: float, wall: float) -> TokenState:
         """Say what may be done with the token. Either clock is enough to make it stale or expired."""
@@ -43,45 +43,49 @@ class Held:
         """Whether the token is known to be dead before its time."""
         return self.token is not None and self.expire_mono == -inf
 
-    def dead(self) -> Held:
+    def dead(self) -> HeldToken:
         """Return the same token, known to be dead: kept for its refresh token only."""
         return attrs.evolve(self, renew_mono=-inf, renew_wall=-inf, expire_mono=-inf, expire_wall=-inf)
 
-    def without(self, token: Token, version: int) -> Held:
+    def without(self, token: Token, version: int) -> HeldToken:
         """Return what is held after `token`, stored as `version`, was revoked. Another token held here stays."""
         rest = NOTHING if token.same_access(self.token) else self
-        return attrs.evolve(rest, version=max(self.version, version), barred=barring(self.barred, token))
+        return attrs.evolve(
+            rest, version=max(self.version, version), unusable=add_unusable(self.unusable, token)
+        )
 
-    def discarded(self) -> Held:
+    def discarded(self) -> HeldToken:
         """Return what is held after a sibling has discarded the record: nothing, but never an older version again."""
-        return attrs.evolve(NOTHING, version=self.version, barred=self.barred)
+        return attrs.evolve(NOTHING, version=self.version, unusable=self.unusable)
 
-    def outdates(self, token: Token, asked_mono: float) -> bool:
+    def rules_out(self, token: Token, asked_mono: float) -> bool:
         """Tell whether a stored `token`, asked for at `asked_mono`, is older than ours, or was rejected or revoked here.
 
         Its version cannot tell where the token held here has never been stored.
         """
-        return any(map(token.same_access, self.barred)) or (not self.stored and asked_mono < self.asked_mono)
+        return any(map(token.same_access, self.unusable)) or (
+            not self.stored and asked_mono < self.asked_mono
+        )
 
-    def knows_dead(self, token: Token) -> bool:
+    def was_refused(self, token: Token) -> bool:
         """Tell whether `token` is the one held, and the vendor has refused it."""
         return self.refused and token.same_access(self.token)
 
 
-_MOST_BARRED = 3
+_MOST_UNUSABLE = 3
 """A revocation ends two tokens at most, the stored one and the one held; one more for a 401 before it."""
 
 
-def barring(barred: tuple[Token, ...], token: Token) -> tuple[Token, ...]:
-    """Return `barred` with `token` in front, without those that have waited longest."""
-    return (token, *(one for one in barred if not one.same_access(token)))[:_MOST_BARRED]
+def add_unusable(unusable: tuple[Token, ...], token: Token) -> tuple[Token, ...]:
+    """Return `unusable` with `token` in front, without those that have waited longest."""
+    return (token, *(one for one in unusable if not one.same_access(token)))[:_MOST_UNUSABLE]
 
 
-NOTHING = Held(None, 0, -inf, -inf, -inf, -inf)
+NOTHING = HeldToken(None, 0, -inf, -inf, -inf, -inf)
 """What is held before the first token and after a revocation."""
 
 
-def held(
+def place_on_clocks(
     token: Token,
     policy: RenewalPolicy,
     *,
@@ -91,25 +95,25 @@ def held(
     wall: float,
     spread: float,
     stored: bool = True,
-) -> Held:
+) -> HeldToken:
     """Place `token`, asked for `age_s` seconds ago, on both clocks."""
     asked = mono - age_s
     if token.lifetime is None:
-        return Held(token, version, inf, inf, inf, inf, asked, stored)
+        return HeldToken(token, version, inf, inf, inf, inf, asked, stored)
     lifetime_s = min(token.lifetime, MAX_LIFETIME).total_seconds()
     left = lifetime_s - age_s
     fresh = left - margin_s(max(lifetime_s, 0.0), policy, spread)
-    return Held(token, version, mono + fresh, wall + fresh, mono + left, wall + left, asked, stored)
+    return HeldToken(token, version, mono + fresh, wall + fresh, mono + left, wall + left, asked, stored)
 
 
-def succeed(old: Held, new: Held, *, mono: float, wall: float) -> Held:
+def successor(old: HeldToken, new: HeldToken, *, mono: float, wall: float) -> HeldToken:
     """Return what to hold when `new` arrives in the place of `old`.
 
     A token that is dead on arrival brings nothing but its refresh token: while the old one lives, it goes on serving.
     """
     # what is known to be dead stays so, unless the vendor itself has handed it out again
-    gone = barring(old.barred, old.token) if old.refused and old.token is not None else old.barred
-    new = attrs.evolve(new, barred=tuple(one for one in gone if not one.same_access(new.token)))
+    gone = add_unusable(old.unusable, old.token) if old.refused and old.token is not None else old.unusable
+    new = attrs.evolve(new, unusable=tuple(one for one in gone if not one.same_access(new.token)))
     useless = new.state(mono, wall) is TokenState.EXPIRED and old.state(mono, wall) is not TokenState.EXPIRED
     if not useless or old.token is None or new.token is None:
         return new

@@ -20,20 +20,20 @@ from nauth.errors import (
     StoreError,
     TokenUnchangedError,
 )
-from nauth.manager.held_token import Held, age_on_arrival
-from nauth.manager.store_access import LEASE_GRACE, Shared
+from nauth.manager.held_token import HeldToken, age_on_arrival
+from nauth.manager.store_access import LEASE_GRACE, KeyedStore
+from nauth.owned_tasks import current_work
 from nauth.stores.base import Lease, Record
-from nauth.tasks import current_work
-from nauth.times import instant
+from nauth.time_formats import instant
 from nauth.token import MAX_LIFETIME, RenewalPolicy, Token
 
-__all__ = ["Minted", "Renewal", "fault_of", "refusal"]
+__all__ = ["Renewal", "Renewed", "fault_of", "refusal"]
 
 _log = logging.getLogger("nauth.store")
 
 
 @attrs.frozen
-class Minted:
+class Renewed:
     """A token to hold from now on.
 
     Attributes:
@@ -58,19 +58,19 @@ class Renewal:
     """The steps of a renewal; holds no token and no state of its own."""
 
     authenticator: Authenticator
-    shared: Shared
+    store: KeyedStore
     policy: RenewalPolicy
     clock: Clock
 
     async def run(
         self,
-        holding: Callable[[], Held],
+        holding: Callable[[], HeldToken],
         rejected: list[Token],
         *,
         since: int | None,
-        spare: Callable[[Minted], object] = lambda _: None,
+        keep: Callable[[Renewed], object] = lambda _: None,
         permit: Callable[[], object] = lambda: None,
-    ) -> Minted:
+    ) -> Renewed:
         """Renew, or adopt what a sibling has renewed meanwhile.
 
         Args:
@@ -79,7 +79,7 @@ class Renewal:
             rejected: access tokens known to be dead; the list may grow while the renewal runs.
             since: the version that callers had seen when they asked: a newer record is adopted. None if what the store
                 holds already will not do; one that a sibling makes while we wait for the lease still counts.
-            spare: told of a token whose commit was cancelled.
+            keep: told of a token whose commit was cancelled.
             permit: called before the vendor is; what it raises ends the renewal.
 
         Raises:
@@ -96,7 +96,7 @@ class Renewal:
                     raise
                 held = holding()
                 permit()
-                return await self._mint(None, held.token, held.version, held, rejected, spare=spare)
+                return await self._call_vendor(None, held.token, held.version, held, rejected, keep=keep)
             committed, found, held, collected = False, None, holding(), False
             try:
                 version = 0 if record is None else record.version
@@ -106,7 +106,7 @@ class Renewal:
                 elif lease is not None:
                     permit()
                     base = self._base(record, held)
-                    made = await self._mint(lease, base, version, held, rejected, spare=spare)
+                    made = await self._call_vendor(lease, base, version, held, rejected, keep=keep)
                     committed = made.call is not None and made.version > version
                     return made
             except GeneratorExit:
@@ -114,7 +114,7 @@ class Renewal:
                 raise
             finally:
                 if lease is not None and not (committed or collected):
-                    await self.shared.release(lease)
+                    await self.store.release(lease)
             # check again: releasing the lease may have outlasted the token
             if (
                 found is not None
@@ -123,10 +123,10 @@ class Renewal:
                 return found
             if self.clock.monotonic() > give_up:
                 raise _held_too_long(ttl)
-            await self.shared.changed()
+            await self.store.changed()
             permit()  # before the lease is tried again: a thousand clients must not take it in turns to hear the same
 
-    async def look(self, held: Held, rejected: list[Token]) -> Record | None:
+    async def recheck(self, held: HeldToken, rejected: list[Token]) -> Record | None:
         """Return what a sibling has stored since `held`, if it can be used. Never calls the vendor."""
         return await self._winner(held.version, rejected, held)
 
@@ -144,13 +144,13 @@ class Renewal:
                 return lease, record
             if self.clock.monotonic() > give_up:
                 raise _held_too_long(ttl)
-            await self.shared.changed()
+            await self.store.changed()
 
     async def _enter(self, ttl: timedelta) -> tuple[Lease | None, Record | None]:
         """Return the lease, or None while somebody else has it, and the record as it is now."""
-        lease = await self.shared.lease(ttl)
+        lease = await self.store.lease(ttl)
         try:
-            record = await self.shared.load()
+            record = await self.store.load()
             # the store may have been slow: a lease about to end is not one to call the vendor under
             if lease is not None and lease.remaining <= self.policy.deadline:
                 lease = await self._extended(lease, ttl)
@@ -158,50 +158,50 @@ class Renewal:
             raise  # the loop was closed under this: nothing can be awaited any more
         except BaseException:
             if lease is not None:
-                await self.shared.release(lease)
+                await self.store.release(lease)
             raise
         return lease, record
 
     async def _extended(self, lease: Lease, ttl: timedelta) -> Lease | None:
         try:
-            lease = await self.shared.extend(lease, ttl)
+            lease = await self.store.extend(lease, ttl)
         except LeaseLostError:
             return None
         if lease.remaining > self.policy.deadline:
             return lease
         # this process, or the store, stands still for longer than a lease holds
-        await self.shared.release(lease)
+        await self.store.release(lease)
         return None
 
-    def _base(self, record: Record | None, held: Held) -> Token | None:
+    def _base(self, record: Record | None, held: HeldToken) -> Token | None:
         """Return the token whose refresh token is the latest: the stored one, or one that could not be stored."""
         if record is None or record.version <= held.version or self._step_back(record, held):
             return held.token
         return record.token
 
-    def _step_back(self, record: Record, held: Held) -> bool:
-        return held.outdates(record.token, self.clock.monotonic() - record.age.total_seconds())
+    def _step_back(self, record: Record, held: HeldToken) -> bool:
+        return held.rules_out(record.token, self.clock.monotonic() - record.age.total_seconds())
 
-    def _usable(self, record: Record, rejected: list[Token], held: Held) -> bool:
-        if held.knows_dead(record.token) or self._step_back(record, held):
+    def _usable(self, record: Record, rejected: list[Token], held: HeldToken) -> bool:
+        if held.was_refused(record.token) or self._step_back(record, held):
             return False
         return fault_of(record.token, record.age.total_seconds(), rejected) is None
 
-    async def _mint(
+    async def _call_vendor(
         self,
         lease: Lease | None,
         base: Token | None,
         version: int,
-        held: Held,
+        held: HeldToken,
         rejected: list[Token],
         *,
-        spare: Callable[[Minted], object],
-    ) -> Minted:
+        keep: Callable[[Renewed], object],
+    ) -> Renewed:
         limit_s = self.policy.deadline.total_seconds()
         limit = asyncio.timeout(limit_s)
         try:
             async with limit:
-                made = await self._call(base, version, held, rejected)
+                made = await self._refresh_or_issue(base, version, held, rejected)
         except TimeoutError:
             if not limit.expired():
                 raise  # the authenticator's own, which is a bug and must not be taken for the deadline
@@ -218,17 +218,19 @@ class Renewal:
         try:
             return await self._commit(lease, made, version, held, rejected)
         except asyncio.CancelledError:
-            spare(made)
+            keep(made)
             raise
 
-    async def _call(self, base: Token | None, version: int, held: Held, rejected: list[Token]) -> Minted:
+    async def _refresh_or_issue(
+        self, base: Token | None, version: int, held: HeldToken, rejected: list[Token]
+    ) -> Renewed:
         asked_at, work = self.clock.monotonic(), current_work()
         work.calling()
         if base is not None and base.refresh_token:
             try:
                 token = await self.authenticator.refresh(base)
                 work.sending()  # an answer has come, however it was sent
-                return Minted(token, version, asked_at, "refresh")
+                return Renewed(token, version, asked_at, "refresh")
             except CredentialsRejectedError:
                 pass
             # a sibling that does not respect the lease may have rotated the refresh token: look before giving up
@@ -240,9 +242,9 @@ class Renewal:
         work.calling()
         token = await self.authenticator.issue()
         work.sending()
-        return Minted(token, version, asked_at, "issue")
+        return Renewed(token, version, asked_at, "issue")
 
-    def _complete(self, made: Minted, base: Token | None, rejected: list[Token]) -> Minted:
+    def _complete(self, made: Renewed, base: Token | None, rejected: list[Token]) -> Renewed:
         token, mono, wall = made.token, self.clock.monotonic(), self.clock.wall()
         age_s = age_on_arrival(token, waited_s=mono - made.asked_at, wall=wall)
         if token.expires_at is None and token.lifetime is not None:
@@ -258,14 +260,14 @@ class Renewal:
         return attrs.evolve(made, token=token, asked_at=mono - age_s, fault=fault_of(token, age_s, rejected))
 
     async def _commit(
-        self, lease: Lease | None, made: Minted, version: int, held: Held, rejected: list[Token]
-    ) -> Minted:
+        self, lease: Lease | None, made: Renewed, version: int, held: HeldToken, rejected: list[Token]
+    ) -> Renewed:
         """Store `made` if it can be stored: the vendor has made it, so losing it with the store would be worse."""
         if lease is None:
             return attrs.evolve(made, stored=False)
         age = timedelta(seconds=self.clock.monotonic() - made.asked_at)
         try:
-            record = await self.shared.commit(lease, made.token, expected_version=version, age=age)
+            record = await self.store.commit(lease, made.token, expected_version=version, age=age)
         except LeaseLostError:
             winner = await self._winner(version, rejected, held)
             return attrs.evolve(made, stored=False) if winner is None else self._adopted(winner)
@@ -275,7 +277,7 @@ class Renewal:
         return attrs.evolve(made, version=record.version)
 
     async def _winner(
-        self, version: int, rejected: list[Token], held: Held, *, sure: bool = False
+        self, version: int, rejected: list[Token], held: HeldToken, *, sure: bool = False
     ) -> Record | None:
         """Return what somebody else has stored after `version`, if it can be used.
 
@@ -283,7 +285,7 @@ class Renewal:
             StoreError: the store cannot say, and `sure` demands that it does.
         """
         try:
-            record = await self.shared.load()
+            record = await self.store.load()
         except StoreError:
             if sure:
                 raise
@@ -292,8 +294,8 @@ class Renewal:
             return None
         return record
 
-    def _adopted(self, record: Record) -> Minted:
-        return Minted(record.token, record.version, self.clock.monotonic() - record.age.total_seconds())
+    def _adopted(self, record: Record) -> Renewed:
+        return Renewed(record.token, record.version, self.clock.monotonic() - record.age.total_seconds())
 
 
 def _held_too_long(ttl: timedelta) -> StoreError:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from nauth.errors import NauthError, OutcomeUnknownError, fresh_copy, unexpected
 from nauth.manager.renewal import Renewal
 from nauth.manager.single_flight import Outcome
-from nauth.tasks import current_work
+from nauth.owned_tasks import current_work
 from nauth.token import Token
 
 __all__ = ["revoke_all"]
@@ -43,13 +43,13 @@ async def revoke_all(
                         await renewal.authenticator.revoke(token)
                         work.sending()  # confirmed: here and in the store it is to be forgotten
                         forget(token, version)
-                        await renewal.shared.discard(token)
+                        await renewal.store.discard(token)
         except GeneratorExit:
             collected = True  # the loop was closed under this: nothing can be awaited any more
             raise
         finally:
             if not collected:
-                await renewal.shared.release(lease)
+                await renewal.store.release(lease)
     except TimeoutError:
         return Outcome(
             error=OutcomeUnknownError("the vendor did not confirm the revocation in time; revoke again")

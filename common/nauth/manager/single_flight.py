@@ -70,7 +70,7 @@ class Flight:
         """Forget a waiter that was cancelled."""
         self._waiters.pop(waiter, None)
 
-    def land(self, outcome: Outcome) -> None:
+    def finish(self, outcome: Outcome) -> None:
         """Publish the outcome to all callers who still wait. The first outcome stands."""
         if self.outcome is not None:
             return

@@ -1,4 +1,4 @@
-"""`Shared`: one key of a store, with a deadline on every wait. What a manager knows of its store."""
+"""`KeyedStore`: one key of a store, with a deadline on every wait. What a manager knows of its store."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from nauth.clock import Clock
 from nauth.errors import LeaseLostError, NauthError, StoreError, recast, unexpected
 from nauth.reporting.reporter import SHORT_IDENTITY
 from nauth.stores.base import Lease, Record, StoreKey, TokenStore
-from nauth.times import instant
+from nauth.time_formats import instant
 from nauth.token import Token
 
-__all__ = ["LEASE_GRACE", "POLL", "STORE_DEADLINE", "Shared"]
+__all__ = ["LEASE_GRACE", "POLL", "STORE_DEADLINE", "KeyedStore"]
 
 _log = logging.getLogger("nauth.store")
 
 LEASE_GRACE = timedelta(seconds=10)
-"""How much longer a lease holds than the token call may take: room to store the result."""
+"""How much longer a lease holds than the token call may take: loop_state to store the result."""
 
 STORE_DEADLINE = timedelta(seconds=5)
 """The most that one operation of a store may take. A store that `queues` has such a deadline of its own for each exchange,
@@ -36,7 +36,7 @@ _T = TypeVar("_T")
 
 
 @attrs.frozen
-class Shared:
+class KeyedStore:
     """A store's operations on one key.
 
     Each raises `StoreError` where the store fails in whatever way, or has not answered within `STORE_DEADLINE`, or within

@@ -8,13 +8,13 @@ from datetime import timedelta
 
 import attrs
 
+from nauth.after_fork import guard
 from nauth.clock import Clock
 from nauth.errors import TokenRefusedError
 from nauth.events import Observer
-from nauth.forks import guard
-from nauth.manager import reports
+from nauth.manager import renewal_events
 from nauth.manager.backoff import Backoff
-from nauth.manager.held_token import NOTHING, Held, held, succeed
+from nauth.manager.held_token import NOTHING, HeldToken, place_on_clocks, successor
 from nauth.stores.base import Record
 from nauth.token import RenewalPolicy, Token, TokenState
 
@@ -28,7 +28,7 @@ class TokenCache:
         policy: when to renew.
         clock: where time comes from.
         observer: told of adopted tokens.
-        pauses: when the vendor is left alone.
+        backoff: when the vendor is left alone.
         busy: tells whether a renewal is under way, which will report the token itself.
 
     Attributes:
@@ -37,7 +37,7 @@ class TokenCache:
         monotonic: the clock's reading that never runs backwards.
         wall: the clock's reading of the time of day.
         guard: for everything here that is changed; never held over an await.
-        pauses: when the vendor is left alone.
+        backoff: when the vendor is left alone.
         closed: nothing is adopted or held any more.
         settled: the token whose next acceptance needs no `accept`, as nothing new would be learned from it.
     """
@@ -48,11 +48,11 @@ class TokenCache:
         "_busy",
         "_observer",
         "_policy",
+        "backoff",
         "closed",
         "guard",
         "held",
         "monotonic",
-        "pauses",
         "ready",
         "settled",
         "wall",
@@ -65,14 +65,14 @@ class TokenCache:
         observer: Observer | None,
         *,
         busy: Callable[[], bool],
-        pauses: Backoff,
+        backoff: Backoff,
     ) -> None:
         self._policy, self._observer, self._busy = policy, observer, busy
         self.monotonic, self.wall = clock.monotonic, clock.wall
-        self.held: Held = NOTHING
-        self.ready: Held = NOTHING
+        self.held: HeldToken = NOTHING
+        self.ready: HeldToken = NOTHING
         self.guard = guard()
-        self.pauses = pauses
+        self.backoff = backoff
         self.settled: Token | None = None
         self.closed = False
 
@@ -93,18 +93,20 @@ class TokenCache:
             if record is None:
                 self.replace(self.held.discarded())
                 return
-            if self.held.outdates(record.token, self.monotonic() - record.age.total_seconds()):
+            if self.held.rules_out(record.token, self.monotonic() - record.age.total_seconds()):
                 return  # the stored token is rejected, or older than ours, whose commit failed: ignore it
             # the store does not know that the vendor refused this one
             known = record.token.same_access(self.held.token)
             dead = self.held.refused and known
             self.hold(record.token, record.version, record.age.total_seconds(), dead=dead)
             if self.alive():
-                self.pauses.succeeded()
+                self.backoff.succeeded()
             # this manager's own commit; or its flight is about to report the adoption
             own = known or self._busy()
         if not own:
-            reports.adopted(self._observer, record.age, pushed=True, expires_at=record.token.expires_at)
+            renewal_events.adopted(
+                self._observer, record.age, pushed=True, expires_at=record.token.expires_at
+            )
 
     def stored(self, record: Record) -> None:
         """Note what a deferred commit has stored, or has found to be there already."""
@@ -121,7 +123,7 @@ class TokenCache:
         mono, wall = self.monotonic(), self.wall()
         # spreads renewals in time; guards nothing
         spread = random.random()  # noqa: S311
-        new = held(
+        new = place_on_clocks(
             token,
             self._policy,
             version=version,
@@ -131,12 +133,12 @@ class TokenCache:
             spread=spread,
             stored=stored,
         )
-        self.replace(succeed(self.held, new.dead() if dead else new, mono=mono, wall=wall))
+        self.replace(successor(self.held, new.dead() if dead else new, mono=mono, wall=wall))
 
     def accept(self, token: Token, at: str) -> None:
         """Note that endpoint `at` has accepted `token`."""
         with self.guard:
-            watching = self.pauses.accepted(self.monotonic(), token, at)
+            watching = self.backoff.accepted(self.monotonic(), token, at)
             self.settled = None if watching else token
 
     def refuse(self, token: Token, at: str | None) -> timedelta | None:
@@ -148,12 +150,12 @@ class TokenCache:
             if not token.same_access(self.held.token):
                 return None
             self.settled = None
-            return self.pauses.refused(self.monotonic(), token, at)
+            return self.backoff.refused(self.monotonic(), token, at)
 
     def reject(self, rejected: Token, at: str | None) -> TokenRefusedError | None:
         """Count `rejected` as dead if it is held, or return why it must not be renewed now."""
         with self.guard:
-            error = self.pauses.refusal(self.monotonic(), rejected, at)
+            error = self.backoff.refusal(self.monotonic(), rejected, at)
             if error is None and rejected.same_access(self.held.token):
                 self.replace(self.held.dead())
         return error
@@ -169,7 +171,7 @@ class TokenCache:
             self.closed = True
             self.replace(self.held)
 
-    def replace(self, new: Held) -> None:
+    def replace(self, new: HeldToken) -> None:
         """Hold `new` in the place of what is held. The caller has the guard."""
         self.held = new
         # a token that is not stored yet may have lost the loop that was to store it: each call looks after that

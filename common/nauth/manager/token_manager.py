@@ -22,22 +22,22 @@ from nauth.errors import (
     unexpected,
 )
 from nauth.events import Cause, Observer, RenewalStarted, TokenRefused, notify
-from nauth.manager import reports
+from nauth.manager import renewal_events
 from nauth.manager.backoff import Backoff, CoolingDown
-from nauth.manager.backoff_table import pauses_of
-from nauth.manager.deferred_commit import deposit
+from nauth.manager.backoff_table import shared_backoff
+from nauth.manager.deferred_commit import commit_until_stored
 from nauth.manager.health import Health, HealthState
-from nauth.manager.held_token import NOTHING, Held
-from nauth.manager.per_loop import Room, Rooms
-from nauth.manager.renewal import Minted, Renewal, fault_of, refusal
+from nauth.manager.held_token import NOTHING, HeldToken
+from nauth.manager.loop_state import LoopState, LoopStates
+from nauth.manager.renewal import Renewal, Renewed, fault_of, refusal
 from nauth.manager.revocation import revoke_all
 from nauth.manager.single_flight import ABANDONED, Flight, Outcome
-from nauth.manager.store_access import Shared
+from nauth.manager.store_access import KeyedStore
 from nauth.manager.token_cache import TokenCache
+from nauth.owned_tasks import Work
 from nauth.reporting.reporter import Reporter
 from nauth.stores.base import Reconnecting, Record, StoreKey, TokenStore, Unsubscribe
 from nauth.stores.memory import default_store
-from nauth.tasks import Work
 from nauth.token import RenewalPolicy, Token, TokenState
 
 __all__ = ["TokenManager"]
@@ -83,23 +83,23 @@ class TokenManager:
         self._policy, self._clock = policy or RenewalPolicy(), clock or SystemClock()
         self._observer = Reporter.of(observer, vendor=key.vendor, identity=key.identity, clock=self._clock)
         self._monotonic, self._wall = self._clock.monotonic, self._clock.wall
-        self._rooms = Rooms(self._lost)
+        self._loops = LoopStates(self._lost)
         self._store: TokenStore = store if store is not None else default_store(self._clock)
-        pauses = Backoff(self._policy, pauses_of(self._store, key, self._clock, self._policy))
+        backoff = Backoff(self._policy, shared_backoff(self._store, key, self._clock, self._policy))
         self._cache = TokenCache(
-            self._policy, self._clock, self._observer, busy=self._rooms.busy, pauses=pauses
+            self._policy, self._clock, self._observer, busy=self._loops.busy, backoff=backoff
         )
         self._authenticator = authenticator
         self._cause_gone: Callable[[NauthError], bool] | None = getattr(authenticator, "cause_gone", None)
         self._key = key
         self._renewal = Renewal(
             authenticator,
-            Shared(self._store, key, self._clock, self._policy.deadline),
+            KeyedStore(self._store, key, self._clock, self._policy.deadline),
             self._policy,
             self._clock,
         )
         self._unsubscribe: Unsubscribe | None = None
-        self._unstored: Minted | None = None
+        self._unstored: Renewed | None = None
         self._commit: Work | None = None
         self._stop_watching: Unsubscribe = _nothing
         self._loop: Callable[[], asyncio.AbstractEventLoop | None] = _nothing
@@ -121,7 +121,7 @@ class TokenManager:
         """How this manager is doing, from memory alone."""
         now = self._monotonic()
         with self._cache.guard:
-            held, failure = self._cache.held, self._cache.pauses.last_failure(now)
+            held, failure = self._cache.held, self._cache.backoff.last_failure(now)
         error, ago, left = failure or (None, None, None)
         return Health(
             state=self._health_state(held, now),
@@ -129,10 +129,10 @@ class TokenManager:
             last_error=error,
             failed_ago=ago,
             retry_after=left,
-            renewing=self._rooms.busy(),
+            renewing=self._loops.busy(),
         )
 
-    def _health_state(self, held: Held, mono: float) -> HealthState:
+    def _health_state(self, held: HeldToken, mono: float) -> HealthState:
         if self._cache.closed:
             return HealthState.CLOSED
         if held.token is None:
@@ -181,7 +181,7 @@ class TokenManager:
         held, monotonic, wall = self._cache.ready, self._monotonic, self._wall
         if held.renew_mono > monotonic() and held.renew_wall > wall():
             return held.token  # type: ignore[return-value]  # what holds no token is never fresh
-        answer = self._attend()
+        answer = self._serve()
         if isinstance(answer, Token):
             return answer
         # not `answer.wait()`: ten thousand waiters would pay for ten thousand more coroutines
@@ -206,7 +206,7 @@ class TokenManager:
             TokenUnchangedError: the vendor handed the rejected token out again.
             NauthError: as for `token`.
         """
-        answer = self._demand(rejected, at)
+        answer = self._require_new(rejected, at)
         if isinstance(answer, Token):
             return answer
         return (await answer.wait()).unwrap()
@@ -218,7 +218,7 @@ class TokenManager:
         where `renew` would raise, the next call will.
         """
         with contextlib.suppress(NauthError):
-            self._demand(token, at)
+            self._require_new(token, at)
 
     def accepted(self, token: Token, *, at: str) -> None:
         """Note that the vendor's endpoint `at` has accepted `token`: a 401 to it elsewhere is news then."""
@@ -237,7 +237,7 @@ class TokenManager:
     def forgive(self) -> None:
         """Forget failed renewals, because what made them fail has changed: a person has signed in, say."""
         with self._cache.guard:
-            self._cache.pauses.succeeded()
+            self._cache.backoff.succeeded()
 
     async def revoke(self) -> None:
         """End the current token's life at the vendor and forget it, here and in the store.
@@ -249,12 +249,12 @@ class TokenManager:
             NauthError: the kinds of `Authenticator.revoke`. The token is kept, so that revoking can be tried again.
         """
         self._check_open()
-        room = self._rooms.here()
+        loop_state = self._loops.here()
         flight = Flight(Cause.FORCED, asyncio.get_running_loop())
-        room.own(
-            self._run_revocation(room, flight),
+        loop_state.own(
+            self._run_revocation(loop_state, flight),
             name="nauth revocation",
-            over=lambda work: flight.land(_UNCONFIRMED if work.at_risk else ABANDONED),
+            over=lambda work: flight.finish(_UNCONFIRMED if work.at_risk else ABANDONED),
         )
         outcome = await flight.wait()
         if outcome.error is not None:
@@ -270,39 +270,39 @@ class TokenManager:
             self._unsubscribe()
             self._unsubscribe = None
             self._stop_watching()
-        await self._rooms.drain()
+        await self._loops.drain()
         with self._cache.guard:
             self._cache.replace(NOTHING)
 
     # --- the callers' side: decides without awaiting -------------------------------------------------
 
-    def _attend(self) -> Token | Flight:
+    def _serve(self) -> Token | Flight:
         """Return a token to serve now or the flight to wait for, starting one where it is due."""
         self._check_open()
-        room = self._rooms.here()
-        now, flight = self._cache.held, room.flight
+        loop_state = self._loops.here()
+        now, flight = self._cache.held, loop_state.flight
         if not now.stored:
-            self._see_to_commit(room)
+            self._resume_commit(loop_state)
         if now.token is None or now.expire_mono == -inf:  # nothing to serve, whatever the clocks say
             if flight is None:
-                return self._start_cold(room, now)
-            return reports.joined(self._observer, flight)
+                return self._start_cold(loop_state, now)
+            return renewal_events.joined(self._observer, flight)
         mono = self._monotonic()
         state = now.state(mono, self._wall())
         if state is TokenState.EXPIRED:
             if flight is None:
-                return self._start_cold(room, now)
-            return reports.joined(self._observer, flight)
-        if state is TokenState.STALE and flight is None and self._cache.pauses.may_try_quietly(mono):
-            self._start(room, Cause.STALE, now)
+                return self._start_cold(loop_state, now)
+            return renewal_events.joined(self._observer, flight)
+        if state is TokenState.STALE and flight is None and self._cache.backoff.may_try_quietly(mono):
+            self._start(loop_state, Cause.STALE, now)
         return now.token
 
-    def _start_cold(self, room: Room, now: Held) -> Flight:
+    def _start_cold(self, loop_state: LoopState, now: HeldToken) -> Flight:
         self._check_cooldown()
-        flight = self._start(room, Cause.COLD if now.token is None else Cause.EXPIRED, now)
-        return reports.joined(self._observer, flight)
+        flight = self._start(loop_state, Cause.COLD if now.token is None else Cause.EXPIRED, now)
+        return renewal_events.joined(self._observer, flight)
 
-    def _demand(self, rejected: Token | None, at: str | None = None) -> Token | Flight:
+    def _require_new(self, rejected: Token | None, at: str | None = None) -> Token | Flight:
         """Return a token other than `rejected` or the flight that will bring one, starting it where it is due."""
         self._check_open()
         now = self._cache.held
@@ -320,37 +320,39 @@ class TokenManager:
                 return now.token
             error = self._cache.reject(rejected, at)
             if error is not None:
-                return self._look(error, rejected)
-        room = self._rooms.here()
-        flight = room.flight
+                return self._recheck(error, rejected)
+        loop_state = self._loops.here()
+        flight = loop_state.flight
         if flight is None:
             self._check_cooldown()
-            flight = self._start(room, Cause.FORCED if rejected is None else Cause.REJECTED, now, rejected)
+            flight = self._start(
+                loop_state, Cause.FORCED if rejected is None else Cause.REJECTED, now, rejected
+            )
         elif rejected is not None:
             flight.rejected.append(rejected)
-        return reports.joined(self._observer, flight)
+        return renewal_events.joined(self._observer, flight)
 
-    def _look(self, error: TokenRefusedError, rejected: Token) -> Flight:
+    def _recheck(self, error: TokenRefusedError, rejected: Token) -> Flight:
         """Look in the store for a sibling's token, now and then, while nothing may be renewed; or raise `error`."""
-        room = self._rooms.here()
-        look = room.look
-        if look is not None:
-            look.rejected.append(rejected)
-            return look
-        if not self._cache.pauses.may_look(self._monotonic()):
+        loop_state = self._loops.here()
+        recheck = loop_state.recheck
+        if recheck is not None:
+            recheck.rejected.append(rejected)
+            return recheck
+        if not self._cache.backoff.may_recheck(self._monotonic()):
             raise error
-        look = room.look = Flight(Cause.REJECTED, asyncio.get_running_loop(), rejected)
+        recheck = loop_state.recheck = Flight(Cause.REJECTED, asyncio.get_running_loop(), rejected)
 
         def over(_: Work) -> None:
-            room.look = None
-            look.land(Outcome(error=error))
+            loop_state.recheck = None
+            recheck.finish(Outcome(error=error))
 
-        room.own(self._run_look(room, look), name="nauth look", over=over)
-        return look
+        loop_state.own(self._run_recheck(loop_state, recheck), name="nauth recheck", over=over)
+        return recheck
 
     def _check_cooldown(self) -> None:
         try:
-            self._cache.pauses.check(self._monotonic())
+            self._cache.backoff.check(self._monotonic())
         except NauthError as error:
             if self._cause_gone is None or not self._cause_gone(error):
                 raise
@@ -359,7 +361,9 @@ class TokenManager:
         if self._cache.closed:
             raise ClosedError("this client was closed; open a new one, or keep it open while it is used")
 
-    def _start(self, room: Room, cause: Cause, seen: Held, rejected: Token | None = None) -> Flight:
+    def _start(
+        self, loop_state: LoopState, cause: Cause, seen: HeldToken, rejected: Token | None = None
+    ) -> Flight:
         if self._unsubscribe is None:
             self._unsubscribe = self._store.subscribe(self._key, self._cache.adopt)
             if isinstance(self._store, Reconnecting):
@@ -367,23 +371,25 @@ class TokenManager:
         self._loop = weakref.ref(asyncio.get_running_loop())
         flight = Flight(cause, asyncio.get_running_loop(), rejected)
         # first of all: an eager task runs its body before the call that makes it returns
-        room.flight = flight
+        loop_state.flight = flight
         notify(self._observer, RenewalStarted(cause=cause))
         started = self._monotonic()
-        work = room.own(
-            self._run_renewal(room, flight, seen, started),
+        work = loop_state.own(
+            self._run_renewal(loop_state, flight, seen, started),
             name="nauth renewal",
-            over=lambda work: self._end(room, flight, started, work),
+            over=lambda work: self._end(loop_state, flight, started, work),
         )
-        if room.flight is flight:
-            room.work = work
+        if loop_state.flight is flight:
+            loop_state.work = work
         return flight
 
     # --- the owned task's side: no caller's cancellation reaches it ------------------------------------
 
-    async def _run_renewal(self, room: Room, flight: Flight, seen: Held, started: float) -> None:
+    async def _run_renewal(
+        self, loop_state: LoopState, flight: Flight, seen: HeldToken, started: float
+    ) -> None:
         try:
-            async with room.lock:
+            async with loop_state.lock:
                 base = self._cache.held
                 if base.token is None and flight.cause is Cause.STALE and not len(flight):
                     return  # revoked while we waited for the lock, and no caller waits: do not sign in again
@@ -393,15 +399,15 @@ class TokenManager:
                     lambda: self._cache.held,
                     flight.rejected,
                     since=since,
-                    spare=partial(self._spare, base),
-                    permit=lambda: self._cache.pauses.permit(
+                    keep=partial(self._keep_uncommitted, base),
+                    permit=lambda: self._cache.backoff.permit(
                         self._monotonic(), quiet=flight.cause is Cause.STALE and not len(flight)
                     ),
                 )
-            outcome = self._take(room, made, base, flight, started)
+            outcome = self._take(loop_state, made, base, flight, started)
         except CoolingDown as ended:
             outcome = Outcome(error=fresh_copy(ended.error))
-            reports.failed(
+            renewal_events.failed(
                 self._observer,
                 flight,
                 ended.error,
@@ -413,40 +419,40 @@ class TokenManager:
         except Exception as error:  # noqa: BLE001 - an authenticator's bug must reach the callers as a typed error
             outcome = self._fail(unexpected(error), flight, started)
         # not in a `finally`: the garbage collector may end this coroutine anywhere, and then `_end` has been called
-        self._free(room, flight)
-        flight.land(outcome)
+        self._free(loop_state, flight)
+        flight.finish(outcome)
 
-    def _end(self, room: Room, flight: Flight, started: float, work: Work) -> None:
+    def _end(self, loop_state: LoopState, flight: Flight, started: float, work: Work) -> None:
         """End a flight whose work was cancelled: by the end of its loop, or by closing, even before its first step."""
-        self._free(room, flight)
+        self._free(loop_state, flight)
         if flight.outcome is not None:
             return
         outcome = ABANDONED
         if work.at_risk and not self._cache.closed:
             outcome = self._fail(_given_up(), flight, started)
-        flight.land(outcome)
+        flight.finish(outcome)
 
-    def _free(self, room: Room, flight: Flight) -> None:
-        if room.flight is flight:
-            room.flight = room.work = None
+    def _free(self, loop_state: LoopState, flight: Flight) -> None:
+        if loop_state.flight is flight:
+            loop_state.flight = loop_state.work = None
 
-    def _lost(self, room: Room) -> None:
+    def _lost(self, loop_state: LoopState) -> None:
         """Count a renewal whose loop was closed under it, or was left behind by a fork, as a failed attempt.
 
         Only while the old token lives. Without one the callers want a token, not the error of a loop that is gone.
         """
-        if self._commit is not None and self._commit.task.get_loop() is room.loop():
+        if self._commit is not None and self._commit.task.get_loop() is loop_state.loop():
             self._commit = None  # after a fork its loop is the parent's, and does not look closed
         with self._cache.guard:
-            if room.work is not None and room.work.at_risk and self._cache.alive():
-                self._cache.pauses.failed(_given_up(), self._monotonic(), valid=True)
+            if loop_state.work is not None and loop_state.work.at_risk and self._cache.alive():
+                self._cache.backoff.failed(_given_up(), self._monotonic(), valid=True)
 
-    async def _run_revocation(self, room: Room, flight: Flight) -> None:
-        async with room.lock:
+    async def _run_revocation(self, loop_state: LoopState, flight: Flight) -> None:
+        async with loop_state.lock:
             outcome = await revoke_all(self._renewal, lambda: self._cache.held.token, self._cache.forget)
-        flight.land(outcome)
+        flight.finish(outcome)
 
-    def _spare(self, base: Held, made: Minted) -> None:
+    def _keep_uncommitted(self, base: HeldToken, made: Renewed) -> None:
         """Hold a token whose commit was cancelled: it may be the only copy of a rotated refresh token."""
         with self._cache.guard:
             now = self._cache.held
@@ -455,14 +461,16 @@ class TokenManager:
                 self._cache.hold(made.token, now.version, age_s, dead=made.fault is not None, stored=False)
                 self._unstored = attrs.evolve(made, stored=False)
 
-    def _take(self, room: Room, made: Minted, base: Held, flight: Flight, started: float) -> Outcome:
+    def _take(
+        self, loop_state: LoopState, made: Renewed, base: HeldToken, flight: Flight, started: float
+    ) -> Outcome:
         """Hold what a renewal brought and describe it to the waiters."""
         age_s = self._monotonic() - made.asked_at
         # looked at again: a 401 may have arrived while the token was being stored
         fault = made.fault or fault_of(made.token, age_s, flight.rejected)
         with self._cache.guard:
             now = self._cache.held
-            if fault is None and now.knows_dead(made.token) and not base.knows_dead(made.token):
+            if fault is None and now.was_refused(made.token) and not base.was_refused(made.token):
                 fault = refusal(
                     made.token, [made.token]
                 )  # pushed early, and refused in another loop meanwhile
@@ -473,38 +481,40 @@ class TokenManager:
                 version, stored = max(made.version, now.version), made.stored or (ours and now.stored)
                 self._cache.hold(made.token, version, age_s, dead=fault is not None, stored=stored)
             if fault is None:
-                self._cache.pauses.succeeded()
+                self._cache.backoff.succeeded()
         if not made.stored:
-            self._commit_later(room, made)
+            self._commit_later(loop_state, made)
         if fault is not None:
             return self._fail(fault, flight, started)
-        reports.landed(self._observer, flight, made, now=self._monotonic(), started=started)
+        renewal_events.finished(self._observer, flight, made, now=self._monotonic(), started=started)
         return Outcome(token=made.token)
 
     def _fail(self, error: NauthError, flight: Flight, started: float) -> Outcome:
         now = self._monotonic()
         with self._cache.guard:
             quiet = self._cache.alive()
-            self._cache.pauses.failed(error, now, valid=quiet)
-        reports.failed(self._observer, flight, error, took_s=now - started, quiet=quiet)
+            self._cache.backoff.failed(error, now, valid=quiet)
+        renewal_events.failed(self._observer, flight, error, took_s=now - started, quiet=quiet)
         return Outcome(error=error)
 
-    def _see_to_commit(self, room: Room) -> None:
+    def _resume_commit(self, loop_state: LoopState) -> None:
         """Take the deferred commit up where the loop that was making it is gone, or has given up at its end."""
         if self._unstored is not None and self._unstored.token.same_access(self._cache.held.token):
             work = self._commit
             if work is None or work.task.done() or work.task.get_loop().is_closed():
-                self._commit_later(room, self._unstored)
+                self._commit_later(loop_state, self._unstored)
 
-    def _commit_later(self, room: Room, made: Minted) -> None:
+    def _commit_later(self, loop_state: LoopState, made: Renewed) -> None:
         self._unstored = made
-        self._commit = room.own(self._run_deposit(room, made), name="nauth deferred commit", at_risk=True)
+        self._commit = loop_state.own(
+            self._run_deferred_commit(loop_state, made), name="nauth deferred commit", at_risk=True
+        )
 
-    async def _run_deposit(self, room: Room, made: Minted) -> None:
-        await deposit(
+    async def _run_deferred_commit(self, loop_state: LoopState, made: Renewed) -> None:
+        await commit_until_stored(
             made,
             self._renewal,
-            room,
+            loop_state,
             current=lambda: self._cache.held.token,
             stored=self._cache.stored,
             closing=lambda: self._cache.closed,
@@ -522,7 +532,7 @@ class TokenManager:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(self._write_back, now)
 
-    def _write_back(self, lost: Held) -> None:
+    def _write_back(self, lost: HeldToken) -> None:
         token = lost.token
         if (
             token is None
@@ -532,20 +542,20 @@ class TokenManager:
         ):
             return
         self._writing_back = token
-        made = Minted(token, lost.version, lost.asked_mono, stored=False)
-        room = self._rooms.here()
+        made = Renewed(token, lost.version, lost.asked_mono, stored=False)
+        loop_state = self._loops.here()
 
         def over(_: Work) -> None:
             self._writing_back = None
 
-        room.own(self._run_deposit(room, made), name="nauth write back", over=over)
+        loop_state.own(self._run_deferred_commit(loop_state, made), name="nauth write back", over=over)
 
-    async def _run_look(self, room: Room, look: Flight) -> None:
-        record = await self._renewal.look(self._cache.held, look.rejected)
+    async def _run_recheck(self, loop_state: LoopState, recheck: Flight) -> None:
+        record = await self._renewal.recheck(self._cache.held, recheck.rejected)
         if record is not None:
             self._cache.adopt(record)
-            room.look = None
-            look.land(Outcome(token=record.token))
+            loop_state.recheck = None
+            recheck.finish(Outcome(token=record.token))
 
 
 _UNCONFIRMED = Outcome(

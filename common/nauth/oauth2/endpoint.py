@@ -13,8 +13,8 @@ from aiohttp import ClientSession
 from yarl import URL
 
 from nauth.clock import Clock, SystemClock
+from nauth.credential_digest import identity_digest
 from nauth.errors import ConfigurationError, RequestRejectedError
-from nauth.identity import identity_digest
 from nauth.oauth2.errors import Operation, refusal
 from nauth.oauth2.token_response import read_token
 from nauth.oauth2.urls import endpoint_url
@@ -22,8 +22,8 @@ from nauth.secret import Secret
 from nauth.stores.base import StoreKey
 from nauth.token import RenewalPolicy, Token
 from nauth.transport.base import Answer, Request, Transport
-from nauth.transport.calls import token_calls
 from nauth.transport.network import Network
+from nauth.transport.token_calls import token_calls
 
 __all__ = ["ClientAuth", "Parameters", "TokenEndpoint"]
 

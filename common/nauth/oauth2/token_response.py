@@ -13,7 +13,7 @@ from nauth.oauth2.errors import ErrorBody, Operation, refusal
 from nauth.redact import clean
 from nauth.responses.body import read_body
 from nauth.secret import Secret
-from nauth.times import bounded_seconds, instant
+from nauth.time_formats import bounded_seconds, instant
 from nauth.token import Token
 from nauth.transport.base import Answer
 from nauth.wire.converter import make_converter, parse_json

@@ -9,7 +9,7 @@ from nauth.events import Event, Observer, Reporting, deliver
 from nauth.reporting.log_setup import set_up_log
 from nauth.reporting.log_writer import LogWriter
 from nauth.reporting.takeover import TAKEOVERS
-from nauth.times import instant
+from nauth.time_formats import instant
 
 __all__ = ["SHORT_IDENTITY", "Reporter"]
 

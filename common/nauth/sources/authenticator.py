@@ -22,9 +22,9 @@ import attrs
 
 from nauth.authenticator import Authenticator
 from nauth.errors import ConfigurationError, CredentialsRejectedError, NauthError, fresh_copy
+from nauth.owned_tasks import own_task
 from nauth.sources.base import SourceRefusedError, SourceUnavailableError
-from nauth.sources.question import Question
-from nauth.tasks import own_task
+from nauth.sources.shared_read import SharedRead
 from nauth.token import Token
 
 __all__ = ["SourcedAuthenticator"]
@@ -57,7 +57,7 @@ class SourcedAuthenticator(Generic[_C]):
 
     def __init__(
         self,
-        question: Question[_C],
+        question: SharedRead[_C],
         make: Callable[[_C], Authenticator],
         *,
         extra: Callable[[_C], Mapping[str, str]] | None = None,

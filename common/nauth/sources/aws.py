@@ -12,7 +12,7 @@ from yarl import URL
 
 from nauth.secret import Secret
 from nauth.sources.base import Fields, SourceRefusedError, not_read, parse_object, refused_by
-from nauth.sources.extras import needed
+from nauth.sources.optional_import import needed
 
 __all__ = ["AwsSecret"]
 

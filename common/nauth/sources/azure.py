@@ -15,7 +15,7 @@ from nauth.errors import ConfigurationError
 from nauth.origins import parse_base_url
 from nauth.secret import Secret
 from nauth.sources.base import Fields, not_read, parse_object, refused_by
-from nauth.sources.extras import needed
+from nauth.sources.optional_import import needed
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential

@@ -10,7 +10,7 @@ from typing import Protocol, cast, runtime_checkable
 
 import attrs
 
-from nauth.environment import EnvironmentReader
+from nauth.env_settings import EnvironmentReader
 from nauth.errors import ConfigurationError, NauthError, VendorUnavailableError
 from nauth.secret import Secret
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 from urllib.parse import parse_qsl
 from weakref import WeakKeyDictionary
 
-from nauth.environment import EnvironmentReader
+from nauth.env_settings import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.sources.aws import AwsSecret
 from nauth.sources.azure import AzureSecret

@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Mapping
 
-from nauth.environment import EnvironmentReader
+from nauth.env_settings import EnvironmentReader
 from nauth.secret import Secret
 from nauth.sources.base import Fields, SourceRefusedError
 

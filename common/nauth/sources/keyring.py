@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from nauth.errors import NauthError
 from nauth.secret import Secret
 from nauth.sources.base import Fields, SourceRefusedError, SourceUnavailableError, parse_object
-from nauth.sources.extras import needed
+from nauth.sources.optional_import import needed
 
 __all__ = ["KeyringSecret"]
 

@@ -10,14 +10,14 @@ from typing import Literal, cast
 from yarl import URL
 
 from nauth.clock import SystemClock
-from nauth.environment import EnvironmentReader
+from nauth.env_settings import EnvironmentReader
 from nauth.errors import ConfigurationError, MalformedResponseError, NauthError
 from nauth.origins import parse_base_url
 from nauth.secret import Secret
 from nauth.sources.base import Fields, SourceRefusedError, SourceUnavailableError, fields_of_object
 from nauth.token import RenewalPolicy
 from nauth.transport.base import Answer, Request, Transport
-from nauth.transport.calls import token_calls
+from nauth.transport.token_calls import token_calls
 from nauth.wire.json_text import parse_json
 
 __all__ = ["VaultSecret"]

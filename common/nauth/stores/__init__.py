@@ -5,12 +5,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from nauth.identity import identity_digest
+from nauth.credential_digest import identity_digest
 from nauth.stores.address import open_store, store_from_env
 from nauth.stores.base import Lease, Listener, Reconnecting, Record, StoreKey, TokenStore
 from nauth.stores.encrypted import EncryptedStore
 from nauth.stores.memory import MemoryStore
-from nauth.stores.records import ListsRecords, RecordInfo
+from nauth.stores.record_info import ListsRecords, RecordInfo
 
 if TYPE_CHECKING:
     from nauth.stores.redis.store import RedisStore

@@ -161,7 +161,7 @@ def _made(address: Secret, setting: str) -> TokenStore:
         if scheme in _REDIS:
             options = _redis_options(address)
             if options is not None:
-                from nauth.stores.redis.shared import SharedRedisStore  # noqa: PLC0415 - imported where it is used
+                from nauth.stores.redis.process_store import SharedRedisStore  # noqa: PLC0415 - imported where it is used
 
                 return SharedRedisStore(
                     options.url, prefix=options.prefix, allow_plaintext=options.allow_plaintext

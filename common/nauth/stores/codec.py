@@ -10,7 +10,7 @@ from typing import cast
 
 from nauth.errors import ConfigurationError, StoreError
 from nauth.secret import Secret
-from nauth.times import MAX_LIFETIME, bounded_seconds, parse_iso
+from nauth.time_formats import MAX_LIFETIME, bounded_seconds, parse_iso
 from nauth.token import Token
 
 __all__ = [

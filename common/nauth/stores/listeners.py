@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import MethodType
 from typing import TypeAlias
 
-from nauth.forks import forgets, guard
+from nauth.after_fork import forgets, guard
 from nauth.stores.base import Listener, Record, StoreKey, Unsubscribe
 
 __all__ = ["Listeners", "Waiters"]

@@ -9,9 +9,9 @@ from datetime import timedelta
 
 import attrs
 
+from nauth.after_fork import forgets, guard
 from nauth.clock import Clock, SystemClock
 from nauth.errors import ConfigurationError, LeaseLostError
-from nauth.forks import forgets, guard
 from nauth.loop_ref import LoopRef, this_loop
 from nauth.stores.base import Lease, Listener, Record, StoreKey, Unsubscribe
 from nauth.stores.codec import REFRESH_LIFETIME, checked_lifetime, lifetime_kept

@@ -21,9 +21,9 @@ from aiohttp import hdrs, web
 from nauth.clock import Clock, SystemClock
 from nauth.errors import ConfigurationError
 from nauth.testing.clock import wake
+from nauth.testing.custom_endpoints import Serve
 from nauth.testing.faults import Fault, Faults
-from nauth.testing.taught import Serve
-from nauth.testing.threaded import ThreadLoop
+from nauth.testing.in_thread import ThreadLoop
 
 __all__ = ["Exchange", "Handler", "Route", "Sandbox"]
 

@@ -14,8 +14,8 @@ from aiohttp import hdrs, web
 
 from nauth.clock import Clock
 from nauth.errors import ConfigurationError
+from nauth.testing.custom_endpoints import Serve, Taught, answering
 from nauth.testing.sandbox import Handler, Sandbox
-from nauth.testing.taught import Serve, Taught, answering
 
 __all__ = ["Memory", "VendorSandbox", "bearer_token", "body_digest", "phrase"]
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class Memory(Protocol):
-    """What a `VendorSandbox` asks of a memory of tokens; `nauth.testing.sessions.TokenMemory` is one."""
+    """What a `VendorSandbox` asks of a memory of tokens; `nauth.testing.issued_tokens.IssuedTokens` is one."""
 
     reuses: int
 

@@ -22,9 +22,9 @@ from nauth.transport.aiohttp_session import token_session
 from nauth.transport.attempt import Attempt
 from nauth.transport.base import Answer, Request
 from nauth.transport.connectors import Use, lease_for
+from nauth.transport.loop_sessions import LoopSessions
 from nauth.transport.network import Network
 from nauth.transport.proxies import ThroughProxy
-from nauth.transport.sessions import LoopSessions
 
 __all__ = ["AiohttpTransport"]
 

@@ -23,7 +23,7 @@ from nauth.errors import (
     OutcomeUnknownError,
 )
 from nauth.origins import place
-from nauth.tasks import Work, current_work
+from nauth.owned_tasks import Work, current_work
 from nauth.transport.aiohttp_limits import FIELD_SIZE, INTERIM, TooManyInterimResponses
 from nauth.transport.base import Request, request_id_of
 

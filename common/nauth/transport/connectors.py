@@ -10,8 +10,8 @@ from typing import Protocol
 import attrs
 from aiohttp import BaseConnector, TCPConnector
 
+from nauth.after_fork import forgets, guard
 from nauth.errors import ClosedError, ConfigurationError
-from nauth.forks import forgets, guard
 from nauth.transport.aiohttp_private import close_now, session_loop
 from nauth.transport.network import Network
 from nauth.transport.proxies import Proxy

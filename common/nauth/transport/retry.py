@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from nauth.clock import Clock
 from nauth.errors import ConfigurationError, NotSentError, OutcomeUnknownError
-from nauth.times import retry_after
+from nauth.time_formats import retry_after
 from nauth.token import RenewalPolicy
 from nauth.transport.base import Answer, Request, Transport
 

@@ -46,7 +46,7 @@ from nauth.errors import ConfigurationError, MalformedResponseError
 from nauth.secret import Secret
 from nauth.wire import pydantic_models, typed_dicts
 from nauth.wire.json_text import malformed, parse_json
-from nauth.wire.scalars import MismatchError, Unit, register_scalars, type_name
+from nauth.wire.scalar_hooks import MismatchError, Unit, register_scalars, type_name
 
 __all__ = [
     "MismatchError",
@@ -93,7 +93,7 @@ def camel(name: str) -> str:
 def make_converter() -> cattrs.Converter:
     """Return a strict converter: detailed errors, no coercion, unknown keys dropped, wire names as in the models.
 
-    Understands str, int, float, bool, `Decimal`, `Secret`, aware `datetime`, `nauth.times.LooseInstant`,
+    Understands str, int, float, bool, `Decimal`, `Secret`, aware `datetime`, `nauth.time_formats.LooseInstant`,
     ``Annotated[timedelta, Unit.S]``, literals, enums, lists, homogeneous tuples and sets, mappings, attrs classes and
     dataclasses (generic ones too), typed dicts, pydantic's models, each of them also under ``| None``; unions whose
     members have different forms in JSON, such as ``int | str`` or ``Bank | list[Bank]``; ``object`` takes anything as

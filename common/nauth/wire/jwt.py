@@ -10,7 +10,7 @@ from typing import cast
 
 from nauth.errors import MalformedResponseError
 from nauth.secret import Secret
-from nauth.times import MAX_LIFETIME, parse_instant
+from nauth.time_formats import MAX_LIFETIME, parse_instant
 from nauth.wire.json_text import parse_json
 
 __all__ = ["MAX_JWT_CHARS", "claims", "expiry", "lifetime"]

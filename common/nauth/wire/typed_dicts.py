@@ -23,7 +23,7 @@ from typing import (
 import cattrs
 from cattrs.errors import AttributeValidationNote, ClassValidationError
 
-from nauth.wire.scalars import MismatchError, type_name
+from nauth.wire.scalar_hooks import MismatchError, type_name
 
 __all__ = ["is_typed_dict", "reader"]
 

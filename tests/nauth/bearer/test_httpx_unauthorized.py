@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from nauth.bearer.httpx_response import HttpxAnswer
+from nauth.bearer.httpx_response import HttpxResponseView
 from nauth.errors import NotSentError
 from nauth.events import Event, RequestReplayed
 from nauth.testing import FakeClock
@@ -346,7 +346,7 @@ async def test_answer_in_aiohttps_words(
     """Type and length are read from the headers as aiohttp reads them."""
     package = __import__(kit)
     request = package.Request("GET", "https://h", headers={"Authorization": "Bearer t1"})
-    answer = HttpxAnswer(package.Response(202, headers=headers, request=request))
+    answer = HttpxResponseView(package.Response(202, headers=headers, request=request))
     assert (answer.status, answer.content_type, answer.content_length) == (202, kind, length)
     assert answer.request_info.headers["Authorization"] == "Bearer t1"
 

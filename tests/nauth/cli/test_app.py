@@ -22,7 +22,7 @@ from nauth import RenewalPolicy, Secret, SystemClock, Token
 from nauth.cli.app import app
 from nauth.cli.registry import VENDORS
 from nauth.cli.vendor import Vendor
-from nauth.times import instant
+from nauth.time_formats import instant
 from nombaauth import NombaBadRequestError, NombaClient, NombaCredentials
 from nombaauth.cli import VENDOR as NOMBA
 from nombaauth.demo import NombaStory

@@ -18,10 +18,10 @@ from typer.testing import CliRunner, Result
 
 import nauth
 from naoauth.sandbox import NaoSandbox
-from nauth.cli import access
-from nauth.cli.access import ServerClock
+from nauth.cli import shared_sign_in
 from nauth.cli.app import app
 from nauth.cli.runner import run
+from nauth.cli.shared_sign_in import ServerClock
 from nauth.errors import StoreError
 from nauth.secret import Secret
 from nauth.stores.address import _table
@@ -89,7 +89,7 @@ def test_asked_on_a_terminal(
 ) -> None:
     """On a terminal the person decides."""
     terminal = SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
-    monkeypatch.setattr(access, "sys", terminal)
+    monkeypatch.setattr(shared_sign_in, "sys", terminal)
     assert _nauth("check", "nomba", stdin=said).exit_code == code
     assert nomba.token_calls == calls
 
@@ -311,7 +311,7 @@ def test_other_errors(work: Callable[[], Any], code: int) -> None:
 async def test_clock_difference(ahead_s: int | None, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The difference from the vendor's clock is told in words; a response without a date says nothing."""
     now = datetime(2026, 7, 2, tzinfo=UTC)
-    monkeypatch.setattr(access, "_wall", now.timestamp)
+    monkeypatch.setattr(shared_sign_in, "_wall", now.timestamp)
     clock = ServerClock()
     date = format_datetime(now - timedelta(seconds=ahead_s or 0), usegmt=True)
     headers = {"Date": "nonsense" if ahead_s is None else date}

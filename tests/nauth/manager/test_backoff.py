@@ -1,4 +1,4 @@
-"""`Pauses`: three reasons to leave the vendor alone."""
+"""`BackoffState`: three reasons to leave the vendor alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from nauth.errors import NauthError, TokenRefusedError, VendorUnavailableError
-from nauth.manager.backoff import Pauses
+from nauth.manager.backoff import BackoffState
 from nauth.secret import Secret
 from nauth.token import RenewalPolicy, Token
 
@@ -27,7 +27,7 @@ def _told(error: NauthError) -> float:
     return error.retry_after.total_seconds()
 
 
-def cooling(pauses: Pauses, now: float) -> float | None:
+def cooling(pauses: BackoffState, now: float) -> float | None:
     """Return the seconds that callers are told to wait, or None if a renewal may start."""
     try:
         pauses.check(now)
@@ -38,7 +38,7 @@ def cooling(pauses: Pauses, now: float) -> float | None:
 
 def test_at_first_nothing_pauses() -> None:
     """A new manager may do everything."""
-    pauses = Pauses(POLICY)
+    pauses = BackoffState(POLICY)
     assert pauses.may_try_quietly(0)
     assert cooling(pauses, 0) is None
     assert pauses.refusal(0) is None
@@ -46,7 +46,7 @@ def test_at_first_nothing_pauses() -> None:
 
 def test_quiet_pauses_double() -> None:
     """While the old token lives, pauses double to the cap, and callers are told nothing."""
-    pauses, now, lengths = Pauses(POLICY), 0.0, []
+    pauses, now, lengths = BackoffState(POLICY), 0.0, []
     for _ in range(8):
         error = down()
         pauses.failed(error, now, valid=True)
@@ -60,7 +60,7 @@ def test_quiet_pauses_double() -> None:
 
 def test_success_forgets() -> None:
     """A success ends the pause, the cool-down and the growing."""
-    pauses = Pauses(POLICY)
+    pauses = BackoffState(POLICY)
     for _ in range(5):
         pauses.failed(down(), 0, valid=False)
     pauses.succeeded()
@@ -72,7 +72,7 @@ def test_success_forgets() -> None:
 
 def test_cool_down() -> None:
     """Without a valid token callers get a copy of the error, counted down, until the end of the cool-down."""
-    pauses, error = Pauses(POLICY), down()
+    pauses, error = BackoffState(POLICY), down()
     pauses.failed(error, 100, valid=False)
     assert error.retry_after == timedelta(seconds=10)
     assert cooling(pauses, 100) == 10
@@ -88,7 +88,7 @@ def test_cool_down() -> None:
 @pytest.mark.parametrize("valid", [True, False])
 def test_the_vendors_time_counts(*, valid: bool) -> None:
     """A wait that the vendor asked for holds for all callers, also while the old token lives."""
-    pauses = Pauses(POLICY)
+    pauses = BackoffState(POLICY)
     pauses.failed(down(50), 0, valid=valid)
     assert cooling(pauses, 49) == 1
     assert not pauses.may_try_quietly(49)
@@ -98,12 +98,12 @@ def test_the_vendors_time_counts(*, valid: bool) -> None:
 
 def test_the_vendors_time_does_not_shorten() -> None:
     """A time shorter than the cool-down does not shorten it."""
-    pauses = Pauses(POLICY)
+    pauses = BackoffState(POLICY)
     pauses.failed(down(1), 0, valid=False)
     assert cooling(pauses, 1) == 9
 
 
-def refused(pauses: Pauses, now: float) -> float | None:
+def refused(pauses: BackoffState, now: float) -> float | None:
     """Return the seconds for which 401s renew nothing, or None if they may."""
     error = pauses.refusal(now)
     return None if error is None else _told(error)
@@ -111,7 +111,7 @@ def refused(pauses: Pauses, now: float) -> float | None:
 
 def test_refused_pauses_double_until_it_is_calm() -> None:
     """A refused new token pauses renewals after 401s; the pause doubles to the cap and starts anew after a calm."""
-    pauses, now, lengths = Pauses(POLICY), 0.0, []
+    pauses, now, lengths = BackoffState(POLICY), 0.0, []
     for _ in range(5):
         pauses.refused(now, TOKEN)
         left = refused(pauses, now)
@@ -126,7 +126,7 @@ def test_refused_pauses_double_until_it_is_calm() -> None:
 
 def test_many_who_find_out_are_one_refusal() -> None:
     """Requests that find out during the pause do not prolong it."""
-    pauses = Pauses(POLICY)
+    pauses = BackoffState(POLICY)
     for _ in range(100):
         pauses.refused(0, TOKEN)
     pauses.refused(5, TOKEN)
@@ -137,13 +137,13 @@ def test_many_who_find_out_are_one_refusal() -> None:
 
 def test_looks_in_the_store_are_spaced() -> None:
     """While renewals after a 401 are paused, the store is asked once per back-off."""
-    pauses = Pauses(POLICY)
-    assert [pauses.may_look(now) for now in (0, 0.5, 0.99, 1, 1.5)] == [True, False, False, True, False]
+    pauses = BackoffState(POLICY)
+    assert [pauses.may_recheck(now) for now in (0, 0.5, 0.99, 1, 1.5)] == [True, False, False, True, False]
 
 
 def test_success_does_not_forgive_a_refusal() -> None:
     """A renewal that worked is no proof that its token will be taken."""
-    pauses = Pauses(POLICY)
+    pauses = BackoffState(POLICY)
     pauses.refused(0, TOKEN)
     pauses.succeeded()
     assert refused(pauses, 0) == 10
@@ -151,7 +151,7 @@ def test_success_does_not_forgive_a_refusal() -> None:
 
 def test_a_401_of_an_accepted_token_is_news() -> None:
     """It may renew in spite of the pause, unless the endpoint is one that refuses new tokens."""
-    pauses = Pauses(POLICY)
+    pauses = BackoffState(POLICY)
     pauses.refused(0, TOKEN, "odd")
     assert pauses.refusal(1, TOKEN, "good") is not None  # accepted nowhere yet: may be refused everywhere
     assert pauses.accepted(1, TOKEN, "good")
@@ -165,7 +165,7 @@ def test_a_401_of_an_accepted_token_is_news() -> None:
 
 def test_news_that_was_none_is_believed_once() -> None:
     """Where the renewal it allowed was in vain, only an endpoint that has accepted this very token counts."""
-    pauses = Pauses(POLICY)
+    pauses = BackoffState(POLICY)
     pauses.refused(0, TOKEN, "odd")
     pauses.accepted(1, TOKEN, "good")
     pauses.refused(2, TOKEN, "found out late")
@@ -181,7 +181,7 @@ def test_news_that_was_none_is_believed_once() -> None:
 
 def test_endpoints_without_end() -> None:
     """Paths may hold ids: what is remembered of them is bounded."""
-    pauses = Pauses(POLICY)
+    pauses = BackoffState(POLICY)
     for number in range(1_000):
         pauses.refused(0, TOKEN, f"/{number}")
     assert len(pauses._odd) == 256

@@ -121,7 +121,7 @@ async def test_all_waiters_cancelled(caplog: pytest.LogCaptureFixture, *, fails:
     rig.vendor.errors.append(VendorUnavailableError("down") if fails else None)
     callers = [asyncio.create_task(rig.name()) for _ in range(50)]
     await all_blocked()
-    flight = rig.manager._rooms.here().flight
+    flight = rig.manager._loops.here().flight
     assert flight is not None
     assert len(flight) == 50
     for caller in callers:
@@ -131,7 +131,7 @@ async def test_all_waiters_cancelled(caplog: pytest.LogCaptureFixture, *, fails:
     gate.set()
     await all_blocked()
     assert not rig.tasks()
-    assert rig.manager._rooms.here().flight is None
+    assert rig.manager._loops.here().flight is None
     assert rig.held == (None if fails else "t1")
     del flight, callers
     assert [record for record in caplog.records if record.name != "nauth.renewal"] == []
@@ -143,7 +143,7 @@ async def test_cancelled_waiters_are_not_quadratic() -> None:
     gate = rig.close_gate()
     callers = [asyncio.create_task(rig.name()) for _ in range(10_000)]
     await all_blocked()
-    flight = rig.manager._rooms.here().flight
+    flight = rig.manager._loops.here().flight
     assert flight is not None
     (task,) = rig.tasks()
     for future in (task, *flight._waiters):
@@ -163,7 +163,7 @@ async def test_cancelled_just_after_the_outcome() -> None:
     gate = rig.close_gate()
     callers = [asyncio.create_task(rig.name()) for _ in range(3)]
     await all_blocked()
-    flight = rig.manager._rooms.here().flight
+    flight = rig.manager._loops.here().flight
     assert flight is not None
     gate.set()
     while flight.outcome is None:  # noqa: ASYNC110 - an event would come a turn too late

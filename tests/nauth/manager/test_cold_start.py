@@ -208,7 +208,7 @@ async def test_pushed_while_the_fast_path_looked() -> None:
     rig = Rig()
     token = await rig.manager.token()
     await all_blocked()
-    assert rig.manager._attend() is token
+    assert rig.manager._serve() is token
     assert not rig.tasks()
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from nauth.errors import VendorUnavailableError
 from nauth.manager.health import Health, HealthState
-from nauth.times import instant
+from nauth.time_formats import instant
 from nombaauth import NombaClient
 from nombaauth.sandbox import NombaSandbox
 from tests.support.manager import Rig, all_blocked

@@ -10,10 +10,10 @@ import pytest
 
 from nauth.errors import ExpiredOnArrivalError, TokenUnchangedError
 from nauth.manager.held_token import NOTHING
-from nauth.manager.renewal import Minted, Renewal, refusal
-from nauth.manager.store_access import LEASE_GRACE, Shared
+from nauth.manager.renewal import Renewal, Renewed, refusal
+from nauth.manager.store_access import LEASE_GRACE, KeyedStore
 from nauth.testing.clock import FakeClock
-from nauth.times import instant
+from nauth.time_formats import instant
 from nauth.token import RenewalPolicy, Token
 from tests.support.authenticator import HOUR, FakeAuthenticator, made
 from tests.support.manager import KEY, POLICY, all_blocked
@@ -27,7 +27,7 @@ class Bench:
         self.clock = FakeClock()
         self.store = FakeStore(self.clock)
         self.vendor = FakeAuthenticator(rotating=rotating)
-        self.renewal = Renewal(self.vendor, Shared(self.store, KEY, self.clock), policy, self.clock)
+        self.renewal = Renewal(self.vendor, KeyedStore(self.store, KEY, self.clock), policy, self.clock)
 
     async def run(
         self,
@@ -36,13 +36,13 @@ class Bench:
         rejected: list[Token] | None = None,
         *,
         force: bool = False,
-    ) -> Minted:
+    ) -> Renewed:
         held = attrs.evolve(NOTHING, token=base, version=version)
         return await self.renewal.run(lambda: held, rejected or [], since=None if force else version)
 
 
 async def test_lease_outlives_the_call() -> None:
-    """The lease is longer than the token call may take, so that there is room to store the result."""
+    """The lease is longer than the token call may take, so that there is loop_state to store the result."""
     bench = Bench()
     gate = bench.vendor.gate = asyncio.Event()
     task = asyncio.create_task(bench.run())

@@ -14,7 +14,7 @@ from nauth.errors import (
     StoreError,
     VendorUnavailableError,
 )
-from nauth.manager import per_loop as rooms
+from nauth.manager import loop_state as loop_states
 from nauth.token import RenewalPolicy
 from tests.support.authenticator import HOUR, made
 from tests.support.manager import KEY, Rig, all_blocked
@@ -251,7 +251,7 @@ async def test_close_waits_for_a_renewal() -> None:
 
 async def test_close_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Closing does not wait for ever: a renewal that hangs is cancelled and its callers get a typed error."""
-    monkeypatch.setattr(rooms, "DRAIN", timedelta(milliseconds=1))
+    monkeypatch.setattr(loop_states, "DRAIN", timedelta(milliseconds=1))
     rig = Rig()
     rig.close_gate()
     caller = asyncio.create_task(rig.name())

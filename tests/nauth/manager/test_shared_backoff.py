@@ -10,7 +10,7 @@ import pytest
 from nauth.clock import SystemClock
 from nauth.errors import CredentialsRejectedError, NotSentError, TokenRefusedError, VendorUnavailableError
 from nauth.manager import backoff_table
-from nauth.manager.backoff_table import pauses_of
+from nauth.manager.backoff_table import shared_backoff
 from nauth.manager.token_manager import TokenManager
 from nauth.stores.memory import MemoryStore
 from nauth.testing.clock import FakeClock
@@ -109,16 +109,18 @@ async def test_what_is_not_shared() -> None:
     class Odd(MemoryStore):
         __hash__ = None  # type: ignore[assignment]
 
-    mine = pauses_of(store, KEY, clock, POLICY)
-    assert pauses_of(store, KEY, clock, POLICY) is mine
-    assert pauses_of(store, KEY, SystemClock(), POLICY) is pauses_of(store, KEY, SystemClock(), POLICY)
+    mine = shared_backoff(store, KEY, clock, POLICY)
+    assert shared_backoff(store, KEY, clock, POLICY) is mine
+    assert shared_backoff(store, KEY, SystemClock(), POLICY) is shared_backoff(
+        store, KEY, SystemClock(), POLICY
+    )
     odd = Odd.__new__(Odd)
     others = [
-        pauses_of(MemoryStore(), KEY, clock, POLICY),
-        pauses_of(store, KEY, FakeClock(), POLICY),
-        pauses_of(store, KEY, clock, RenewalPolicy(deadline=HOUR)),
-        pauses_of(odd, KEY, clock, POLICY),
-        pauses_of(odd, KEY, clock, POLICY),
+        shared_backoff(MemoryStore(), KEY, clock, POLICY),
+        shared_backoff(store, KEY, FakeClock(), POLICY),
+        shared_backoff(store, KEY, clock, RenewalPolicy(deadline=HOUR)),
+        shared_backoff(odd, KEY, clock, POLICY),
+        shared_backoff(odd, KEY, clock, POLICY),
         mine,
     ]
     assert len(set(map(id, others))) == len(others)
@@ -130,10 +132,10 @@ async def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     store, clock = MemoryStore(), FakeClock()
     policies = [RenewalPolicy(deadline=timedelta(seconds=number)) for number in range(1, 10)]
     for policy in policies:
-        pauses_of(store, KEY, clock, policy)
+        shared_backoff(store, KEY, clock, policy)
     assert len(backoff_table._recent) == 3
     monkeypatch.setattr(backoff_table, "_KEPT_S", -1.0)
-    pauses_of(store, KEY, clock, policies[0])
+    shared_backoff(store, KEY, clock, policies[0])
     assert len(backoff_table._recent) == 0
 
 

@@ -25,7 +25,7 @@ async def test_all_waiters_get_the_outcome() -> None:
     waiters = [asyncio.create_task(one.wait()) for _ in range(3)]
     await all_blocked()
     assert repr(one) == "<Flight cold: under way, 3 waiting>"
-    one.land(GOOD)
+    one.finish(GOOD)
     assert await asyncio.gather(*waiters) == [GOOD] * 3
     assert repr(one) == "<Flight cold: over, 0 waiting>"
 
@@ -33,15 +33,15 @@ async def test_all_waiters_get_the_outcome() -> None:
 async def test_the_first_outcome_stands() -> None:
     """A second landing changes nothing."""
     one = flight()
-    one.land(GOOD)
-    one.land(ABANDONED)
+    one.finish(GOOD)
+    one.finish(ABANDONED)
     assert one.outcome is GOOD
 
 
 async def test_joining_late() -> None:
     """A caller that joins after the end gets the outcome at once: an eager task may end before any can join."""
     one = flight()
-    one.land(GOOD)
+    one.finish(GOOD)
     waiter = one.join()
     assert waiter.result() is GOOD
     assert len(one) == 0
@@ -56,7 +56,7 @@ async def test_waiter_cancelled_while_waiting() -> None:
     waiters[0].cancel()
     await asyncio.wait([waiters[0]])
     assert len(one) == 1
-    one.land(GOOD)
+    one.finish(GOOD)
     assert await waiters[1] is GOOD
 
 
@@ -66,7 +66,7 @@ async def test_waiter_cancelled_in_the_tick_of_landing() -> None:
     waiters = [asyncio.create_task(one.wait()) for _ in range(2)]
     await all_blocked()
     waiters[0].cancel()
-    one.land(GOOD)
+    one.finish(GOOD)
     outcomes = await asyncio.gather(*waiters, return_exceptions=True)
     assert isinstance(outcomes[0], asyncio.CancelledError)
     assert outcomes[1] is GOOD
@@ -77,7 +77,7 @@ async def test_waiter_cancelled_just_after_landing() -> None:
     one = flight()
     waiter = asyncio.create_task(one.wait())
     await all_blocked()
-    one.land(GOOD)
+    one.finish(GOOD)
     waiter.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiter
@@ -126,6 +126,6 @@ def test_landing_in_a_closed_loop_wakes_no_caller() -> None:
     waiter = flight.join()
     waiter.add_done_callback(lambda _: None)
     loop.close()
-    flight.land(ABANDONED)
+    flight.finish(ABANDONED)
     assert flight.outcome is ABANDONED
     assert not waiter.done()

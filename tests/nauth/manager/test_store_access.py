@@ -1,4 +1,4 @@
-"""`Shared`: no operation of a store is waited for without an end."""
+"""`KeyedStore`: no operation of a store is waited for without an end."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ import pytest
 
 from nauth.errors import StoreError
 from nauth.manager import store_access as sharing
-from nauth.manager.store_access import Shared
+from nauth.manager.store_access import KeyedStore
 from nauth.testing.clock import FakeClock
 from tests.support.authenticator import made
 from tests.support.manager import KEY, all_blocked
 from tests.support.store import FakeStore
 
 SHORT = timedelta(milliseconds=1)
-_Step = Callable[[Shared], Coroutine[object, object, object]]
+_Step = Callable[[KeyedStore], Coroutine[object, object, object]]
 
 
-async def _lease(shared: Shared) -> None:
-    await shared.lease(SHORT)
+async def _lease(store: KeyedStore) -> None:
+    await store.lease(SHORT)
 
 
-async def _commit(shared: Shared) -> None:
-    lease = await shared.lease(timedelta(seconds=1))
+async def _commit(store: KeyedStore) -> None:
+    lease = await store.lease(timedelta(seconds=1))
     assert lease is not None
-    await shared.commit(lease, made("a"), expected_version=0, age=SHORT)
+    await store.commit(lease, made("a"), expected_version=0, age=SHORT)
 
 
-async def _extend(shared: Shared) -> None:
-    lease = await shared.lease(timedelta(seconds=1))
+async def _extend(store: KeyedStore) -> None:
+    lease = await store.lease(timedelta(seconds=1))
     assert lease is not None
-    await shared.extend(lease, SHORT)
+    await store.extend(lease, SHORT)
 
 
 STEPS: dict[str, _Step] = {
@@ -56,7 +56,7 @@ async def test_hanging_store(store: FakeStore, method: str, monkeypatch: pytest.
     monkeypatch.setattr(sharing._bounded, "__defaults__", (SHORT,))
     store.will(method, asyncio.Event().wait)
     with pytest.raises(StoreError, match="has not answered within"):
-        await STEPS[method](Shared(store, KEY, FakeClock()))
+        await STEPS[method](KeyedStore(store, KEY, FakeClock()))
 
 
 async def test_hanging_release_and_wait(store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,13 +64,13 @@ async def test_hanging_release_and_wait(store: FakeStore, monkeypatch: pytest.Mo
     monkeypatch.setattr(sharing._bounded, "__defaults__", (SHORT,))
     monkeypatch.setattr(sharing, "POLL", SHORT)
     monkeypatch.setattr(sharing, "STORE_DEADLINE", SHORT)
-    shared = Shared(store, KEY, FakeClock())
-    lease = await shared.lease(timedelta(seconds=1))
+    keyed = KeyedStore(store, KEY, FakeClock())
+    lease = await keyed.lease(timedelta(seconds=1))
     assert lease is not None
     store.will("release", asyncio.Event().wait)
-    await shared.release(lease)
+    await keyed.release(lease)
     store.will("changed", asyncio.Event().wait)
-    await shared.changed()
+    await keyed.changed()
     assert store.calls == ["lease", "release", "changed"]
 
 
@@ -79,7 +79,7 @@ async def test_bug_of_a_store(store: FakeStore, bug: Exception) -> None:
     """Whatever a store raises beside nauth's errors is told as a failure of the store, without its text."""
     store.will("load", bug)
     with pytest.raises(StoreError, match=f"^{type(bug).__name__} in _meet") as caught:
-        await Shared(store, KEY, FakeClock()).load()
+        await KeyedStore(store, KEY, FakeClock()).load()
     assert "canary" not in str(caught.value)
     assert caught.value.__context__ is None
 
@@ -87,7 +87,7 @@ async def test_bug_of_a_store(store: FakeStore, bug: Exception) -> None:
 async def test_cancelled(store: FakeStore) -> None:
     """A cancelled wait stays a cancellation."""
     store.will("load", asyncio.Event().wait)
-    task = asyncio.create_task(Shared(store, KEY, FakeClock()).load())
+    task = asyncio.create_task(KeyedStore(store, KEY, FakeClock()).load())
     await all_blocked()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

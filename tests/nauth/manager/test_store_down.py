@@ -183,7 +183,7 @@ async def test_revoked_before_it_was_stored() -> None:
 
 
 async def test_revoked_while_the_deposit_waits_for_the_store() -> None:
-    """A token that was revoked while its deposit was asking for the record is not stored."""
+    """A token that was revoked while its commit_until_stored was asking for the record is not stored."""
     rig = Rig(rotating=True)
     rig.store.will("commit", DOWN)
     await rig.name()

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from nauth import tasks
+from nauth import owned_tasks
 from nauth.errors import OutcomeUnknownError, VendorUnavailableError
 from nauth.token import Token
 from tests.support.authenticator import HOUR, FakeAuthenticator
@@ -47,7 +47,7 @@ def test_two_threads() -> None:
         names = [name for run in runs for name in run.result(timeout=30)]
     assert names == ["t1"] * 100
     assert vendor.calls == ["issue"]
-    assert not manager._rooms.busy()
+    assert not manager._loops.busy()
 
 
 def test_one_loop_after_the_other() -> None:
@@ -68,13 +68,13 @@ def test_rooms_go_with_their_loops() -> None:
         rig.clock.advance(HOUR)
         asyncio.run(rig.name())
     gc.collect()
-    assert len(rig.manager._rooms._table) == 0
+    assert len(rig.manager._loops._table) == 0
 
 
 @pytest.mark.parametrize("waiting", [True, False])
 def test_loop_torn_down_in_flight(monkeypatch: pytest.MonkeyPatch, *, waiting: bool) -> None:
     """A loop that ends before a silent vendor answers frees the lease; it counts as a failure, and then is tried again."""
-    monkeypatch.setattr(tasks, "BOUND_S", 0.02)
+    monkeypatch.setattr(owned_tasks, "BOUND_S", 0.02)
     rig = Rig()
     told: list[BaseException] = []
 
@@ -116,7 +116,7 @@ def test_closing_in_another_loop() -> None:
 
     with ThreadPoolExecutor(1) as pool:
         run = pool.submit(asyncio.run, manager.token())
-        while not manager._rooms.busy():  # no event tells that a task in the other loop has begun
+        while not manager._loops.busy():  # no event tells that a task in the other loop has begun
             threading.Event().wait(0.001)
         asyncio.run(manager.aclose())
         vendor.ready.set()

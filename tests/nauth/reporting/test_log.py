@@ -13,7 +13,7 @@ from nauth.events import OriginRefused, RequestReplayed, TokenAdopted
 from nauth.reporting import Reporter
 from nauth.reporting.log_writer import LogWriter
 from nauth.testing import FakeClock
-from nauth.times import instant
+from nauth.time_formats import instant
 from nombaauth import NombaClient
 from nombaauth.sandbox import NombaSandbox
 from tests.support.manager import KEY, Rig, all_blocked

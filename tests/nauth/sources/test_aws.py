@@ -16,7 +16,7 @@ from moto.server import ThreadedMotoServer
 
 from nauth.secret import Secret
 from nauth.sources import AwsSecret, SourceRefusedError, SourceUnavailableError
-from nauth.sources.extras import needed
+from nauth.sources.optional_import import needed
 
 
 @pytest.fixture(autouse=True)

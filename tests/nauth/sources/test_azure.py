@@ -26,7 +26,7 @@ from blockbuster import BlockBuster
 from nauth.secret import Secret
 from nauth.sources import AzureSecret, SourceRefusedError, SourceUnavailableError
 from nauth.sources import azure as module
-from nauth.sources.extras import needed
+from nauth.sources.optional_import import needed
 from nauth.testing import Route, Sandbox
 
 _VAULT = "https://v.example"

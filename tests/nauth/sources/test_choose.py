@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nauth.environment import EnvironmentReader
+from nauth.env_settings import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.secret import Secret
 from nauth.sources import (

@@ -14,7 +14,7 @@ from nauth.errors import ConfigurationError
 from nauth.secret import Secret
 from nauth.sources import KeyringSecret, SourceRefusedError, SourceUnavailableError
 from nauth.sources import keyring as module
-from nauth.sources.extras import needed
+from nauth.sources.optional_import import needed
 
 
 class _Backend:

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 import pytest
 
-from nauth.environment import EnvironmentReader
+from nauth.env_settings import EnvironmentReader
 from nauth.errors import (
     ConfigurationError,
     CredentialsRejectedError,
@@ -23,7 +23,7 @@ from nauth.manager.token_manager import TokenManager
 from nauth.secret import Secret
 from nauth.sources import Fields, Function, SourceRefusedError, SourceUnavailableError
 from nauth.sources.authenticator import SourcedAuthenticator
-from nauth.sources.sourced import CredentialFields, Sourced
+from nauth.sources.client_setup import CredentialFields, Sourced
 from nauth.stores import MemoryStore
 from nauth.stores.base import StoreKey
 from nauth.testing import FakeClock

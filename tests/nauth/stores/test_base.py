@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nauth.identity import identity_digest, process_digest, slow_digest
+from nauth.credential_digest import identity_digest, process_digest, slow_digest
 from nauth.secret import Secret
 from nauth.stores.base import StoreKey
 

@@ -10,9 +10,9 @@ from datetime import timedelta
 import attrs
 import pytest
 
+from nauth.after_fork import begin_child
 from nauth.clock import SystemClock
 from nauth.errors import ConfigurationError, LeaseLostError
-from nauth.forks import begin_child
 from nauth.stores.base import Lease, Record, StoreKey, TokenStore
 from nauth.stores.memory import MemoryStore, default_store
 from nauth.testing.clock import FakeClock

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nauth.secret import Secret
-from nauth.times import MAX_LIFETIME
+from nauth.time_formats import MAX_LIFETIME
 from nauth.wire.jwt import MAX_JWT_CHARS, claims, expiry, lifetime
 
 quick = settings(deadline=None, max_examples=300)

@@ -13,8 +13,8 @@ import attrs
 import cattrs
 
 from nauth.secret import Secret
-from nauth.times import LOOSE as LOOSE_INSTANT
-from nauth.wire.scalars import Unit
+from nauth.time_formats import LOOSE as LOOSE_INSTANT
+from nauth.wire.scalar_hooks import Unit
 from nomadauth.models import LOGIN_STATUS, LOOSE, PING_STATUS
 from nomadauth.statuses import UnknownStatus
 from noyoauth.models import EPOCH_S

@@ -1,4 +1,4 @@
-"""`DoubleStory`: base of the vendors' scenarios: one sandbox, two clients, one store."""
+"""`SandboxScenario`: base of the vendors' scenarios: one sandbox, two clients, one store."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from nauth.stores.memory import MemoryStore
 from nauth.testing import Fault, Sandbox
 from nauth.token import RenewalPolicy
 
-__all__ = ["DoubleStory"]
+__all__ = ["SandboxScenario"]
 
 _CLIENTS = 2
 _VENDOR_THINKS = timedelta(seconds=0.05)
 _FOR_EVER = 1_000_000
 
 
-class DoubleStory(abc.ABC):
+class SandboxScenario(abc.ABC):
     """Two clients of one credential, and the vendor's sandbox, whose token calls are slowed down.
 
     Args:

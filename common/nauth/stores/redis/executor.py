@@ -13,12 +13,12 @@ import attrs
 
 from nauth.clock import SystemClock
 from nauth.errors import StoreError
+from nauth.owned_tasks import hidden
 from nauth.secret import Secret
 from nauth.stores.codec import unreadable
-from nauth.stores.redis.clients import RedisClient
+from nauth.stores.redis.client_factory import RedisClient
 from nauth.stores.redis.errors import connection_lost, explained, silent
 from nauth.stores.redis.scripts import RELEASE, Script, allowed
-from nauth.tasks import hidden
 
 __all__ = ["Argument", "Reader", "ScriptExecutor"]
 

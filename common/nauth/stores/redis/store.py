@@ -13,18 +13,18 @@ from typing import Self, cast
 
 import attrs
 
+from nauth.after_fork import forgets
 from nauth.clock import SystemClock
+from nauth.credential_digest import identity_digest
 from nauth.errors import ConfigurationError, LeaseLostError
-from nauth.forks import forgets
-from nauth.identity import identity_digest
 from nauth.loop_ref import LoopRef, this_loop
 from nauth.secret import Secret
 from nauth.stores.base import Lease, Listener, Record, StoreKey, Unsubscribe
 from nauth.stores.codec import REFRESH_LIFETIME, checked_lifetime, encode_token, lifetime_kept
 from nauth.stores.listeners import Listeners
-from nauth.stores.redis.clients import source
+from nauth.stores.redis.client_factory import source
 from nauth.stores.redis.executor import ScriptExecutor
-from nauth.stores.redis.per_loop import LoopStates
+from nauth.stores.redis.loop_state import LoopStates
 from nauth.stores.redis.scripts import (
     COMMIT,
     DISCARD,

@@ -11,9 +11,9 @@ from typing import Any
 
 import attrs
 
+from nauth.after_fork import guard
 from nauth.clock import SystemClock
 from nauth.errors import StoreError
-from nauth.forks import guard
 from nauth.stores.base import Listener, Record, StoreKey, Unsubscribe
 from nauth.stores.listeners import Listeners
 from nauth.stores.redis.executor import ScriptExecutor

@@ -21,7 +21,7 @@ from nauth.loop_ref import LoopRef, this_loop
 from nauth.stores.base import Lease, Listener, Record, StoreKey, Unsubscribe
 from nauth.stores.codec import REFRESH_LIFETIME, checked_lifetime
 from nauth.stores.listeners import Listeners, Waiters
-from nauth.stores.records import RecordInfo
+from nauth.stores.record_info import RecordInfo
 from nauth.stores.sqlite.files import checked_path
 from nauth.stores.sqlite.tables import Tables
 from nauth.stores.sqlite.thread import CLOSE_S, JobThread, unforked

@@ -16,7 +16,7 @@ from nauth.clock import Clock
 from nauth.errors import LeaseLostError, StoreError
 from nauth.stores.base import Lease, Record, StoreKey
 from nauth.stores.codec import decode_token, encode_token, lifetime_kept
-from nauth.stores.records import RecordInfo
+from nauth.stores.record_info import RecordInfo
 from nauth.stores.sqlite.files import explained, identity, is_busy, refuse_exposed, resolved
 from nauth.stores.sqlite.liveness import LivenessLock
 from nauth.stores.sqlite.schema import open_database, transaction

@@ -15,7 +15,7 @@ import attrs
 
 from nauth.clock import Clock, SystemClock
 from nauth.errors import ClosedError, ConfigurationError, NauthError, fresh_copy
-from nauth.tasks import own_task
+from nauth.owned_tasks import own_task
 
 __all__ = ["ClientPool", "Closeable", "PoolStats"]
 

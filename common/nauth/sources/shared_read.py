@@ -1,4 +1,4 @@
-"""`Question`: one source, asked by many clients: single flight, a limit, and growing pauses between repeats."""
+"""`SharedRead`: one source, asked by many clients: single flight, a limit, and growing pauses between repeats."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from weakref import WeakKeyDictionary
 
 from nauth.clock import Clock
 from nauth.errors import NauthError, fresh_copy
+from nauth.owned_tasks import own_task
 from nauth.sources.base import Fields, Source, SourceRefusedError, SourceUnavailableError
 from nauth.sources.function import Function
-from nauth.tasks import own_task
 
-__all__ = ["Question"]
+__all__ = ["SharedRead"]
 
 _C = TypeVar("_C")
 
@@ -24,7 +24,7 @@ _LIMIT = timedelta(seconds=15)
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 
 
-class Question(Generic[_C]):
+class SharedRead(Generic[_C]):
     """Ask a source for a credential. One question at a time for all callers of one event loop.
 
     Args:

@@ -9,13 +9,13 @@ from weakref import WeakValueDictionary
 import attrs
 
 from nauth.clock import Clock
-from nauth.environment import EnvironmentReader
-from nauth.identity import identity_digest
+from nauth.credential_digest import identity_digest
+from nauth.env_settings import EnvironmentReader
 from nauth.sources.base import Fields, FieldsReader, Source
 from nauth.sources.choose import as_source, from_environment
 from nauth.sources.environment import Environment
 from nauth.sources.function import Function
-from nauth.sources.question import Question
+from nauth.sources.shared_read import SharedRead
 
 __all__ = ["CredentialFields", "Sourced"]
 
@@ -94,18 +94,18 @@ class Sourced(Generic[_C]):
         who = () if read_now is None else self.fields.who(self._credential(read_now()))
         return identity_digest("source", self.source.name, *who)
 
-    def question(self, clock: Clock) -> Question[_C]:
+    def question(self, clock: Clock) -> SharedRead[_C]:
         """Return the question to this source, shared by all clients of the process that ask it."""
         key = (id(self.source), self.fields.prefix, id(clock))
         # a question holds its source and clock, so their ids are not reused while it lives
         found = _questions.get(key)
         if found is None:
-            found = Question(self.source, self._credential, clock, kinds=self.fields.kinds)
+            found = SharedRead(self.source, self._credential, clock, kinds=self.fields.kinds)
             _questions[key] = found
-        return cast("Question[_C]", found)
+        return cast("SharedRead[_C]", found)
 
     def _credential(self, fields: Fields) -> _C:
         return self.fields.credential(fields, source=self.source.name)
 
 
-_questions: WeakValueDictionary[tuple[int, str, int], Question[Any]] = WeakValueDictionary()
+_questions: WeakValueDictionary[tuple[int, str, int], SharedRead[Any]] = WeakValueDictionary()

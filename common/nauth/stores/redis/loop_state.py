@@ -7,12 +7,12 @@ import contextlib
 import os
 from collections.abc import AsyncGenerator
 
+from nauth.after_fork import guard
 from nauth.errors import ConfigurationError
-from nauth.forks import guard
-from nauth.stores.redis.clients import Source
+from nauth.owned_tasks import own_task
+from nauth.stores.redis.client_factory import Source
 from nauth.stores.redis.executor import ScriptExecutor
 from nauth.stores.redis.subscription import Subscribers, Subscription
-from nauth.tasks import own_task
 
 __all__ = ["LoopState", "LoopStates"]
 

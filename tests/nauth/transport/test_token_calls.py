@@ -9,7 +9,7 @@ from yarl import URL
 
 from nauth.errors import NotSentError, OriginError, OutcomeUnknownError, VendorUnavailableError
 from nauth.transport.base import Request
-from nauth.transport.calls import ErrorClasses, send, translate
+from nauth.transport.token_calls import ErrorClasses, send, translate
 from tests.support.transport import FakeTransport
 
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
+from nauth.client_pool import ClientPool, PoolStats
 from nauth.errors import ClosedError, ConfigurationError, NauthError
-from nauth.pool import ClientPool, PoolStats
 from nauth.testing import FakeClock
 from nombaauth import NombaClient, NombaCredentials
 from nombaauth.sandbox import NombaSandbox

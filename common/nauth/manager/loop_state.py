@@ -1,4 +1,4 @@
-"""`Rooms`: what a manager keeps for each running event loop, and the tasks it owns there."""
+"""`LoopStates`: what a manager keeps for each running event loop, and the tasks it owns there."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from datetime import timedelta
 
 import anyio
 
-from nauth.forks import forgets, guard
+from nauth.after_fork import forgets, guard
 from nauth.manager.single_flight import Flight
-from nauth.tasks import Work, own_task
+from nauth.owned_tasks import Work, own_task
 
-__all__ = ["DRAIN", "Room", "RoomLock", "Rooms"]
+__all__ = ["DRAIN", "LoopLock", "LoopState", "LoopStates"]
 
 DRAIN = timedelta(seconds=5)
 """How long closing waits for a renewal in flight before it gives up a token that may have rotated."""
@@ -22,7 +22,7 @@ _FAREWELL_S = 1.0
 """Seconds a cancelled renewal gets to release its lease: a store that hangs must not hold up closing."""
 
 
-class RoomLock:
+class LoopLock:
     """Keeps renewal, revocation and deferred commits of one loop apart.
 
     A coroutine of a closed loop that the garbage collector ends leaves the lock as it is: nothing can be woken there any
@@ -46,20 +46,20 @@ class RoomLock:
         return self._lock.locked()
 
 
-class Room:
-    """One loop's lock, flight, tasks and the pauses they take. Touched from its own loop only."""
+class LoopState:
+    """One loop's lock, flight, tasks and the sleeps between their attempts. Touched from its own loop only."""
 
-    __slots__ = ("commit", "flight", "lock", "look", "loop", "pauses", "tasks", "work")
+    __slots__ = ("commit", "flight", "lock", "loop", "recheck", "sleeps", "tasks", "work")
 
     def __init__(self, loop: Callable[[], asyncio.AbstractEventLoop | None]) -> None:
         self.loop = loop
-        self.lock: RoomLock = RoomLock()  # apart: renewal, revocation; two loops on one lock would hang
+        self.lock: LoopLock = LoopLock()  # apart: renewal, revocation; two loops on one lock would hang
         self.flight: Flight | None = None
         self.work: Work | None = None  # the flight's
-        self.look: Flight | None = None  # for a sibling's token, while none may be renewed
+        self.recheck: Flight | None = None  # for a sibling's token, while none may be renewed
         self.commit: Work | None = None  # the deferred one, while it is being made
         self.tasks: set[asyncio.Task[None]] = set()
-        self.pauses: set[asyncio.Future[None]] = set()
+        self.sleeps: set[asyncio.Future[None]] = set()
 
     @property
     def gone(self) -> bool:
@@ -75,7 +75,7 @@ class Room:
         at_risk: bool = False,
         over: Callable[[Work], object] | None = None,
     ) -> Work:
-        """Run `work` as owned work of this room; the options are those of `own_task`."""
+        """Run `work` as owned work of this loop_state; the options are those of `own_task`."""
         owned = own_task(work, name=name, at_risk=at_risk, over=over)
         self.tasks.add(owned.task)
         owned.task.add_done_callback(self.tasks.discard)
@@ -86,64 +86,68 @@ def _nothing() -> None:
     return None
 
 
-class Rooms:
+class LoopStates:
     """One state object for each event loop; dropped when the loop is collected, or closed and another one comes.
 
     Args:
-        lost: told of each room whose loop was closed, once, in the thread of the loop that comes next. A method, and
-            held weakly: its object holds these rooms.
+        lost: told of each loop_state whose loop was closed, once, in the thread of the loop that comes next. A method, and
+            held weakly: its object holds these loop_states.
     """
 
     __slots__ = ("__weakref__", "_guard", "_last", "_lost", "_table")
 
-    def __init__(self, lost: Callable[[Room], object] | None = None) -> None:
+    def __init__(self, lost: Callable[[LoopState], object] | None = None) -> None:
         self._guard = guard()
         self._lost = _nothing if lost is None else weakref.WeakMethod(lost)
-        self._table: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Room] = weakref.WeakKeyDictionary()
-        self._last: Room = Room(_nothing)
+        self._table: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopState] = (
+            weakref.WeakKeyDictionary()
+        )
+        self._last: LoopState = LoopState(_nothing)
         forgets(self)
 
-    def here(self) -> Room:
-        """Return the running loop's room."""
+    def here(self) -> LoopState:
+        """Return the running loop's loop_state."""
         loop = asyncio.get_running_loop()
-        room = self._last  # nearly always the only one; ten thousand waiters look in a row
-        return room if room.loop() is loop else self._look_up(loop)
+        loop_state = self._last  # nearly always the only one; ten thousand waiters look in a row
+        return loop_state if loop_state.loop() is loop else self._look_up(loop)
 
-    def _look_up(self, loop: asyncio.AbstractEventLoop) -> Room:
+    def _look_up(self, loop: asyncio.AbstractEventLoop) -> LoopState:
         with self._guard:
-            room = self._table.get(loop)
-            if room is None:
-                room = self._table[loop] = Room(weakref.ref(loop))
-            self._last = room
-            closed = [(other, room) for other, room in self._table.items() if other.is_closed()]
+            loop_state = self._table.get(loop)
+            if loop_state is None:
+                loop_state = self._table[loop] = LoopState(weakref.ref(loop))
+            self._last = loop_state
+            closed = [(other, loop_state) for other, loop_state in self._table.items() if other.is_closed()]
             for other, _ in closed:
                 del self._table[other]
         self._tell([lost for _, lost in closed])
-        return room
+        return loop_state
 
     def after_fork(self) -> None:
         """Forget the parent's loops: what runs in them does not run in this process."""
-        rooms, self._last = list(self._table.values()), Room(_nothing)
+        loop_states, self._last = list(self._table.values()), LoopState(_nothing)
         self._table.clear()
-        self._tell(rooms)
+        self._tell(loop_states)
 
-    def _tell(self, rooms: list[Room]) -> None:
+    def _tell(self, loop_states: list[LoopState]) -> None:
         lost = self._lost()
         if lost is not None:
-            for room in rooms:
-                lost(room)
+            for loop_state in loop_states:
+                lost(loop_state)
 
     def busy(self) -> bool:
         """Tell whether a renewal is under way in any loop that can go on."""
         with self._guard:
-            return any(room.flight is not None and not room.gone for room in self._table.values())
+            return any(
+                loop_state.flight is not None and not loop_state.gone for loop_state in self._table.values()
+            )
 
     async def drain(self) -> None:
-        """Cut the running loop's pauses short and wait for its tasks, at most `DRAIN`; then cancel what is left."""
-        room = self.here()
-        for pause in set(room.pauses):
-            pause.cancel()
-        tasks = set(room.tasks)
+        """Cut the running loop's sleeps short and wait for its tasks, at most `DRAIN`; then cancel what is left."""
+        loop_state = self.here()
+        for sleep in set(loop_state.sleeps):
+            sleep.cancel()
+        tasks = set(loop_state.tasks)
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=DRAIN.total_seconds())
             for task in late:

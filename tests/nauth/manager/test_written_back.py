@@ -156,15 +156,15 @@ async def test_what_is_not_written_back(tmp_path: Path) -> None:
     token = await manager.token()
     record = await store.load(KEY)
     assert record is not None
-    room = manager._rooms.here()
+    loop_state = manager._loops.here()
     manager._on_reconnect(record)
     held = manager.cache.held
     manager._write_back(attrs.evolve(held))
-    assert room.tasks == set()
+    assert loop_state.tasks == set()
     manager._write_back(held)
     manager._write_back(held)
-    assert len(room.tasks) == 1
-    await asyncio.gather(*room.tasks)
+    assert len(loop_state.tasks) == 1
+    await asyncio.gather(*loop_state.tasks)
     assert manager._writing_back is None
     again = await store.load(KEY)
     assert again is not None

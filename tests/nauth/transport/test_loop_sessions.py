@@ -12,8 +12,8 @@ import aiohttp
 import pytest
 
 from nauth.transport.connectors import Use, lease_for
+from nauth.transport.loop_sessions import LoopSessions
 from nauth.transport.network import Network
-from nauth.transport.sessions import LoopSessions
 from tests.support.http.vendor import Vendor, served
 
 

@@ -1,4 +1,4 @@
-"""`Rooms`: what is kept for each loop, and the tasks owned there."""
+"""`LoopStates`: what is kept for each loop, and the tasks owned there."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from datetime import timedelta
 
 import pytest
 
-from nauth import tasks
+from nauth import owned_tasks
 from nauth.events import Cause
-from nauth.manager import per_loop as rooms
-from nauth.manager.per_loop import Rooms
+from nauth.manager import loop_state as loop_states
+from nauth.manager.loop_state import LoopStates
 from nauth.manager.single_flight import Flight
-from nauth.tasks import own_task
+from nauth.owned_tasks import own_task
 from tests.support.manager import all_blocked
 
 
 async def test_one_room_for_a_loop() -> None:
-    """A loop has one room, another loop another."""
-    table = Rooms()
+    """A loop has one loop_state, another loop another."""
+    table = LoopStates()
 
     async def look() -> object:
         return table.here()
@@ -30,8 +30,8 @@ async def test_one_room_for_a_loop() -> None:
 
 
 async def test_busy() -> None:
-    """A flight in any loop makes the rooms busy."""
-    table = Rooms()
+    """A flight in any loop makes the loop_states busy."""
+    table = LoopStates()
     assert not table.busy()
     table.here().flight = Flight(Cause.COLD, asyncio.get_running_loop())
     assert await asyncio.to_thread(table.busy)
@@ -40,7 +40,7 @@ async def test_busy() -> None:
 async def test_own_task_is_held() -> None:
     """An owned task is held until it is done, and not longer."""
     done = asyncio.Event()
-    table = Rooms()
+    table = LoopStates()
 
     async def work() -> None:
         await done.wait()
@@ -50,12 +50,12 @@ async def test_own_task_is_held() -> None:
     gc.collect()
     (task,) = table.here().tasks
     assert task.get_name() == "work"
-    assert task in {work.task for work in tasks._running[asyncio.get_running_loop()]}
+    assert task in {work.task for work in owned_tasks._running[asyncio.get_running_loop()]}
     done.set()
     await task
     await all_blocked()
     assert not table.here().tasks
-    assert not tasks._running.get(asyncio.get_running_loop())
+    assert not owned_tasks._running.get(asyncio.get_running_loop())
 
 
 async def test_own_task_has_a_context_of_its_own() -> None:
@@ -75,7 +75,7 @@ async def test_own_task_has_a_context_of_its_own() -> None:
 
 async def test_drain_waits() -> None:
     """Draining waits for the tasks of this loop; without any it returns at once."""
-    table, log = Rooms(), list[str]()
+    table, log = LoopStates(), list[str]()
     await table.drain()
 
     async def work() -> None:
@@ -89,8 +89,8 @@ async def test_drain_waits() -> None:
 
 async def test_drain_cancels_who_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is not over in time is cancelled, and may put its things away."""
-    monkeypatch.setattr(rooms, "DRAIN", timedelta(0))
-    table, log = Rooms(), list[str]()
+    monkeypatch.setattr(loop_states, "DRAIN", timedelta(0))
+    table, log = LoopStates(), list[str]()
 
     async def work() -> None:
         try:
@@ -107,9 +107,9 @@ async def test_drain_cancels_who_is_late(monkeypatch: pytest.MonkeyPatch) -> Non
 
 async def test_drain_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A task that does not let itself be cancelled does not hold draining up for ever."""
-    monkeypatch.setattr(rooms, "DRAIN", timedelta(0))
-    monkeypatch.setattr(rooms, "_FAREWELL_S", 0.0)
-    table, free = Rooms(), asyncio.Event()
+    monkeypatch.setattr(loop_states, "DRAIN", timedelta(0))
+    monkeypatch.setattr(loop_states, "_FAREWELL_S", 0.0)
+    table, free = LoopStates(), asyncio.Event()
 
     async def stubborn() -> None:
         while not free.is_set():

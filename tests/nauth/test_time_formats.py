@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nauth.times import (
+from nauth.time_formats import (
     LOOSE,
     MAX_LIFETIME,
     RETRY_AFTER_CAP,

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, TypeGuard, get_args, get_origin
 import cattrs
 
 from nauth.secret import Secret
-from nauth.times import LOOSE, parse_instant, parse_iso
+from nauth.time_formats import LOOSE, parse_instant, parse_iso
 
 __all__ = ["MismatchError", "Unit", "register_scalars", "type_name"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nauth.environment import EnvironmentReader
+from nauth.env_settings import EnvironmentReader
 from nauth.errors import ConfigurationError
 
 

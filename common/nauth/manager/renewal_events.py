@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 
 from nauth.errors import NauthError
 from nauth.events import Observer, RenewalFailed, RenewalJoined, RenewalSucceeded, TokenAdopted, notify
-from nauth.manager.renewal import Minted
+from nauth.manager.renewal import Renewed
 from nauth.manager.single_flight import Flight
 from nauth.reporting.reporter import Reporter
 
-__all__ = ["adopted", "failed", "joined", "landed"]
+__all__ = ["adopted", "failed", "finished", "joined"]
 
 
 def joined(observer: Reporter, flight: Flight) -> Flight:
@@ -26,7 +26,7 @@ def adopted(observer: Observer | None, age: timedelta, *, pushed: bool, expires_
     notify(observer, TokenAdopted(age=age, pushed=pushed, expires_at=expires_at))
 
 
-def landed(observer: Observer | None, flight: Flight, made: Minted, *, now: float, started: float) -> None:
+def finished(observer: Observer | None, flight: Flight, made: Renewed, *, now: float, started: float) -> None:
     """Tell what a successful flight brought; instants are monotonic seconds."""
     if made.call is None:
         age = timedelta(seconds=now - made.asked_at)

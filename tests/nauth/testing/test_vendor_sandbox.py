@@ -14,8 +14,8 @@ from aiohttp import ClientSession, web
 from nauth.errors import ConfigurationError
 from nauth.secret import Secret
 from nauth.testing import FakeClock, Route, VendorSandbox
+from nauth.testing.issued_tokens import IssuedTokens, Session
 from nauth.testing.jwt import signed_jwt
-from nauth.testing.sessions import Session, TokenMemory
 from nauth.testing.switches import Switchboard, switch_values
 from nauth.testing.vendor_sandbox import Memory, bearer_token, body_digest
 from nauth.wire import jwt
@@ -36,7 +36,7 @@ class _Vendor(VendorSandbox[str]):
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__("as documented", clock=clock)
-        self.memory: TokenMemory[Session] = TokenMemory(self.clock)
+        self.memory: IssuedTokens[Session] = IssuedTokens(self.clock)
 
     def memories(self) -> Sequence[Memory]:
         return (self.memory,)
@@ -101,7 +101,7 @@ async def test_a_guarded_endpoint_wants_a_live_token(clock: FakeClock) -> None:
 
 def test_a_memory_knows_what_is_dead(clock: FakeClock) -> None:
     """A token ends with its life, by being killed, or with its session; a token never handed out is unknown."""
-    memory: TokenMemory[Session] = TokenMemory(clock)
+    memory: IssuedTokens[Session] = IssuedTokens(clock)
     one, other = Session(), Session()
     for token, session in (("a", one), ("b", one), ("c", other), ("d", Session())):
         memory.add_access(token, session, 60.0)
@@ -120,7 +120,7 @@ def test_a_memory_knows_what_is_dead(clock: FakeClock) -> None:
 @pytest.mark.parametrize("kill_refresh", [False, True])
 def test_refresh_tokens_outlive_access_tokens(clock: FakeClock, kill_refresh: bool) -> None:
     """Killing sessions spares refresh tokens unless asked; a spent one is dead, and presenting it is counted."""
-    memory: TokenMemory[Session] = TokenMemory(clock)
+    memory: IssuedTokens[Session] = IssuedTokens(clock)
     memory.add_refresh("r", Session())
     memory.add_refresh("short", Session(), 1.0)
     memory.kill_all(kill_refresh=kill_refresh)

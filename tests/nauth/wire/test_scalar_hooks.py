@@ -12,8 +12,8 @@ import pytest
 from cattrs import Converter
 
 from nauth.secret import Secret
-from nauth.times import LooseInstant
-from nauth.wire.scalars import MismatchError, Unit, register_scalars, type_name
+from nauth.time_formats import LooseInstant
+from nauth.wire.scalar_hooks import MismatchError, Unit, register_scalars, type_name
 
 STAMP = datetime(2024, 3, 27, 15, 22, 53, tzinfo=UTC)
 HUGE = 10**400

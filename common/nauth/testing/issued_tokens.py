@@ -1,4 +1,4 @@
-"""`TokenMemory`: what a sandbox remembers of the tokens that it has handed out.
+"""`IssuedTokens`: what a sandbox remembers of the tokens that it has handed out.
 
 All times are wall seconds of the sandbox's clock: a vendor's day has no suspend.
 """
@@ -12,7 +12,7 @@ import attrs
 
 from nauth.clock import Clock
 
-__all__ = ["Access", "Refresh", "Session", "TokenMemory"]
+__all__ = ["Access", "IssuedTokens", "Refresh", "Session"]
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -66,7 +66,7 @@ class Refresh(Generic[S]):
         return alive and now < self.expires_at and now < self.session.dies_at
 
 
-class TokenMemory(Generic[S]):
+class IssuedTokens(Generic[S]):
     """Remember access tokens and refresh tokens, dead ones included.
 
     Args:
