@@ -14,7 +14,7 @@ nothing for the others.
 been sent is given up at once and counts as nothing. What may have been sent is finished and stored within five seconds;
 given up then, it counts as a failed attempt. A token that could not be stored is taken up by the next loop that asks.
 
-**A closed loop, a fork** (`per_loop`, `nauth.after_fork`). A loop that was closed during a renewal holds nothing: the store takes its
+**A closed loop, a fork** (`loop_state`, `nauth.after_fork`). A loop that was closed during a renewal holds nothing: the store takes its
 lease as free, and the attempt counts as failed while the old token lives. A forked child forgets what is under way in its
 parent and keeps the token.
 
