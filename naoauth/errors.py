@@ -56,7 +56,7 @@ class NaoCredentialsRejectedError(NaoError, CredentialsRejectedError):
 
 
 class NaoSignInNeededError(NaoError, InteractionRequiredError):
-    """Somebody has to sign in at NAO Cloud's authorize page."""
+    """A person has to sign in at NAO Cloud's authorize page."""
 
 
 class NaoTokenRefusedError(NaoError, TokenRefusedError):

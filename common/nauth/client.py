@@ -483,7 +483,7 @@ class VendorClient:
         )
 
     def _http(self) -> ClientSession:
-        if self._closed:  # else a session would be made that nobody closes
+        if self._closed:  # else a session would be made that is never closed
             raise ClosedError(
                 "this client was closed; open a new one, or keep this one open for as long as it is used"
             )

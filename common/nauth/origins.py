@@ -102,7 +102,7 @@ def parse_base_url(value: object, *, setting: str) -> URL:
         raise ConfigurationError(f"{setting} must not have a query or fragment")
     if url.scheme == "http" and not is_loopback(host):
         raise ConfigurationError(
-            f"{setting} uses plain http for {host}, which would show the token to everybody on the way; "
+            f"{setting} uses plain http for {host}, which would show the token to every machine on the way; "
             "use https (http is allowed for loopback only)"
         )
     return url.with_path(url.raw_path.rstrip("/"), encoded=True)

@@ -146,7 +146,7 @@ class NaoSandbox(VendorSandbox[Switches]):
         """Return the account's credentials of one kind, fit for the switches.
 
         Those of "oauth" carry the refresh token of a consent given just now, where there are refresh tokens; else
-        somebody has to sign in: see `approve`.
+        a person has to sign in: see `approve`.
         """
         if kind == "api_key":
             return NaoApiKey(self._key)

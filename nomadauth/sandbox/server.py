@@ -321,7 +321,7 @@ class NomadSandbox(VendorSandbox[Switches]):
     # --- single sign-on -----------------------------------------------------------------------------------------
 
     async def _sso_login(self, request: web.Request) -> web.Response:
-        # straight back: the identity provider in between is somebody else's
+        # straight back: the identity provider in between is another company's
         query = {"code": _SSO_CODE, "state": _SSO_STATE, "session_state": "s"}
         where = request.url.with_name("callback").with_query(query)
         return web.Response(status=_REDIRECT, headers={"Location": str(where)})

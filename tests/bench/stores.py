@@ -98,7 +98,7 @@ async def adopt(store: TokenStore) -> None:
 
 
 async def refused(store: TokenStore) -> None:
-    """Ask for a lease that somebody has."""
+    """Ask for a lease that another client has."""
     assert await store.lease(KEY, TTL) is None
 
 

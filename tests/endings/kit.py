@@ -61,6 +61,7 @@ class Vendor:
         self.calls = 0
         self.revoked: list[str] = []
         self.gate: asyncio.Event | None = None
+        self.watch: asyncio.Task[None] | None = None
         self._live: str | None = None
 
     async def issue(self) -> Token:
@@ -121,17 +122,18 @@ async def _opens_at_the_end(gate: asyncio.Event) -> None:
     """Let the vendor's answers go a little after the end of the loop has begun."""
     try:
         await asyncio.Event().wait()
-    finally:
+    except asyncio.CancelledError:  # not `finally`: the garbage collector ends it where no loop runs
         asyncio.get_running_loop().call_later(0.005, gate.set)
+        raise
 
 
 @contextlib.asynccontextmanager
 async def _held_back(vendor: Vendor) -> AsyncIterator[None]:
     vendor.gate = asyncio.Event()
-    watch = asyncio.create_task(_opens_at_the_end(vendor.gate))
+    # held by the vendor: a task that waits for what it alone knows may be collected at any time
+    vendor.watch = asyncio.create_task(_opens_at_the_end(vendor.gate))
     await asyncio.sleep(0)
     yield
-    del watch
 
 
 async def by_its_end(job: Job, vendor: Vendor) -> None:

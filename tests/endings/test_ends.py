@@ -437,7 +437,7 @@ async def test_a_forked_child_takes_a_deferred_commit_up() -> None:
 
 
 @pytest.mark.parametrize("kind", LOOPS)
-def test_after_a_loop_closed_amid_a_renewal(kind: str) -> None:
+def test_after_a_loop_closed_during_a_renewal(kind: str) -> None:
     """What was pending in a closed loop holds nothing up: no loop_state, no busy flag, and the next loop is answered."""
     vendor, store = Vendor(), MemoryStore()
     manager = manager_on(store, vendor)

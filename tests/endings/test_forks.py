@@ -78,7 +78,7 @@ def test_a_guard_held_at_the_fork_is_open_in_the_child(name: str) -> None:
     del owner
 
 
-def test_a_child_forked_amid_a_renewal_is_answered() -> None:
+def test_a_child_forked_during_a_renewal_is_answered() -> None:
     """The parent holds the lease and has sent its call; the child's first `token()` waits for neither."""
     vendor, store = Vendor(), MemoryStore()
     manager = manager_on(store, vendor)

@@ -45,9 +45,9 @@ def disturbances(fleet: Fleet, proxy: Proxy, server: Server) -> Mapping[str, Dis
     vendor = _VendorFaults(fleet)
     return {
         "kill at any moment": Disturbance("kill", kills.anytime, losses=1),
-        "kill before the vendor acts": Disturbance("kill", lambda: kills.amid("before")),
-        "kill before the answer": Disturbance("kill", lambda: kills.amid("after"), losses=1),
-        "kill after the answer": Disturbance("kill", lambda: kills.amid("answered"), losses=1),
+        "kill before the vendor acts": Disturbance("kill", lambda: kills.strike("before")),
+        "kill before the answer": Disturbance("kill", lambda: kills.strike("after"), losses=1),
+        "kill after the answer": Disturbance("kill", lambda: kills.strike("answered"), losses=1),
         "store refuses": Disturbance("store", store.refuse),
         "store hangs": Disturbance("store", store.hang),
         "store connections cut": Disturbance("store", store.cut),
@@ -74,7 +74,7 @@ class _Kills:
         self._fleet.kill(name)
         await self._fleet.replace(name)
 
-    async def amid(self, moment: Moment) -> None:
+    async def strike(self, moment: Moment) -> None:
         await self._fleet.replace(await self._fleet.vendor.lay_ambush(moment))
 
 

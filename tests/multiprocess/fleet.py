@@ -89,7 +89,7 @@ class Member:
         assert self._process.stdout is not None
         while line := await self._process.stdout.readline():
             if not line.endswith(b"\n"):
-                break  # killed amid a word
+                break  # killed in the middle of a word
             message = json.loads(line)
             if "ready" in message:
                 self._ready.set_result(True)

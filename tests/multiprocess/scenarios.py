@@ -150,7 +150,7 @@ def broken(run: Report, *, kernel_frees: bool, old_token_dies: bool) -> list[str
         "no 401 but where the vendor ends tokens": set(run.refusals) <= allowed
         and belated <= counts.requests / 100,
         "the store's record is always readable": not run.unreadable and not run.backwards,
-        "nobody waits longer than the lease": max(counts.longest_s, run.recovery_s) < longest_s,
+        "no caller waits longer than the lease": max(counts.longest_s, run.recovery_s) < longest_s,
         "nothing is complained of": not run.complaints and not counts.warnings,
         "no renewal fails": kills_ or not counts.quiet + counts.loud,
     }

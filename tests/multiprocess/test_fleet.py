@@ -83,7 +83,7 @@ async def test_an_hour_of_clock_skew_makes_no_renewal_storm(store: str) -> None:
 
 
 @slow
-async def test_killed_processes_take_nobody_with_them(tmp_path: Path) -> None:
+async def test_killed_processes_take_no_other_with_them(tmp_path: Path) -> None:
     """After each SIGKILL, during a renewal or not, the others go on at once with at most one extra renewal."""
     moments: list[Moment | None] = ["before", "after", "answered", None]
     async with _fleet(f"sqlite:{tmp_path}/tokens.db") as fleet:

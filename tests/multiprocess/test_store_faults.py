@@ -134,7 +134,7 @@ async def _fault(world: _World, kind: str) -> AsyncGenerator[None]:
             proxy.refuse()
         case "hanging":
             proxy.hang()
-        case "reset amid commands":
+        case "reset between commands":
             proxy.cut_requests = _ALWAYS
             proxy.cut()
         case "answers lost":
@@ -156,7 +156,7 @@ async def _fault(world: _World, kind: str) -> AsyncGenerator[None]:
                 proxy.cut_requests = proxy.lose_answers = 0
 
 
-@pytest.mark.parametrize("kind", ["refused", "hanging", "reset amid commands", "answers lost", "down"])
+@pytest.mark.parametrize("kind", ["refused", "hanging", "reset between commands", "answers lost", "down"])
 async def test_a_store_that_is_away_is_not_noticed_by_callers(world: _World, kind: str) -> None:
     """While the store fails, the valid token serves all callers; afterwards one client renews and the others adopt."""
     await world.request()
@@ -168,7 +168,7 @@ async def test_a_store_that_is_away_is_not_noticed_by_callers(world: _World, kin
         await world.request()
         await world.heard(RenewalFailed, count=1)
         await world.request()
-    assert world.vendor.token_calls == 1  # nobody renewed alone
+    assert world.vendor.token_calls == 1  # no process renewed alone
 
     world.clock.advance(_BACKOFF)
     await world.request()

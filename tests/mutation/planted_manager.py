@@ -126,7 +126,7 @@ MANAGER: tuple[Planted, ...] = (
     ),
     # --- tasks, flights, pauses, clocks ----------------------------------------------------------------------
     core(
-        "nobody holds the renewal's task",
+        "the renewal's task is held nowhere",
         "owned_tasks",
         "    mine.add(owned)\n",
         "",

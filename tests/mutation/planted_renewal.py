@@ -8,7 +8,7 @@ __all__ = ["RENEWAL"]
 
 RENEWAL: tuple[Planted, ...] = (
     core(
-        "no second look under the lease: everybody who waited renews once more",
+        "no second look under the lease: every client that waited renews once more",
         "manager/renewal",
         "if record is not None and version > seen and self._usable(record, rejected, held):\n",
         "if record is not None and version < 0:\n",
@@ -47,7 +47,7 @@ RENEWAL: tuple[Planted, ...] = (
         "manager/stale",
     ),
     core(
-        "a refused refresh is final: nobody looks for a sibling's rotation",
+        "a refused refresh is final: no look for a sibling's rotation",
         "manager/renewal",
         "            if winner is not None:\n                return self._adopted(winner)\n            asked_at",
         "            asked_at",

@@ -116,7 +116,7 @@ def test_identities() -> None:
         NaoOAuth(**_APP, account="bob"),
         NaoOAuth(**_APP, refresh_token="r"),
         NaoOAuth(**_APP),
-        NaoOAuth(**_APP),  # without an account nobody is served another person's token
+        NaoOAuth(**_APP),  # without an account no person is served another's token
     ]
     assert len({made.identity() for made in different}) == len(different)
     own = NaoOAuth(**_APP)

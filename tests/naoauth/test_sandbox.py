@@ -88,7 +88,7 @@ async def test_a_jwt_dies_in_its_time() -> None:
 
 
 async def test_authorize_sends_the_person_back() -> None:
-    """With code and state, or with an error; an unknown application sends nobody anywhere."""
+    """With code and state, or with an error; an unknown application is sent no redirect."""
     async with calling() as call:
         assert set(await call.code()) == {"code", "state"}
         assert (await call.code(response_type="token"))["error"] == "unsupported_response_type"

@@ -56,7 +56,7 @@ async def test_descriptors_follow_the_concurrency() -> None:
     assert len(CONNECTORS) == 0
 
 
-async def test_cookies_are_nobody_elses() -> None:
+async def test_cookies_stay_their_owners() -> None:
     """On a host name, where a jar would keep them, neither another client's nor a client's own cookies come back."""
 
     async def sets(request: web.Request) -> web.Response:

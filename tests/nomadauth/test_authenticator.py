@@ -130,7 +130,7 @@ async def test_neither_token_nor_reason_is_malformed(body: object) -> None:
         await _password(_answers(body)).issue()
 
 
-async def test_a_blocked_account_asks_nobody() -> None:
+async def test_a_blocked_account_asks_for_nothing() -> None:
     """No answer of a person would help."""
     person = _Person("x")
     with pytest.raises(NomadAccountBlockedError):

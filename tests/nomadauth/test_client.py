@@ -139,7 +139,7 @@ async def test_a_logout_forgets_and_the_next_call_signs_in(stage: Stage) -> None
     assert stage.calls == (2, 0, 1)
 
 
-async def test_a_cold_client_logs_nobody_out(stage: Stage) -> None:
+async def test_a_cold_client_logs_no_other_out(stage: Stage) -> None:
     """Logging out without a token does not sign in to do so."""
     await (await stage.client()).logout()
     assert stage.sandbox.log == []

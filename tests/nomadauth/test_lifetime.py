@@ -139,7 +139,7 @@ def test_white_space_of_every_kind_is_dropped(value: str, expected: datetime | N
 
 
 def test_what_was_stated_comes_before_what_the_token_says() -> None:
-    """Without either, nobody knows."""
+    """Without either, the lifetime is unknown."""
     assert expiry_of(_jwt(exp=_NOW_S), _NOW + _HOUR) == _NOW + _HOUR
     assert expiry_of(_jwt(exp=_NOW_S), None) == _NOW
     assert expiry_of(_OPAQUE, None) is None

@@ -108,7 +108,7 @@ async def test_the_controls(nomad: Caller) -> None:
     assert (nomad.sandbox.unauthorized, nomad.sandbox.token_calls) == (2, 3)
 
 
-async def test_a_static_user_is_somebody(nomad: Caller) -> None:
+async def test_a_static_user_has_a_name(nomad: Caller) -> None:
     """A static token has a user too, and the bare ping needs none; an unknown path is a page."""
     token = nomad.sandbox.static_token.token.reveal()
     assert (await nomad.call("GET", "/api/account/user", token=token)).body["email"] == "svc@example.com"

@@ -1,4 +1,4 @@
-"""Statuses in every form: names, numbers, and what nobody has heard of."""
+"""Statuses in every form: names, numbers, and unknown ones."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_nothing_is_a_success(value: object) -> None:
         (float("inf"), "float"),
     ],
 )
-def test_what_nobody_knows_survives(value: object, kept: str) -> None:
+def test_unknown_statuses_survive(value: object, kept: str) -> None:
     """It is kept as cleaned text, or by its type's name, and never raises."""
     assert login_status(value) == UnknownStatus(kept)
 

@@ -175,7 +175,7 @@ async def test_an_unusable_expiry_means_half_an_hour(data: dict[str, Any]) -> No
     ],
 )
 async def test_other_lifetimes_are_bounded(data: dict[str, Any], lifetime: timedelta) -> None:
-    """`expires_in` is the fallback, and nobody is believed beyond a day."""
+    """`expires_in` is the fallback, and no answer is believed beyond a day."""
     assert (await _issued(**data)).lifetime == lifetime
 
 

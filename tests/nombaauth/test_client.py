@@ -119,6 +119,6 @@ async def test_a_stale_revocation_deletes_nothing_newer(stage: Stage) -> None:
     await first.token()
     await second.renew()
     await first.revoke()
-    assert stage.sandbox.live_tokens == 1  # the one that `second` had replaced: nobody holds it any more
+    assert stage.sandbox.live_tokens == 1  # the one that `second` had replaced: no client holds it any more
     await second.check()
     assert stage.calls == (2, 1, 1)

@@ -22,7 +22,7 @@ def test_no_length_is_checked(secret: str | Secret) -> None:
 
 
 def test_white_space_around_values_is_dropped() -> None:
-    """A pasted newline is nobody's secret, wrapped or not."""
+    """A pasted newline is no one's secret, wrapped or not."""
     loose = _made(client_id=f" {_ID}\n", client_secret=f"\t{_SECRET}\r\n", account_id=f"{_ACCOUNT} ")
     assert loose == _made()
     assert _made(client_secret=Secret(f" {_SECRET} ")) == _made()

@@ -128,7 +128,7 @@ async def test_a_stopped_caller_loses_no_rotated_pair(killer: Killer[NombaClient
 
 
 @pytest.mark.parametrize("killer", _KILLERS)
-async def test_a_stopped_caller_with_nobody_else_waiting(killer: Killer[NombaClient]) -> None:
+async def test_a_stopped_caller_with_no_other_waiting(killer: Killer[NombaClient]) -> None:
     """Alone, too: closing waits for the pair, and the next client finds it in the store."""
     async with _rotating() as stage:
         client, sandbox = await stage.client(), stage.sandbox
@@ -254,7 +254,7 @@ async def test_closing_does_not_revoke(stage: Stage) -> None:
         Fault(drop="after"),
     ],
 )
-async def test_a_failing_renewal_hurts_nobody_while_the_token_lives(fault: Fault, stage: Stage) -> None:
+async def test_a_failing_renewal_hurts_no_caller_while_the_token_lives(fault: Fault, stage: Stage) -> None:
     """Every caller gets the old token, no issue is spent on the doubt, and one good answer ends it."""
     client = await stage.client()
     old = await client.token()

@@ -89,7 +89,7 @@ async def test_a_body_that_fails_validation_is_a_bad_request(nomba: Caller, path
 
 
 async def test_an_unknown_key_is_a_bad_secret(nomba: Caller) -> None:
-    """A client id nobody has is refused like a wrong secret."""
+    """An unknown client id is refused like a wrong secret."""
     assert (await nomba.issue(client_id="c0ffee00-9999-4222-8333-444455556666")).brief == NO
 
 
@@ -143,7 +143,7 @@ async def test_a_taken_over_session_loses_both_tokens() -> None:
 
 
 async def test_a_grace_is_not_extended_by_a_third_issue() -> None:
-    """The first session ends five seconds after the second began, whoever comes later."""
+    """The first session ends five seconds after the second began, whichever comes later."""
     async with calling(second_issue="kills_after_grace") as nomba:
         access, _ = await nomba.pair()
         nomba.sandbox.take_over()

@@ -148,7 +148,7 @@ async def test_no_refusal_shows_a_secret(name: str, status: int, wire: Any) -> N
 
 
 async def test_the_environment_may_be_unsaid() -> None:
-    """With an address of one's own nobody said which it is, and the error does not pretend."""
+    """With an address of one's own it is unknown which one it is, and the error does not pretend."""
     api = NoyoApi(base_url=_BASE, token_url=_TOKENS, auth=FakeTransport(answer(409)))
     with pytest.raises(NoyoConflictError, match="environment not stated"):
         await _groups(api)
@@ -162,7 +162,7 @@ async def test_the_environment_may_be_unsaid() -> None:
 async def test_each_form_of_retry_after_is_carried(
     header: str | None, wait_s: int | None, status: int, leaf: type[NoyoError]
 ) -> None:
-    """Seconds and dates say the same; what cannot be read says nothing; nobody is believed beyond ten minutes."""
+    """Seconds and dates say the same; what cannot be read says nothing; no answer is believed beyond ten minutes."""
     headers = {"Date": "Thu, 02 Jul 2026 00:00:00 GMT"} | ({"Retry-After": header} if header else {})
     with pytest.raises(leaf) as refused:
         await _groups(_api(FakeTransport(answer(status, b"<html>", headers=headers))))

@@ -132,7 +132,7 @@ def test_a_wrong_origin_is_refused(origins: object, words: str) -> None:
 
 
 def test_hosts_of_both_environments_never_go_together() -> None:
-    """Even where nobody said which environment is meant."""
+    """Even where it was not said which environment is meant."""
     with pytest.raises(ConfigurationError, match="contradicts origins"):
         choose_origins(
             None, ["https://tracking.noyo.com", "https://tracking-sandbox.noyo.com"], overridden=True

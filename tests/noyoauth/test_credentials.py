@@ -19,7 +19,7 @@ def _made(**changed: object) -> NoyoCredentials:
 
 
 def test_white_space_around_values_is_dropped() -> None:
-    """A pasted newline is nobody's secret, wrapped or not."""
+    """A pasted newline is no one's secret, wrapped or not."""
     assert _made(client_id=f" {_ID}\n", client_secret=f"\t{_SECRET}\r\n") == _made()
     assert _made(client_secret=Secret(f" {_SECRET} ")) == _made()
 

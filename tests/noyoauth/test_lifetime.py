@@ -18,7 +18,7 @@ _TEN = timedelta(seconds=600)
 
 
 def jwt(**claims: Any) -> str:
-    """Return a token with these claims, signed by nobody."""
+    """Return a token with these claims, signed with no known key."""
     parts = (
         base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in ({}, claims)
     )
@@ -134,7 +134,7 @@ def test_without_a_usable_jwt_expires_in_counts_up_to_ten_minutes(
     ],
 )
 def test_the_unit_can_be_said(unit: ExpiresInUnit, expires_in: object, lived: float | None) -> None:
-    """A user who knows better is believed; nobody beyond a year."""
+    """A user who knows better is believed, up to a year."""
     found = stated_lifetime(expires_in, unit)
     assert (None if found is None else found.total_seconds()) == lived
 

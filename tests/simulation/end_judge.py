@@ -140,7 +140,7 @@ class EndJudge:
 
     def _store_is_up(self, node: Node, made: Grant, began: float) -> bool:
         world, store = self.world, self.world.store
-        others = len([process for process in world.everybody if not process.dead]) > 1
+        others = len([process for process in world.every_process if not process.dead]) > 1
         return not (
             node.handle.blocked
             or store.flaky
@@ -294,7 +294,7 @@ class EndJudge:
         if process.wrecked >= 0 and not wait.node.closed:
             process.wrecked = -1.0
             store.look()
-            alone = all(other.dead or other is process for other in world.everybody)
+            alone = all(other.dead or other is process for other in world.every_process)
             lease = store.lease
             ours = lease is None or not store.valid(lease) or lease.handle.node.process is process
             troubled = store.flaky or store.tail or world.plan.hiccup or wait.node.handle.blocked

@@ -19,7 +19,7 @@ def check_idle(world: World, when: str) -> None:
     """Nothing is under way any more: is no task, flight, wait, call or lease left over?"""
     judge = world.judge
     world.store.look()
-    for process in world.everybody:
+    for process in world.every_process:
         if process.dead:
             continue
         for loop in process.loops:
@@ -33,7 +33,7 @@ def check_idle(world: World, when: str) -> None:
         if not holder.process.dead and not holder.handle.failures and not lease.gone(holder.process):
             judge.violate(f"{when}: {holder.name} never gave its lease back")
     if any(not is_over(waiter.get_loop()) for _, waiter in world.store.waiters):
-        judge.violate(f"{when}: somebody still waits for the store")
+        judge.violate(f"{when}: a caller still waits for the store")
     kept = [loop for loop in owned_tasks._running if not is_over(loop)]
     if kept:
         judge.violate(f"{when}: the owned tasks of {len(kept)} loops are still kept")

@@ -270,7 +270,7 @@ class Judge:
                 self.violate(f"{node.name} handed out {name}, which it knew to be over")
         # a token ages on its way into the store and out of it
         asleep = sum(
-            process.stood_still for process in world.everybody
+            process.stood_still for process in world.every_process
         )  # its maker's clock may have stood still, too
         late = 3 * world.store.slowest + asleep + _SLACK_S
         if grant.left(now) < -late:

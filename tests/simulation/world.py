@@ -63,7 +63,7 @@ class World:
         self.judge = Judge(self)
         self.store = MemoryServer(self) if self.plan.memory else StoreServer(self)
         self.vendor = Vendor(self, self.plan.kind)
-        self.everybody: list[Process] = []
+        self.every_process: list[Process] = []
         self.closed = 0.0  # when the last manager was closed
         self._furnish()
         self.processes = [self._start(slot) for slot in range(len(self.plan.nodes))]
@@ -111,7 +111,7 @@ class World:
         except Livelock as error:
             judge.violate(str(error))
         if judge.violations:  # whatever was left over would be met by the next run
-            for process in self.everybody:
+            for process in self.every_process:
                 self._silence(process)
             self.endings.finish(quiet=True)
         owned_tasks._running.clear()
@@ -162,7 +162,7 @@ class World:
             node.log(f"{name} got {type(error).__name__}")
         except asyncio.CancelledError:
             if not node.process.dead and not self.judge.ends.may_cancel():
-                self.judge.violate(f"{name} on {node.name} was cancelled by nobody")
+                self.judge.violate(f"{name} on {node.name} was cancelled by no one in the plan")
         except Exception as error:  # noqa: BLE001 - whatever it is, it is a violation
             if is_over(loop):  # what a caller's own scopes say at the garbage collection is not ours
                 return
@@ -184,11 +184,11 @@ class World:
         return Token(access_token=Secret(grant.access), refresh_token=refresh, lifetime=life)
 
     def _start(self, slot: int) -> Process:
-        number = len(self.everybody)
+        number = len(self.every_process)
         if LOOPS[number].closed or LOOPS[number].gone:  # a loop that was closed never opens again
             LOOPS[number] = SimLoop(SCHEDULER)  # type: ignore[abstract]  # as above
         process = Process(self, LOOPS[number], number, slot)
-        self.everybody.append(process)
+        self.every_process.append(process)
         return process
 
     def call(self, slot: int, index: int, what: str, mood: float) -> None:
@@ -247,7 +247,7 @@ class World:
         self._silence(process)
         for node in process.nodes:
             self.judge.died(node)
-        if len(self.everybody) < len(LOOPS):
+        if len(self.every_process) < len(LOOPS):
             self.scheduler.at(self.scheduler.now + again_s, self._respawn, process.slot)
 
     def _silence(self, process: Process) -> None:

@@ -71,7 +71,7 @@ async def test_an_outage_is_shared_and_passes(stage: Stage) -> None:
 @every_way
 @pytest.mark.parametrize("killer", [cancelled, timed_out, aborted])
 @pytest.mark.parametrize("moment", ["cold", "expired"])
-async def test_a_stopped_first_caller_hurts_nobody(
+async def test_a_stopped_first_caller_hurts_no_other(
     stage: Stage, killer: Killer[VendorClient], moment: str
 ) -> None:
     """The vendor has acted and its answer is held: the new token is kept, by one renewal, and serves all others."""
@@ -155,7 +155,7 @@ async def test_a_stale_token_is_served_while_one_renewal_runs(stage: Stage) -> N
     [Fault(status=503), Fault(drop="before"), Fault(body=b"<html>", content_type="text/html", status=200)],
     ids=["503", "dropped", "garbage"],
 )
-async def test_a_failing_renewal_is_seen_by_nobody(stage: Stage, fault: Fault) -> None:
+async def test_a_failing_renewal_is_seen_by_no_caller(stage: Stage, fault: Fault) -> None:
     """While the old token lives, callers and requests go on with it; one good answer ends the trouble."""
     client = await stage.client()
     old = await client.token()

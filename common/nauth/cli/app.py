@@ -260,7 +260,7 @@ def login(
     sign_in = entry.login
     if sign_in is None:
         raise typer.BadParameter(
-            f"nobody signs in to {entry.title} in a browser; its credentials are in the environment, and "
+            f"no person signs in to {entry.title} in a browser; its credentials are in the environment, and "
             f"'nauth check {vendor}' tries them. There is a login for: {_those('login')}"
         )
     if provider is not None and not entry.providers:

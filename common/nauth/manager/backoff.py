@@ -36,7 +36,7 @@ _MOST_ENDPOINTS = 256
 class BackoffState:
     """Three reasons to wait, kept apart.
 
-    * *quiet*: a background renewal failed while the old token lives. Nobody is told; the next try comes later.
+    * *quiet*: a background renewal failed while the old token lives. Callers are told nothing; the next try comes later.
     * *cool-down*: a renewal failed and no valid token is left, or the vendor named a time. Callers get the error.
     * *refused*: the vendor refused a token it had just issued. Further 401s renew nothing, unless one is news: the
       current token has been accepted somewhere, and now an endpoint refuses it that has refused no new token before.

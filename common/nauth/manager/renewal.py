@@ -134,7 +134,7 @@ class Renewal:
         """Return the lease and the record under it, for work that must keep renewals away.
 
         Raises:
-            StoreError: the store is down, or somebody else kept the lease too long.
+            StoreError: the store is down, or another client kept the lease too long.
         """
         ttl = self.policy.deadline + LEASE_GRACE
         give_up = self.clock.monotonic() + 2 * ttl.total_seconds()
@@ -147,7 +147,7 @@ class Renewal:
             await self.store.changed()
 
     async def _enter(self, ttl: timedelta) -> tuple[Lease | None, Record | None]:
-        """Return the lease, or None while somebody else has it, and the record as it is now."""
+        """Return the lease, or None while another client has it, and the record as it is now."""
         lease = await self.store.lease(ttl)
         try:
             record = await self.store.load()
@@ -279,7 +279,7 @@ class Renewal:
     async def _winner(
         self, version: int, rejected: list[Token], held: HeldToken, *, sure: bool = False
     ) -> Record | None:
-        """Return what somebody else has stored after `version`, if it can be used.
+        """Return what another client has stored after `version`, if it can be used.
 
         Raises:
             StoreError: the store cannot say, and `sure` demands that it does.

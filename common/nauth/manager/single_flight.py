@@ -1,4 +1,4 @@
-"""`Flight`: one renewal under way, and everybody who waits for it."""
+"""`Flight`: one renewal under way, and the callers who wait for it."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ class Flight:
         return len(self._waiters)
 
     def join(self) -> asyncio.Future[Outcome]:
-        """Return a future for the outcome. Whoever stops waiting must `leave`."""
+        """Return a future for the outcome. A caller that stops waiting must `leave`."""
         waiter: asyncio.Future[Outcome] = asyncio.Future(loop=self._loop)
-        if self.outcome is not None:  # an eager task may have landed before anybody could join
+        if self.outcome is not None:  # an eager task may have finished before a caller could join
             waiter.set_result(self.outcome)
         else:
             self._waiters[waiter] = None

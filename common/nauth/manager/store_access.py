@@ -57,7 +57,7 @@ class KeyedStore:
         return attrs.evolve(record, age=record.age + waited) if record is not None and waited else record
 
     async def lease(self, ttl: timedelta) -> Lease | None:
-        """Take the right to renew for `ttl`, or return None if somebody else has it."""
+        """Take the right to renew for `ttl`, or return None if another client has it."""
         return await self._bounded("lease", self.store.lease(self.key, ttl))
 
     async def extend(self, lease: Lease, ttl: timedelta) -> Lease:

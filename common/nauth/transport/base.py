@@ -1,6 +1,6 @@
 """The seam to HTTP for everything that is not the user's own request: bytes in, bytes out.
 
-Whoever implements `Transport` decides nothing about meaning: any status is an `Answer`, and what it means is the
+An implementation of `Transport` decides nothing about meaning: any status is an `Answer`, and what it means is the
 vendor's. A failure is told apart by one question only, *may the vendor have seen the request?*
 """
 

@@ -65,7 +65,7 @@ async def test_same_origin(manager: TokenManager, status: int) -> None:
 @pytest.mark.parametrize("status", _KINDS)
 async def test_there_and_back(manager: TokenManager, status: int) -> None:
     """A to B to A: the token goes to A both times, and never to B."""
-    vendor, other = Moving(status, "t1"), Moving(status, anybody=True)
+    vendor, other = Moving(status, "t1"), Moving(status, without_token=True)
     async with served(vendor) as url, served(other) as foreign:
         vendor.table["/start"] = str(foreign / "middle")
         other.table["/middle"] = str(url / "end")

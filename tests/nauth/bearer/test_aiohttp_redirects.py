@@ -30,7 +30,7 @@ async def test_there_and_back(
     manager: TokenManager, issuer: Issuer, status: int, limit: aiohttp.ClientTimeout
 ) -> None:
     """A to B to A: the header that aiohttp took away at B is not replaced by ours at A; a 401 there renews nothing."""
-    vendor, other = Moving(status), Moving(status, anybody=True)
+    vendor, other = Moving(status), Moving(status, without_token=True)
     vendor.good = {"Mine own"}
     async with served(vendor) as url, served(other) as foreign:
         vendor.table = {"/start": "/more", "/more": str(foreign / "middle")}
@@ -48,7 +48,7 @@ async def test_there_and_back(
 @pytest.mark.parametrize("status", _KINDS)
 async def test_begun_elsewhere(manager: TokenManager, issuer: Issuer, status: int) -> None:
     """A header meant for B is no reason to show ours at A, nor further on in the same call."""
-    vendor, other = Moving(status, anybody=True), Moving(status)
+    vendor, other = Moving(status, without_token=True), Moving(status)
     other.good = {"Mine own"}
     async with served(vendor) as url, served(other) as foreign:
         other.table["/start"] = str(url / "middle")
@@ -63,7 +63,7 @@ async def test_begun_elsewhere(manager: TokenManager, issuer: Issuer, status: in
 
 async def test_user_info(manager: TokenManager) -> None:
     """A user name in the URL is an identity like a header."""
-    vendor, other = Moving(302), Moving(302, anybody=True)
+    vendor, other = Moving(302), Moving(302, without_token=True)
     vendor.good = {"Basic bWU6cHc="}
     async with served(vendor) as url, served(other) as foreign:
         vendor.table["/start"] = str(foreign / "middle")
@@ -76,7 +76,7 @@ async def test_user_info(manager: TokenManager) -> None:
 
 async def test_sessions_own_header(manager: TokenManager) -> None:
     """So is a header of the session's."""
-    vendor, other = Moving(302), Moving(302, anybody=True)
+    vendor, other = Moving(302), Moving(302, without_token=True)
     vendor.good = {"Mine own"}
     async with served(vendor) as url, served(other) as foreign:
         vendor.table["/start"] = str(foreign / "middle")
@@ -88,7 +88,7 @@ async def test_sessions_own_header(manager: TokenManager) -> None:
 
 async def test_begun_without_identity(manager: TokenManager) -> None:
     """From B without a header to A is a call like any other: ours is filled in."""
-    vendor, other = Moving(302, "t1"), Moving(302, anybody=True)
+    vendor, other = Moving(302, "t1"), Moving(302, without_token=True)
     async with served(vendor) as url, served(other) as foreign:
         other.table["/start"] = str(url / "end")
         async with aiohttp.ClientSession(middlewares=(BearerAuth(manager, [url]),)) as session:
@@ -108,7 +108,7 @@ async def test_other_calls_are_not_affected(manager: TokenManager, limit: aiohtt
             await gate.wait()
             return await super().__call__(request)
 
-    vendor, other = Moving(302, "t1"), Slow(302, anybody=True)
+    vendor, other = Moving(302, "t1"), Slow(302, without_token=True)
     vendor.good.add("Mine own")
     async with served(vendor) as url, served(other) as foreign:
         vendor.table["/start"] = str(foreign / "middle")
@@ -164,7 +164,7 @@ async def test_nothing_is_kept(manager: TokenManager) -> None:
 
 async def test_websocket(manager: TokenManager) -> None:
     """A handshake that is moved about follows the same rule."""
-    vendor, other = Moving(302), Moving(302, anybody=True)
+    vendor, other = Moving(302), Moving(302, without_token=True)
     vendor.good = {"Mine own"}
     async with served(vendor) as url, served(other) as foreign:
         vendor.table["/start"] = str(foreign / "middle")

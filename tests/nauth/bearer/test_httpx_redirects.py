@@ -138,7 +138,7 @@ async def test_from_plain_http_to_https() -> None:
     assert await clean(b"https") == wire[1:]
 
 
-async def test_unverified_connection_nobody_saw_open() -> None:
+async def test_unverified_connection_opened_unseen() -> None:
     """The handshake is refused even where the connection's opening was not told."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False

@@ -184,7 +184,7 @@ async def test_websocket(code: int, where: str, tls: tuple[ssl.SSLContext, ssl.S
 @pytest.mark.parametrize("way", _WAYS)
 async def test_there_and_back(way: str, tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
     """A to B to A: B sees nothing. What A sees the second time is the follower's rule: aiohttp runs us again."""
-    issuer, vendor, other = Issuer(), Moving(307, "t1"), Moving(307, anybody=True)
+    issuer, vendor, other = Issuer(), Moving(307, "t1"), Moving(307, without_token=True)
     async with served(vendor) as url, served(other) as foreign, client_of(issuer, url) as client:
         vendor.table["/start"] = str(foreign / "middle")
         other.table["/middle"] = str(url / "end")

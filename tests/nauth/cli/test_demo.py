@@ -28,7 +28,7 @@ _PROMISES = [
     "one token call per renewal",
     "one renewal after a takeover",
     "one issue after a revocation",
-    "nobody waited for a renewal ahead of expiry",
+    "no caller waited for a renewal ahead of expiry",
     "no failed request",
     "no caller saw a 401",
     "no refresh token was spent twice",
@@ -54,7 +54,7 @@ def test_nomba_keeps_every_promise() -> None:
     assert re.fullmatch(r" +\d+ s  nomba: [\d,]+ requests, .* p99 [\d.]+ ms( .*)?", lines[1])
     assert re.fullmatch(
         r"200 coroutines made [\d,]+ requests over \d+ renewals with \d+ token calls \(p50 .* ms, p99 .* ms\); "
-        "nobody waited for a renewal ahead of expiry, nothing failed",
+        "no caller waited for a renewal ahead of expiry, nothing failed",
         lines[-1],
     )
 

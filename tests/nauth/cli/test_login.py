@@ -194,7 +194,7 @@ def test_nomad_nothing_pasted(nomad: NomadSandbox, monkeypatch: pytest.MonkeyPat
         (["nao"], "NAO_CLIENT_ID is not set"),
         (["nao", "--provider", "azure"], "NAO Cloud has no providers to choose from"),
         (["noyo"], "There is a login for: nao, nomad"),
-        (["nomba"], "nobody signs in to Nomba in a browser"),
+        (["nomba"], "no person signs in to Nomba in a browser"),
     ],
 )
 def test_not_possible(args: list[str], said: str) -> None:

@@ -167,7 +167,7 @@ def test_not_configured(command: str, vendor: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_demo_of_nobody() -> None:
+def test_demo_of_an_unknown_vendor() -> None:
     """A demonstration of a vendor that does not exist is answered with those that do."""
     done = _nauth("demo", "--vendor", "nomba", "--vendor", "nobody")
     assert done.exit_code == 2

@@ -89,7 +89,7 @@ KILLERS: list[Callable[[Awaitable[object], asyncio.Event], Awaitable[None]]] = [
 
 @pytest.mark.parametrize("killer", KILLERS)
 @pytest.mark.parametrize("method", ["token", "renew"])
-async def test_stopped_leader_hurts_nobody(killer: Callable[..., Any], method: str) -> None:
+async def test_stopped_leader_hurts_no_other(killer: Callable[..., Any], method: str) -> None:
     """However the caller that started a rotating refresh is stopped, one call is made, its result kept and shared."""
     rig = Rig(rotating=True)
     await rig.name()

@@ -77,7 +77,7 @@ async def test_push_without_a_loop() -> None:
     assert rig.events == [TokenAdopted(age=timedelta(0), pushed=True)]
 
 
-async def test_pushed_dead_token_costs_nobody_the_living_one() -> None:
+async def test_pushed_dead_token_costs_no_caller_the_living_one() -> None:
     """A dead token that a sibling stored for its refresh token leaves the living one in place."""
     rig = Rig()
     await rig.name()

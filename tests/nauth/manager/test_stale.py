@@ -21,7 +21,7 @@ DOWN = VendorUnavailableError("down")
 SECOND = timedelta(seconds=1)
 
 
-async def test_nobody_waits_while_the_token_lives() -> None:
+async def test_no_caller_waits_while_the_token_lives() -> None:
     """A thousand callers near the token's end get it at once, without a turn of the loop, and cause one renewal."""
     rig = Rig()
     await rig.name()

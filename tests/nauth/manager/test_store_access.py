@@ -53,7 +53,7 @@ def store() -> FakeStore:
 @pytest.mark.parametrize("method", STEPS)
 async def test_hanging_store(store: FakeStore, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An operation that gets no answer ends in an error that says what goes on."""
-    monkeypatch.setattr(sharing._bounded, "__defaults__", (SHORT,))
+    monkeypatch.setattr(sharing, "STORE_DEADLINE", SHORT)
     store.will(method, asyncio.Event().wait)
     with pytest.raises(StoreError, match="has not answered within"):
         await STEPS[method](KeyedStore(store, KEY, FakeClock()))
@@ -61,7 +61,6 @@ async def test_hanging_store(store: FakeStore, method: str, monkeypatch: pytest.
 
 async def test_hanging_release_and_wait(store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Giving a lease back and waiting for a change are given up quietly."""
-    monkeypatch.setattr(sharing._bounded, "__defaults__", (SHORT,))
     monkeypatch.setattr(sharing, "POLL", SHORT)
     monkeypatch.setattr(sharing, "STORE_DEADLINE", SHORT)
     keyed = KeyedStore(store, KEY, FakeClock())

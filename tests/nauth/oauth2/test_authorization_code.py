@@ -217,7 +217,7 @@ def test_a_dropped_sign_in_is_told_so(caplog: pytest.LogCaptureFixture) -> None:
     assert awaited.take(states[4]) is None
 
 
-def test_a_thousand_visits_drop_nobody(stage: _Stage) -> None:
+def test_a_thousand_visits_drop_none(stage: _Stage) -> None:
     """A sign-in page that is visited often keeps each person's sign-in."""
     code = stage.code()
     first = _back(code)

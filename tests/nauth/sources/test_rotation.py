@@ -413,7 +413,7 @@ async def test_callers_share_a_question(stage: _Stage) -> None:
     assert stage.source.asked == 1
 
 
-def test_a_loop_that_ends_amid_a_question(stage_free: _Stage) -> None:
+def test_a_loop_that_ends_during_a_question(stage_free: _Stage) -> None:
     """The next loop asks anew."""
     question = stage_free.sourced.question(stage_free.clock)
 

@@ -82,7 +82,7 @@ async def test_sleepers_wake_when_due_in_order_of_their_due_times() -> None:
     assert clock.slept == [3, 1, 2, 1, 9]
 
 
-async def test_suspend_wakes_nobody() -> None:
+async def test_suspend_wakes_no_sleeper() -> None:
     """A sleeper counts on the monotonic clock, which stands still while the machine sleeps."""
     clock = FakeClock()
     task = asyncio.create_task(clock.sleep(1))

@@ -39,7 +39,7 @@ async def test_one_for_a_loop() -> None:
     await sessions.aclose()
 
 
-async def test_closed_by_somebody_else() -> None:
+async def test_closed_by_another() -> None:
     """A session that was closed behind our back is replaced."""
     sessions = _sessions()
     first = sessions.here()

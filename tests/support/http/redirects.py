@@ -18,14 +18,14 @@ class Moving(Vendor):
     Args:
         status: of the redirect.
         good: the access tokens it likes.
-        anybody: send visitors without any ``Authorization`` on, too.
+        without_token: send visitors without any ``Authorization`` on, too.
     """
 
-    def __init__(self, status: int, *good: str, anybody: bool = False) -> None:
+    def __init__(self, status: int, *good: str, without_token: bool = False) -> None:
         super().__init__(*good, answer=self._move)
         self.table: dict[str, str] = {}
         self._status = status
-        if anybody:
+        if without_token:
             self.good.add(None)  # type: ignore[arg-type]  # what a missing header reads as
 
     async def _move(self, request: web.Request) -> web.Response:

@@ -49,7 +49,7 @@ def closing_line(stages: Sequence[Stage], coroutines: int, found: Sequence[Promi
     verdict = (
         f"{broken} of {len(found)} promises broken"
         if broken
-        else "nobody waited for a renewal ahead of expiry, nothing failed"
+        else "no caller waited for a renewal ahead of expiry, nothing failed"
     )
     latencies_s = [took_s for tally in tallies for took_s in tally.latencies_s]
     pace = f"p50 {percentile_ms(latencies_s, 50):.1f} ms, p99 {percentile_ms(latencies_s, 99):.1f} ms"
@@ -113,7 +113,7 @@ def _nobody_waited(stage: Stage) -> Promise:
     ahead = tally.renewals.count(Cause.STALE)
     return Promise(
         ahead > 0 and tally.needless_waits == 0,
-        f"nobody waited for a renewal ahead of expiry: {ahead} of them, {tally.needless_waits} callers held up while "
+        f"no caller waited for a renewal ahead of expiry: {ahead} of them, {tally.needless_waits} callers held up while "
         "the old token was good",
     )
 

@@ -111,7 +111,7 @@ async def test_a_listener_that_fails(valkey: Server, prefix: str, caplog: pytest
         ] == ["a listener to the token store failed: RuntimeError"]
 
 
-async def test_nobody_listens_any_more(valkey: Server, prefix: str) -> None:
+async def test_the_last_listener_leaves(valkey: Server, prefix: str) -> None:
     """A key whose listeners have gone is forgotten; one that comes back later hears only what is new."""
     async with RedisStore(valkey.url, prefix=prefix) as store:
         heard: list[Record | None] = []
@@ -192,7 +192,7 @@ def test_one_loop_tells(valkey: Server, prefix: str) -> None:
     asyncio.run(outer())
 
 
-async def test_news_of_what_nobody_wants(valkey: Server, prefix: str) -> None:
+async def test_news_without_listener(valkey: Server, prefix: str) -> None:
     """A record found after its last listener has gone is dropped."""
     async with RedisStore(valkey.url, prefix=prefix) as store:
         record = await put(store, made("a"))

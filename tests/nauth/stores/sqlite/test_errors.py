@@ -51,7 +51,7 @@ async def test_an_error_of_the_file_system(shelf: Shelf) -> None:
         await shelf.open().load(KEY)
 
 
-async def test_an_error_that_nobody_foresaw(shelf: Shelf) -> None:
+async def test_an_unforeseen_error(shelf: Shelf) -> None:
     """Whatever else SQLite reports has a name to look up."""
     store = shelf.open()
     await store.load(KEY)

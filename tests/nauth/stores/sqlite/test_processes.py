@@ -138,7 +138,7 @@ def test_files_are_private(path: Path) -> None:
         }
 
 
-def test_a_umask_that_locks_everybody_out(path: Path) -> None:
+def test_a_umask_that_locks_all_out(path: Path) -> None:
     """A umask of 0777 does not keep the owner from the store."""
     with child(path, "hold", umask=0o777) as process:
         assert heard(process) == "ready"
@@ -178,7 +178,7 @@ def test_forked_children_begin_anew(path: Path) -> None:
         assert process.wait(NOBODY_WAITS_S) == 0
 
 
-def test_forks_amid_work(path: Path) -> None:
+def test_forks_during_work(path: Path) -> None:
     """Children forked during a call of the store's thread to SQLite neither hang nor fail."""
     with child(path, "fork often", 30) as process:
         assert heard(process) == "done"

@@ -110,7 +110,7 @@ async def test_closing_a_broken_store(shelf: Shelf, monkeypatch: pytest.MonkeyPa
     await held(other)
 
 
-async def test_a_store_that_nobody_closes(shelf: Shelf) -> None:
+async def test_a_store_never_closed(shelf: Shelf) -> None:
     """A dropped store closes its files by itself, without a warning, and its lease is free at once."""
     store = SQLiteStore(shelf.path, clock=shelf.clock)
     await held(store)
