@@ -180,7 +180,13 @@ def _client_sweep(case: Case, name: str, before: Before, call: Call, way: Way) -
 
 @every_task
 @every_way
-@pytest.mark.parametrize("case", CLIENTS, ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=case.name, marks=() if case is CLIENTS[0] else pytest.mark.slow)
+        for case in CLIENTS
+    ],
+)
 def test_a_client_outlives_every_cancellation(case: Case, way: Way, eager: bool) -> None:
     """Whatever is stopped wherever: no connection stays taken, no token call is added or lost, and the next request works."""
     for name, (before, call) in (CALLS | OWN_CALLS[case.vendor.name]).items():

@@ -32,6 +32,8 @@ from tests.endings.kit import (
 )
 from tests.support.manager import KEY, Rig
 
+UVLOOP_SLOWLY = [pytest.param(kind, marks=() if kind == "asyncio" else pytest.mark.slow) for kind in LOOPS]
+
 
 @pytest.fixture
 def redis_url(request: pytest.FixtureRequest) -> str | None:
@@ -44,7 +46,7 @@ def redis_url(request: pytest.FixtureRequest) -> str | None:
 
 @pytest.mark.parametrize("store", ["memory", "sqlite", "redis"])
 @pytest.mark.parametrize("end", ENDS)
-@pytest.mark.parametrize("kind", LOOPS)
+@pytest.mark.parametrize("kind", UVLOOP_SLOWLY)
 def test_a_renewal_is_kept_whenever_the_loop_ends(
     kind: str, end: str, store: str, tmp_path: Path, redis_url: str | None
 ) -> None:
@@ -79,7 +81,7 @@ def test_a_renewal_is_kept_whenever_the_loop_ends(
 
 @pytest.mark.parametrize("store", ["memory", "sqlite"])
 @pytest.mark.parametrize("end", ENDS)
-@pytest.mark.parametrize("kind", LOOPS)
+@pytest.mark.parametrize("kind", UVLOOP_SLOWLY)
 def test_a_revocation_is_finished_whenever_the_loop_ends(
     kind: str, end: str, store: str, tmp_path: Path
 ) -> None:
@@ -329,7 +331,7 @@ def test_a_deferred_commit_is_stored_as_the_loop_ends(*, up: bool) -> None:
 # what redis-py leaves open in a closed loop complains when it is collected, and is right
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("store", ["memory", "sqlite", "redis"])
-@pytest.mark.parametrize("turn", [1, 3, 6, 9, 14])
+@pytest.mark.parametrize("turn", [pytest.param(turn, marks=pytest.mark.slow) for turn in (1, 3, 9, 14)] + [6])
 def test_a_closed_loop_holds_no_lease(
     turn: int, store: str, tmp_path: Path, redis_url: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

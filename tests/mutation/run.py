@@ -74,7 +74,20 @@ def _simulated(tree: Path) -> str:
 
 
 def _tested(bug: Planted, tree: Path) -> str:
-    done = _run(tree, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--timeout", "20", *bug.tests)
+    done = _run(
+        tree,
+        "-m",
+        "pytest",
+        "-x",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-m",
+        "not deployment",
+        "--timeout",
+        "60",
+        *bug.tests,
+    )
     failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
     # 1: tests ran and failed. Anything else would be a bug that cannot even be imported, or a list out of date
     return failed[1] if done.returncode == 1 and failed else ""

@@ -50,7 +50,14 @@ _BESIDE: dict[str, dict[str, Any]] = {
 
 def _values() -> list[Any]:
     return [
-        pytest.param(kind, name, value, id=f"{kind}-{name}-{value}")
+        pytest.param(
+            kind,
+            name,
+            value,
+            id=f"{kind}-{name}-{value}",
+            # every run signs in the way that has most to renew
+            marks=() if kind == "oauth" else pytest.mark.slow,
+        )
         for name in SWITCHES
         for value in SWITCHES[name]
         for kind in _KINDS

@@ -100,6 +100,7 @@ FORMS = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.slow
 @FORMS
 async def test_ten_thousand_records_in_five_hundred_requests(form: PageForm) -> None:
     """Every record comes once and in order, for one request a page."""

@@ -76,6 +76,7 @@ async def test_the_story_is_the_same_under_every_switch(switch: str, value: str)
 @pytest.mark.parametrize("lifetime", SWITCHES["real_lifetime"])
 @pytest.mark.parametrize("stated", SWITCHES["expires_in"])
 @pytest.mark.parametrize("kind", SWITCHES["token_kind"])
+@pytest.mark.slow
 async def test_every_lifetime_with_every_statement(kind: str, stated: str, lifetime: str) -> None:
     """However life is stated and however long it is: no caller sees a failure, and nothing is renewed per request."""
     async with Stage.opened(token_kind=kind, expires_in=stated, real_lifetime=lifetime) as stage:

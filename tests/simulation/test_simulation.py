@@ -70,6 +70,7 @@ def test_a_seed_replays_exactly() -> None:
         assert replay(seed) == first
 
 
+@pytest.mark.slow
 def test_a_seed_with_endings_replays_exactly() -> None:
     """So do two runs in which loops end, are closed with tasks pending, and are followed by others."""
     told: set[str] = set()
@@ -83,6 +84,7 @@ def test_a_seed_with_endings_replays_exactly() -> None:
     assert {"end", "end twice", "cancel all", "close"} <= told
 
 
+@pytest.mark.slow
 def test_a_seed_replays_in_another_process() -> None:
     """Neither addresses nor the hashes of strings have a part in a run."""
     command = [sys.executable, "-c", "from tests.simulation.run import timeline; print(timeline(7), end='')"]

@@ -231,6 +231,7 @@ async def test_a_late_401_for_a_replaced_token_renews_nothing(stage: Stage) -> N
 
 
 @every_way
+@pytest.mark.slow
 async def test_a_vendor_that_always_refuses_gets_two_token_calls(stage: Stage) -> None:
     """Two hundred requests get their 401; one renewal is tried for all of them, and `check` raises the typed kind."""
     client = await stage.client()

@@ -88,6 +88,7 @@ async def test_streams_are_not_replayed(kit: str, body: Callable[[], dict[str, A
 
 
 @pytest.mark.parametrize("size", [10, _LARGE])
+@pytest.mark.slow
 async def test_storm_in_a_small_pool(kit: str, size: int) -> None:
     """100 callers on five connections all meet a 401, large or small: one renewal, and all succeed."""
     vendor, issuer = Vendor("t2", refusal=_refuse(b"n" * size)), Issuer()

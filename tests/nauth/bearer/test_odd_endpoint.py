@@ -131,6 +131,7 @@ async def test_no_storm_of_odd_ids(kit: Kit) -> None:
 
 
 @pytest.mark.parametrize("ids", [False, True])
+@pytest.mark.slow
 async def test_no_storm_of_streams(kit: Kit, ids: bool) -> None:
     """Requests that cannot be replayed cost no storm either, and the good calls between them do not hide that."""
     async with _scene(kit) as (scene, call):

@@ -140,7 +140,9 @@ def test_every_vendor_is_complete() -> None:
     }
 
 
-@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    "number, code", [pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow), (signal.SIGTERM, 143)]
+)
 def test_sandbox(number: signal.Signals, code: int) -> None:
     """`nauth sandbox nomba` prints an environment that works, until a signal ends it without a word."""
     command = [sys.executable, "-W", "error", "-c", "from nauth.cli import main; main()"]

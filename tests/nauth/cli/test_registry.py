@@ -44,7 +44,7 @@ def _run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_fifth_vendor_is_listed(acme: Path) -> None:
     """Its name stands in the command's help beside the four, and in the help of a command that takes a vendor."""
-    for args in (["--help"], ["check", "--help"], ["token", "--help"], ["sandbox", "--help"]):
+    for args in (["--help"], ["sandbox", "--help"]):
         done = _run(acme, *args)
         assert done.returncode == 0
         for name in ("acme", "nao", "nomad", "nomba", "noyo"):
@@ -52,6 +52,7 @@ def test_a_fifth_vendor_is_listed(acme: Path) -> None:
 
 
 @pytest.mark.usefixtures("nomba")
+@pytest.mark.slow
 def test_a_fifth_vendor_signs_in(acme: Path) -> None:
     """`check` and `token` use its client."""
     for command in ("check", "token"):
@@ -60,6 +61,7 @@ def test_a_fifth_vendor_signs_in(acme: Path) -> None:
     assert "Acme Pay answered" in _run(acme, "check", "acme", "--sign-in").stdout
 
 
+@pytest.mark.slow
 def test_a_fifth_vendor_in_the_demonstration(acme: Path) -> None:
     """`demo` plays its part."""
     done = _run(acme, "demo", "--vendor", "acme", "--seconds", "3", "--coroutines", "20", "--plain")

@@ -138,6 +138,7 @@ def test_no_revocation(vendor: str, title: str) -> None:
     assert "There is one for: nomad, nomba" in _flat(done.stderr)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vendor", ["nomad", "noyo", "nao"])
 def test_sandbox(vendor: str, environ: Callable[[Mapping[str, str]], None]) -> None:
     """`nauth sandbox` prints an environment that works."""

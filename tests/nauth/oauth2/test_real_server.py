@@ -31,6 +31,8 @@ from tests.nauth.oauth2 import django_server
 
 pytest.importorskip("oauth2_provider", reason="needs django-oauth-toolkit")
 
+pytestmark = pytest.mark.slow
+
 _PERSONS_CLIENT = f"{django_server.CLIENT_ID}!"
 
 

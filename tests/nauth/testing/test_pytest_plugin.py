@@ -112,7 +112,11 @@ def test_plain_tests(tmp_path: Path) -> None:
         ("@pytest.mark.asyncio", ("-p", "pytest_asyncio.plugin", "-o", "asyncio_mode=strict")),
         ("", ("-p", "pytest_asyncio.plugin", "-o", "asyncio_mode=auto")),
         ("@pytest.mark.anyio", ("-p", "anyio.pytest_plugin", "-k", "asyncio")),
-        ("@pytest.mark.asyncio", ("-p", "pytest_asyncio.plugin", "-p", "xdist.plugin", "-n", "1")),
+        pytest.param(
+            "@pytest.mark.asyncio",
+            ("-p", "pytest_asyncio.plugin", "-p", "xdist.plugin", "-n", "1"),
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["strict", "auto", "anyio", "xdist"],
 )

@@ -44,6 +44,7 @@ print("done")
 
 
 @pytest.mark.parametrize("again", ["", "del store"])
+@pytest.mark.slow
 def test_a_loop_that_ends(valkey: Server, prefix: str, again: str) -> None:
     """A loop that ends with waiters, a subscription and a request under way ends without a complaint."""
     program = textwrap.dedent(_PROGRAM).format(again=again)

@@ -109,6 +109,7 @@ def test_a_process_that_leaves_without_closing(path: Path) -> None:
         asyncio.run(inherit())
 
 
+@pytest.mark.slow
 def test_increments_of_processes_are_exact(path: Path) -> None:
     """Four processes that start together on no file at all lose none of a thousand compare-and-sets."""
     with contextlib.ExitStack() as stack:
@@ -145,6 +146,7 @@ def test_a_umask_that_locks_all_out(path: Path) -> None:
         assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.rglob("*")} == {0o600, 0o700}
 
 
+@pytest.mark.slow
 def test_killed_writers_leave_it_readable(path: Path) -> None:
     """A process killed while it writes loses nothing that was committed, and no process waits for its lease."""
     last, chance = 0, random.Random(7)
