@@ -11,20 +11,16 @@ import attrs
 __all__ = ["LoopRef", "this_loop"]
 
 
-def _none() -> None:
-    return None
-
-
 @attrs.frozen(eq=False)
 class LoopRef:
     """Tells whether the loop that a lease was taken in can still use it. May be asked from any thread."""
 
-    _loop: Callable[[], asyncio.AbstractEventLoop | None]
+    _loop: Callable[[], asyncio.AbstractEventLoop | None] | None
 
     @property
     def gone(self) -> bool:
         """Whether the loop was closed or collected. It runs no code again then, and that never changes."""
-        if self._loop is _none:
+        if self._loop is None:
             return False  # made outside of any loop, so no loop's end ends it
         loop = self._loop()
         return loop is None or loop.is_closed()
@@ -35,4 +31,4 @@ def this_loop() -> LoopRef:
     try:
         return LoopRef(weakref.ref(asyncio.get_running_loop()))
     except RuntimeError:
-        return LoopRef(_none)
+        return LoopRef(None)

@@ -220,8 +220,8 @@ class Pages(Generic[_T]):
                 )
 
     async def _fetch(self) -> Mapping[str, object]:
-        reply, left = None, self._patience
-        while reply is None:
+        left = self._patience
+        while True:
             try:
                 reply = await self._calls.call(self._method, self._path, object, self._asked())
             except VendorUnavailableError as error:

@@ -132,6 +132,19 @@ async def test_broken_off_and_gone_on(form: PageForm) -> None:
     assert [row.number async for row in again] == list(range(SIZE, 100))
 
 
+async def test_a_circle_of_pages_raises() -> None:
+    """Cursors that lead back to a page read before are noticed, although the records differ each time."""
+    given = iter(range(10))
+
+    def turn(_: Request) -> Answer:
+        number = next(given)
+        return answer(200, {"results": rows(number * SIZE), "cursor": str(number % 2), "more": True})
+
+    listed = pages(FakeTransport(otherwise=turn), CURSOR)
+    with pytest.raises(PagesError, match="the same page again"):
+        [row async for row in listed]
+
+
 @FORMS
 async def test_the_same_page_again_raises(form: PageForm) -> None:
     """A vendor that sends one page for ever gets an error that says where to go on, and not an endless list."""

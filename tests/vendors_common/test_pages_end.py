@@ -8,6 +8,7 @@ import warnings
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from nauth.stores import MemoryStore
 from tests.support.vendors.packages import every_vendor
@@ -20,6 +21,28 @@ _PAGE: dict[str, object] = {
     NOYO.name: {"response": _ROWS, "meta": {"total_records": 99}},
     NAO.name: {"data": _ROWS, "meta": {"pagination": {"records": 99}}},
 }
+
+
+async def test_what_the_caller_gives_goes_with_each_page() -> None:
+    """Body, parameters and headers of the caller are sent with every page, beside the page's own."""
+    seen: list[tuple[object, str | None, str | None, str | None]] = []
+
+    async def page(request: web.Request) -> object:
+        asked = request.query
+        seen.append(
+            (await request.json(), asked.get("kind"), request.headers.get("X-Own"), asked.get("cursor"))
+        )
+        return {"results": [{"n": len(seen)}], "cursor": "" if "cursor" in asked else "next"}
+
+    async with NOMBA.sandbox() as sandbox:
+        sandbox.answer("POST", "/own", page)
+        async with NOMBA.client(
+            sandbox.credentials, base_url=sandbox.base_url, store=MemoryStore()
+        ) as client:
+            given: Any = {"json": {"a": 1}, "params": {"kind": "x"}, "headers": {"X-Own": "1"}}
+            rows = [row async for row in client.pages("/own", dict[str, int], method="POST", **given)]
+    assert rows == [{"n": 1}, {"n": 2}]
+    assert seen == [({"a": 1}, "x", "1", None), ({"a": 1}, "x", "1", "next")]
 
 
 @every_vendor

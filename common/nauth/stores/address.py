@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import attrs
 
+from nauth.after_fork import forgets
 from nauth.clock import Clock, SystemClock
 from nauth.errors import ConfigurationError
 from nauth.secret import Secret
@@ -134,8 +135,7 @@ class _Table:
 
 
 _table = _Table()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_table.after_fork)
+forgets(_table)
 
 
 def _shared(address: Secret, setting: str) -> TokenStore:

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from nauth.errors import StoreError, VendorUnavailableError
-from nauth.events import OriginRefused, RequestReplayed, TokenAdopted
+from nauth.events import Cause, OriginRefused, RenewalJoined, RequestReplayed, TokenAdopted
 from nauth.reporting import Reporter
 from nauth.reporting.log_writer import LogWriter
 from nauth.testing import FakeClock
@@ -72,6 +72,7 @@ async def test_the_other_events(caplog: pytest.LogCaptureFixture) -> None:
     write(TokenAdopted(age=timedelta(seconds=3), pushed=True, expires_at=instant(0.0)))
     for _ in range(2):
         write(OriginRefused(origin="https://a.example:443"))
+    write(RenewalJoined(cause=Cause.COLD, waiters=1))  # said at the renewal's end, for all who waited
     for number in range(150):
         write(OriginRefused(origin=f"https://{number}.example:443"))
     assert _lines(caplog)[:3] == [

@@ -225,6 +225,16 @@ async def test_subscribe() -> None:
     assert shelf.store._listeners == {}
 
 
+async def test_a_listener_that_goes_while_others_are_told() -> None:
+    """A listener whose object another listener lets go in the same moment is left out."""
+    shelf, owners = Shelf(), [Listener()]
+    shelf.store.subscribe(KEY, lambda _: owners.clear())
+    shelf.store.subscribe(KEY, owners[0].hear)
+    await shelf.put(made("a"))
+    assert owners == []
+    assert len(shelf.store._listeners[KEY]) == 1
+
+
 async def test_listeners_are_weak() -> None:
     """A subscription does not keep its object alive, and goes with it."""
     shelf, listener = Shelf(), Listener()

@@ -242,6 +242,20 @@ class Deep:
     field: list[complex]
 
 
+@attrs.frozen
+class Alike:
+    """The same field as `Left`: nothing tells the two apart."""
+
+    left_side: int
+
+
+@attrs.frozen
+class OpenType(Generic[T]):
+    """A field of a type that was left open."""
+
+    field: T
+
+
 class BadRow(TypedDict):
     """A key of a type that has no form in JSON."""
 
@@ -259,6 +273,8 @@ class BadRow(TypedDict):
         (Left | Model, "Left or Model"),
         (Unresolved, "Missing"),
         (Literal["a"] | complex, "complex"),
+        (OpenType, "tells its members apart"),
+        (Alike | Left, "Alike or Left"),
     ],
     ids=str,
 )

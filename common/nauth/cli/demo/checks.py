@@ -29,7 +29,7 @@ def promises(stage: Stage, coroutines: int) -> list[Promise]:
         _herd(stage, coroutines),
         _one_call_each(stage, total),
         *(_incident(stage, incident) for incident in stage.story.incidents),
-        _nobody_waited(stage),
+        _no_caller_waited(stage),
         _nothing_failed(stage),
         _no_401(stage, total),
     ]
@@ -108,7 +108,7 @@ def _incident(stage: Stage, incident: Incident) -> Promise:
     )
 
 
-def _nobody_waited(stage: Stage) -> Promise:
+def _no_caller_waited(stage: Stage) -> Promise:
     tally = stage.tally
     ahead = tally.renewals.count(Cause.STALE)
     return Promise(

@@ -32,7 +32,7 @@ class Tally:
         unauthorized: those answered 401.
         errors: requests that failed otherwise, by what happened.
         replays: requests sent a second time after a 401 that no caller saw.
-        herd_waited: callers that waited for the very first token.
+        herd_waited: callers that waited for the very first token, at the client that got it from the vendor.
         needless_waits: callers that waited for a renewal although the old token was still good.
         renewals: why each renewal that reached the vendor was made, in order.
         issued: how many of them signed in; the others refreshed.
@@ -73,12 +73,12 @@ class Tally:
         """Count one event; `good` says that the client's token is the newest the vendor knows."""
         match event:
             case RenewalSucceeded():
+                if event.cause is Cause.COLD and not self.renewals:
+                    self.herd_waited = event.waiters
                 self.renewals.append(event.cause)
                 self.issued += not event.refreshed
             case RenewalFailed():
                 self.failed_renewals += 1
-            case RenewalJoined(cause=Cause.COLD) if not self.renewals:
-                self.herd_waited += 1
             case RenewalJoined(cause=Cause.STALE) if good:
                 # if not `good`, the vendor has ended the old token meanwhile, so the caller has to wait
                 self.needless_waits += 1
