@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar, cast
 import attrs
 
 from nauth.errors import ConfigurationError, MalformedResponseError, PagesError, VendorUnavailableError
+from nauth.responses.reply import Reply
 from nauth.typed_calls import CallOptions, TypedCalls
 from nauth.wire.converter import decode, type_name
 
@@ -220,22 +221,22 @@ class Pages(Generic[_T]):
                 )
 
     async def _fetch(self) -> Mapping[str, object]:
+        data: object = (await self._reply()).data
+        if not isinstance(data, Mapping):
+            raise self._misfit(self._calls.data_root, type_name(data))
+        return cast("Mapping[str, object]", data)
+
+    async def _reply(self) -> Reply[object]:
         left = self._patience
         while True:
             try:
-                reply = await self._calls.call(self._method, self._path, object, self._asked())
+                return await self._calls.call(self._method, self._path, object, self._asked())
             except VendorUnavailableError as error:
                 if left is None or error.retry_after is None or error.retry_after > left:
                     raise
                 wait = error.retry_after
-            else:
-                break
             left -= wait
             await self._calls.clock.sleep(wait.total_seconds())
-        data: object = reply.data
-        if not isinstance(data, Mapping):
-            raise self._misfit(self._calls.data_root, type_name(data))
-        return cast("Mapping[str, object]", data)
 
     def _asked(self) -> CallOptions:
         parameters: dict[str, Any] = {}
