@@ -46,6 +46,13 @@ OPERATING: tuple[Planted, ...] = (
         _ADDRESS,
     ),
     Planted(
+        "events: not stamped when they happen",
+        "common/nauth/events.py",
+        "        event = observer.stamped(event)\n",
+        "        pass\n",
+        ("tests/nauth/test_events.py",),
+    ),
+    Planted(
         "log: a foreign origin is reported for each request",
         "common/nauth/reporting/log_writer.py",
         "        if event.origin in self._origins or len(self._origins) >= _MOST_ORIGINS:\n",

@@ -20,6 +20,8 @@ from nauth.events import (
 )
 from nauth.manager.token_manager import TokenManager
 from nauth.reporting.reporter import Reporter
+from nauth.testing.clock import FakeClock
+from nauth.time_formats import instant
 from tests.support.authenticator import HOUR
 from tests.support.manager import KEY, Rig, all_blocked
 
@@ -53,6 +55,19 @@ async def test_one_event_a_turn() -> None:
         await asyncio.sleep(0)
         seen.append(len(told))
     assert seen == [1, 2, 3, 4, 5, 5, 5]
+
+
+async def test_stamped_when_it_happens() -> None:
+    """An event says when it happened, not when the loop came round to telling it."""
+    clock, told = FakeClock(), list[Event]()
+    reporter = Reporter(told.append, vendor="fake", identity="0123456789", clock=clock)
+    began = clock.wall()
+    for _ in range(2):
+        notify(reporter, STARTED)
+        clock.advance(30)
+    await all_blocked()
+    assert [event.at for event in told] == [instant(began), instant(began + 30)]
+    assert {(event.vendor, event.identity) for event in told} == {("fake", reporter.identity)}
 
 
 async def test_what_waits_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
