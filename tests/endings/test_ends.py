@@ -22,6 +22,7 @@ from tests.endings.kit import (
     POLICY,
     TURNS,
     Vendor,
+    cancel_all,
     kept,
     manager_on,
     mute,
@@ -142,6 +143,30 @@ def test_before_the_first_step(kind: str) -> None:
 
     with runner(kind) as opened:
         assert opened.run(main()) == f"t{vendor.rotated or 1}"
+
+
+@pytest.mark.parametrize("kind", LOOPS)
+def test_who_calls_after_all_was_cancelled(kind: str) -> None:
+    """Where all tasks are cancelled and the loop goes on, the next caller gets a token, not the cancelled one's error."""
+    vendor, store = Vendor(), MemoryStore()
+    manager = manager_on(store, vendor)
+
+    async def main() -> str:
+        lease = await store.lease(KEY, timedelta(minutes=1))
+        assert lease is not None
+        caller = asyncio.create_task(manager.token())
+        await turns(20)
+        others = await cancel_all()
+        next_one = asyncio.create_task(manager.token())
+        await asyncio.gather(*others, return_exceptions=True)
+        await store.release(lease)
+        del caller
+        async with asyncio.timeout(5):
+            return (await next_one).access_token.reveal()
+
+    with runner(kind) as opened:
+        assert opened.run(main()) == "t1"
+    assert vendor.calls == 1
 
 
 @pytest.mark.parametrize("kind", LOOPS)

@@ -137,4 +137,17 @@ LOOPS: tuple[Planted, ...] = (
         "            with contextlib.suppress(KeyError):",
         "tests/nauth/stores/test_memory.py",
     ),
+    _loop(
+        "who calls after a shutdown's cancelling joins the renewal that it has cut off",
+        "manager/loop_state",
+        "return None if self.work is not None and self.work.given_up else self.flight",
+        "return self.flight",
+    ),
+    _loop(
+        "a failure counts only once its lease is released",
+        "manager/renewal",
+        "        failed(error)\n",
+        "        pass\n",
+        "tests/nauth/manager/test_shared_backoff.py",
+    ),
 )

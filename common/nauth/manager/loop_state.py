@@ -67,6 +67,15 @@ class LoopState:
         loop = self.loop()
         return loop is None or loop.is_closed()
 
+    @property
+    def joinable(self) -> Flight | None:
+        """The flight that a caller may wait for, if there is one.
+
+        Not one that the notice of an ending has cut off before it sent anything: where the usual shutdown recipe cancels
+        all tasks and the loop goes on, who calls next would be told of an end that is not theirs.
+        """
+        return None if self.work is not None and self.work.given_up else self.flight
+
     def own(
         self,
         work: Coroutine[object, object, None],

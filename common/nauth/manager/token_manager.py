@@ -280,7 +280,7 @@ class TokenManager:
         """Return a token to serve now or the flight to wait for, starting one where it is due."""
         self._check_open()
         loop_state = self._loops.here()
-        now, flight = self._cache.held, loop_state.flight
+        now, flight = self._cache.held, loop_state.joinable
         if not now.stored:
             self._resume_commit(loop_state)
         if now.token is None or now.expire_mono == -inf:  # nothing to serve, whatever the clocks say
@@ -322,7 +322,7 @@ class TokenManager:
             if error is not None:
                 return self._recheck(error, rejected)
         loop_state = self._loops.here()
-        flight = loop_state.flight
+        flight = loop_state.joinable
         if flight is None:
             self._check_cooldown()
             flight = self._start(
@@ -403,6 +403,7 @@ class TokenManager:
                     permit=lambda: self._cache.backoff.permit(
                         self._monotonic(), quiet=flight.cause is Cause.STALE and not len(flight)
                     ),
+                    failed=partial(self._count, flight),
                 )
             outcome = self._take(loop_state, made, base, flight, started)
         except CoolingDown as ended:
@@ -415,7 +416,7 @@ class TokenManager:
                 quiet=self._cache.alive(),
             )
         except NauthError as error:
-            outcome = self._fail(fresh_copy(error), flight, started)
+            outcome = self._fail(error, flight, started)
         except Exception as error:  # noqa: BLE001 - an authenticator's bug must reach the callers as a typed error
             outcome = self._fail(unexpected(error), flight, started)
         # not in a `finally`: the garbage collector may end this coroutine anywhere, and then `_end` has been called
@@ -489,13 +490,20 @@ class TokenManager:
         renewal_events.finished(self._observer, flight, made, now=self._monotonic(), started=started)
         return Outcome(token=made.token)
 
+    def _count(self, flight: Flight, error: NauthError) -> tuple[NauthError, bool]:
+        """Count a failed renewal, once; return what its callers are told, and whether the old token lives on."""
+        if flight.failure is None:
+            error = fresh_copy(error)
+            with self._cache.guard:
+                quiet = self._cache.alive()
+                self._cache.backoff.failed(error, self._monotonic(), valid=quiet)
+            flight.failure = error, quiet
+        return flight.failure
+
     def _fail(self, error: NauthError, flight: Flight, started: float) -> Outcome:
-        now = self._monotonic()
-        with self._cache.guard:
-            quiet = self._cache.alive()
-            self._cache.backoff.failed(error, now, valid=quiet)
-        renewal_events.failed(self._observer, flight, error, took_s=now - started, quiet=quiet)
-        return Outcome(error=error)
+        told, quiet = self._count(flight, error)
+        renewal_events.failed(self._observer, flight, told, took_s=self._monotonic() - started, quiet=quiet)
+        return Outcome(error=told)
 
     def _resume_commit(self, loop_state: LoopState) -> None:
         """Take the deferred commit up where the loop that was making it is gone, or has given up at its end."""
