@@ -173,7 +173,11 @@ class StoreHandle:
         if up <= 0.0 and not fate:
             self.node.step(name)
             await self._breathe()
-            return act(*args)
+            try:
+                return act(*args)
+            except NauthError:
+                world.judge.ends.superseded(self.node, name)
+                raise
         down = server.latency * draw()
         server.slowest = max(server.slowest, down)
         waiter: asyncio.Future[Any] = asyncio.get_running_loop().create_future()

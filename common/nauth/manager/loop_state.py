@@ -126,11 +126,16 @@ class LoopStates:
             if loop_state is None:
                 loop_state = self._table[loop] = LoopState(weakref.ref(loop))
             self._last = loop_state
+        self.sweep()
+        return loop_state
+
+    def sweep(self) -> None:
+        """Forget the loops that were closed, and tell of them."""
+        with self._guard:
             closed = [(other, loop_state) for other, loop_state in self._table.items() if other.is_closed()]
             for other, _ in closed:
                 del self._table[other]
         self._tell([lost for _, lost in closed])
-        return loop_state
 
     def after_fork(self) -> None:
         """Forget the parent's loops: what runs in them does not run in this process."""

@@ -400,9 +400,7 @@ class TokenManager:
                     flight.rejected,
                     since=since,
                     keep=partial(self._keep_uncommitted, base),
-                    permit=lambda: self._cache.backoff.permit(
-                        self._monotonic(), quiet=flight.cause is Cause.STALE and not len(flight)
-                    ),
+                    permit=partial(self._permit, flight),
                     failed=partial(self._count, flight),
                 )
             outcome = self._take(loop_state, made, base, flight, started)
@@ -422,6 +420,11 @@ class TokenManager:
         # not in a `finally`: the garbage collector may end this coroutine anywhere, and then `_end` has been called
         self._free(loop_state, flight)
         flight.finish(outcome)
+
+    def _permit(self, flight: Flight) -> None:
+        """Let a renewal under way call the vendor, or raise why not."""
+        self._loops.sweep()  # another loop may have been closed under its call, which counts as a failed attempt
+        self._cache.backoff.permit(self._monotonic(), quiet=flight.cause is Cause.STALE and not len(flight))
 
     def _end(self, loop_state: LoopState, flight: Flight, started: float, work: Work) -> None:
         """End a flight whose work was cancelled: by the end of its loop, or by closing, even before its first step."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from math import inf
 from pathlib import Path
 
 import attrs
@@ -196,9 +197,9 @@ async def test_a_renewal_after_twenty_thousand_clients(keys: int, *, closed: boo
 @pytest.mark.slow
 async def test_commits_of_a_full_memory_store() -> None:
     """A commit into a store of 100,000 records takes at most twice as long as one into a store of 1,000."""
-    token, span_s = made("t"), {1_000: float("inf"), 100_000: float("inf")}
+    token, span_s = made("t"), dict[int, float]()
     with _no_collection():
-        for size in span_s:
+        for size in (1_000, 100_000):
             store = MemoryStore(max_records=size)
             for number in range(size):
                 await _commit(store, number, token)
@@ -206,7 +207,7 @@ async def test_commits_of_a_full_memory_store() -> None:
                 began = time.thread_time()
                 for number in range(2_000):
                     await _commit(store, turn * 1_000_000 + number, token)
-                span_s[size] = min(span_s[size], time.thread_time() - began)
+                span_s[size] = min(span_s.get(size, inf), time.thread_time() - began)
     assert span_s[100_000] < 2 * span_s[1_000]
 
 
