@@ -491,6 +491,34 @@ def test_after_a_loop_closed_amid_a_renewal(kind: str) -> None:
     assert loop not in manager._loops._table
 
 
+def test_a_call_that_another_loop_was_closed_under_counts() -> None:
+    """A loop that waits for the lease of one that is closed during its call does not call quietly right after it."""
+    rig = Rig(rotating=True)
+    first, second = asyncio.new_event_loop(), asyncio.new_event_loop()
+    a_second_is_over = asyncio.Event()
+
+    async def serves_a_stale_token() -> None:
+        await rig.manager.token()
+        await turns(10)
+
+    async def goes_on() -> None:
+        a_second_is_over.set()
+        await turns(10)
+
+    rig.store.will("changed", a_second_is_over.wait)
+    first.run_until_complete(rig.manager.token())
+    rig.clock.advance(3_545)
+    rig.close_gate()
+    for loop in (first, second):
+        loop.run_until_complete(serves_a_stale_token())
+    mute(first)
+    first.close()
+    second.run_until_complete(goes_on())
+    assert rig.calls == ["issue", "refresh r1"]
+    assert not rig.manager._loops.busy()
+    second.close()
+
+
 def test_a_token_whose_commit_is_cut_at_the_bound_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the store hangs until the bound, the new token is held, and the next loop stores it."""
     monkeypatch.setattr(owned_tasks, "BOUND_S", 0.05)

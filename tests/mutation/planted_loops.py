@@ -102,8 +102,8 @@ LOOPS: tuple[Planted, ...] = (
     _loop(
         "a renewal lost with its loop counts as nothing",
         "manager/token_manager",
-        "            if loop_state.work is not None and loop_state.work.at_risk and self._cache.alive():\n",
-        "            if loop_state.work is None and self._cache.alive():\n",
+        "            if loop_state.work is not None and loop_state.work.at_risk:\n",
+        "            if loop_state.work is None:\n",
     ),
     _loop(
         "a renewal calls in another loop's cool-down",
@@ -149,5 +149,11 @@ LOOPS: tuple[Planted, ...] = (
         "        failed(error)\n",
         "        pass\n",
         "tests/nauth/manager/test_shared_backoff.py",
+    ),
+    _loop(
+        "a call that another loop was closed under counts only when a new loop comes",
+        "manager/token_manager",
+        "        self._loops.sweep()  # another",
+        "        # another",
     ),
 )

@@ -443,12 +443,12 @@ class TokenManager:
     def _lost(self, loop_state: LoopState) -> None:
         """Count a renewal whose loop was closed under it, or was left behind by a fork, as a failed attempt.
 
-        Only while the old token lives. Without one the callers want a token, not the error of a loop that is gone.
+        It begins no cool-down: callers without a token want one, not the error of a loop that is gone.
         """
         if self._commit is not None and self._commit.task.get_loop() is loop_state.loop():
             self._commit = None  # after a fork its loop is the parent's, and does not look closed
         with self._cache.guard:
-            if loop_state.work is not None and loop_state.work.at_risk and self._cache.alive():
+            if loop_state.work is not None and loop_state.work.at_risk:
                 self._cache.backoff.failed(_given_up(), self._monotonic(), valid=True)
 
     async def _run_revocation(self, loop_state: LoopState, flight: Flight) -> None:
