@@ -32,7 +32,8 @@ class LoopLock:
     __slots__ = ("_lock",)
 
     def __init__(self) -> None:
-        self._lock = anyio.Lock()
+        # without the extra turn that anyio gives other tasks: its way out of that fails outside of a running loop
+        self._lock = anyio.Lock(fast_acquire=True)
 
     async def __aenter__(self) -> None:
         await self._lock.acquire()
