@@ -39,6 +39,8 @@ class Work:
         task: the hidden task. Cancelling it acts at once.
         keeper: the task that stands for it on asyncio's list.
         ending: the end of the loop has begun; new attempts make no sense.
+        given_up: it was cancelled at that moment, because nothing had been sent. The loop may go on: who comes later has
+            nothing to expect of it.
         wake: called when the end begins, to cut a pause short.
     """
 
@@ -51,6 +53,7 @@ class Work:
         "_noticed_at",
         "_sent",
         "ending",
+        "given_up",
         "keeper",
         "task",
         "wake",
@@ -64,7 +67,7 @@ class Work:
         self._left = 1
         self._earlier: Work | None = None
         self._noticed_at = 0.0
-        self.ending = False
+        self.ending = self.given_up = False
         self.wake: Callable[[], object] | None = None
 
     @property
@@ -109,6 +112,7 @@ class Work:
         if self.at_risk:
             self.task.get_loop().call_at(noticed_at + BOUND_S, self._give_up, True)
         else:
+            self.given_up = True
             self._give_up(False)
 
     def _give_up(self, at_the_bound: bool) -> None:

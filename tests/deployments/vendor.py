@@ -25,6 +25,7 @@ class Vendor:
         made: when each token was made, in monotonic seconds.
         served: requests of the API that carried a token that lives.
         refused: requests of the API that did not.
+        gate: if set, answers are held until it is open.
         reused: refresh tokens that came a second time; a person would have to sign in.
     """
 
@@ -33,6 +34,7 @@ class Vendor:
         self.url = ""
         self.made: list[float] = []
         self.served = self.refused = self.reused = 0
+        self.gate: threading.Event | None = None
         self._refresh, self._access = "seed", ""
         self._rotated = threading.Event()
 
@@ -68,6 +70,8 @@ class Vendor:
         }
         self._rotated.set()
         await asyncio.sleep(self.delay_s)
+        while self.gate is not None and not self.gate.is_set():  # noqa: ASYNC110 - another thread opens it
+            await asyncio.sleep(0.002)
         return web.json_response(answer)
 
     async def api(self, request: web.Request) -> web.Response:

@@ -29,6 +29,7 @@ __all__ = [
     "TURNS",
     "End",
     "Vendor",
+    "cancel_all",
     "kept",
     "manager_on",
     "mute",
@@ -148,7 +149,8 @@ async def by_its_end_answered(job: Job, vendor: Vendor) -> None:
     await job()
 
 
-async def _cancel_all() -> list[asyncio.Task[Any]]:
+async def cancel_all() -> list[asyncio.Task[Any]]:
+    """Cancel all other tasks, and return them."""
     others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in others:
         task.cancel()
@@ -159,16 +161,16 @@ async def by_the_recipe(job: Job, vendor: Vendor) -> None:
     """Cancel all other tasks and wait for them, as many shutdown handlers do."""
     async with _held_back(vendor):
         await job()
-        await asyncio.gather(*await _cancel_all(), return_exceptions=True)
+        await asyncio.gather(*await cancel_all(), return_exceptions=True)
 
 
 async def by_the_recipe_twice(job: Job, vendor: Vendor) -> None:
     """Do that, and again before the first has come to an end."""
     async with _held_back(vendor):
         await job()
-        others = await _cancel_all()
+        others = await cancel_all()
         await asyncio.sleep(0)
-        await asyncio.gather(*others, *await _cancel_all(), return_exceptions=True)
+        await asyncio.gather(*others, *await cancel_all(), return_exceptions=True)
 
 
 ENDS: dict[str, End] = {

@@ -102,8 +102,8 @@ LOOPS: tuple[Planted, ...] = (
     _loop(
         "a renewal lost with its loop counts as nothing",
         "manager/token_manager",
-        "            if loop_state.work is not None and loop_state.work.at_risk and self._cache.alive():\n",
-        "            if loop_state.work is None and self._cache.alive():\n",
+        "            if loop_state.work is not None and loop_state.work.at_risk:\n",
+        "            if loop_state.work is None:\n",
     ),
     _loop(
         "a renewal calls in another loop's cool-down",
@@ -136,5 +136,24 @@ LOOPS: tuple[Planted, ...] = (
         "            with contextlib.suppress(RuntimeError):",
         "            with contextlib.suppress(KeyError):",
         "tests/nauth/stores/test_memory.py",
+    ),
+    _loop(
+        "who calls after a shutdown's cancelling joins the renewal that it has cut off",
+        "manager/loop_state",
+        "return None if self.work is not None and self.work.given_up else self.flight",
+        "return self.flight",
+    ),
+    _loop(
+        "a failure counts only once its lease is released",
+        "manager/renewal",
+        "        failed(error)\n",
+        "        pass\n",
+        "tests/nauth/manager/test_shared_backoff.py",
+    ),
+    _loop(
+        "a call that another loop was closed under counts only when a new loop comes",
+        "manager/token_manager",
+        "        self._loops.sweep()  # another",
+        "        # another",
     ),
 )

@@ -209,10 +209,10 @@ class EndJudge:
         if policy.backoff:
             node.notes.calm = self._now + policy.backoff.total_seconds()
 
-    def calm(self, node: Node, what: str) -> None:
+    def calm(self, call: Call) -> None:
         """A call begins: is the pause over that follows one that was given up?"""
-        notes = node.notes
-        if node.cause == "stale" and self._now < notes.calm - _SLACK_S:
+        node, notes, what = call.node, call.node.notes, call.what
+        if node.cause_in(call.loop) == "stale" and self._now < notes.calm - _SLACK_S:
             self.judge.violate(
                 f"{node.name} calls {what} {notes.calm - self._now:.3f} s before the pause after a call given up is over"
             )

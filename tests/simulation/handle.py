@@ -173,7 +173,7 @@ class StoreHandle:
         if up <= 0.0 and not fate:
             self.node.step(name)
             await self._breathe()
-            return act(*args)
+            return self._at_once(name, act, args)
         down = server.latency * draw()
         server.slowest = max(server.slowest, down)
         waiter: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -207,6 +207,13 @@ class StoreHandle:
             world.judge.ends.superseded(self.node, name)
             raise error
         return result
+
+    def _at_once(self, name: str, act: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        try:
+            return act(*args)
+        except NauthError:
+            self.world.judge.ends.superseded(self.node, name)
+            raise
 
     def _arrive(
         self, act: Callable[..., Any], args: tuple[Any, ...], answer: asyncio.Future[Any] | None, down: float

@@ -92,7 +92,7 @@ class Judge:
                 self.violate(
                     f"{node.name} calls {what} {notes.cool - world_now:.3f} s before its cool-down is over"
                 )
-            self.ends.calm(node, what)
+            self.ends.calm(call)
             self._justify(node, what)
         return call
 

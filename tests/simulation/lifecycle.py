@@ -282,11 +282,8 @@ class Endings:
                 try:
                     work.close()
                 except RuntimeError as error:
-                    # what a caller's own task groups say then is not ours, nor what anyio's lock does while it is taken
-                    ours = task.get_name().startswith(
-                        "nauth"
-                    ) and "Attempted to exit cancel scope" not in str(error)
-                    if ours and not quiet:
+                    # what a caller's own task groups say then is not ours
+                    if task.get_name().startswith("nauth") and not quiet:
                         complaints.append(f"{task.get_name()} at the garbage collection: {error}")
         if not quiet:
             complaints.extend(f"at the garbage collection: {one.message}" for one in said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
@@ -143,11 +144,14 @@ class Node:
     @property
     def cause(self) -> str:
         """Why a renewal is under way, if one is."""
-        for loop in self.process.loops:
-            loop_state = self.manager._loops._table.get(loop)
-            if loop_state is not None and loop_state.flight is not None:
-                return loop_state.flight.cause.value
-        return "-"
+        causes = (self.cause_in(loop) for loop in self.process.loops)
+        return next((cause for cause in causes if cause != "-"), "-")
+
+    def cause_in(self, loop: asyncio.AbstractEventLoop | None) -> str:
+        """Say why a renewal is under way in `loop`, if one is."""
+        loop_state = None if loop is None else self.manager._loops._table.get(loop)
+        flight = None if loop_state is None else loop_state.flight
+        return "-" if flight is None else flight.cause.value
 
     def step(self, what: str) -> None:
         """Note one operation on the way through a renewal."""

@@ -32,7 +32,8 @@ class LoopLock:
     __slots__ = ("_lock",)
 
     def __init__(self) -> None:
-        self._lock = anyio.Lock()
+        # without the extra turn that anyio gives other tasks: its way out of that fails outside of a running loop
+        self._lock = anyio.Lock(fast_acquire=True)
 
     async def __aenter__(self) -> None:
         await self._lock.acquire()
@@ -66,6 +67,15 @@ class LoopState:
         """Whether its loop can run nothing any more."""
         loop = self.loop()
         return loop is None or loop.is_closed()
+
+    @property
+    def joinable(self) -> Flight | None:
+        """The flight that a caller may wait for, if there is one.
+
+        Not one that the notice of an ending has cut off before it sent anything: where the usual shutdown recipe cancels
+        all tasks and the loop goes on, who calls next would be told of an end that is not theirs.
+        """
+        return None if self.work is not None and self.work.given_up else self.flight
 
     def own(
         self,
@@ -117,11 +127,16 @@ class LoopStates:
             if loop_state is None:
                 loop_state = self._table[loop] = LoopState(weakref.ref(loop))
             self._last = loop_state
+        self.sweep()
+        return loop_state
+
+    def sweep(self) -> None:
+        """Forget the loops that were closed, and tell of them."""
+        with self._guard:
             closed = [(other, loop_state) for other, loop_state in self._table.items() if other.is_closed()]
             for other, _ in closed:
                 del self._table[other]
         self._tell([lost for _, lost in closed])
-        return loop_state
 
     def after_fork(self) -> None:
         """Forget the parent's loops: what runs in them does not run in this process."""

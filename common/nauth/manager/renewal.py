@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from math import inf
 
@@ -16,6 +17,7 @@ from nauth.errors import (
     CredentialsRejectedError,
     ExpiredOnArrivalError,
     LeaseLostError,
+    NauthError,
     OutcomeUnknownError,
     StoreError,
     TokenUnchangedError,
@@ -70,6 +72,7 @@ class Renewal:
         since: int | None,
         keep: Callable[[Renewed], object] = lambda _: None,
         permit: Callable[[], object] = lambda: None,
+        failed: Callable[[NauthError], object] = lambda _: None,
     ) -> Renewed:
         """Renew, or adopt what a sibling has renewed meanwhile.
 
@@ -81,6 +84,7 @@ class Renewal:
                 holds already will not do; one that a sibling makes while we wait for the lease still counts.
             keep: told of a token whose commit was cancelled.
             permit: called before the vendor is; what it raises ends the renewal.
+            failed: told of a failure before the lease is released: whoever gets that next must find the pause begun.
 
         Raises:
             NauthError: the kinds of `Authenticator`, `StoreError`, or `OutcomeUnknownError` at the deadline.
@@ -106,7 +110,8 @@ class Renewal:
                 elif lease is not None:
                     permit()
                     base = self._base(record, held)
-                    made = await self._call_vendor(lease, base, version, held, rejected, keep=keep)
+                    with _told(failed):
+                        made = await self._call_vendor(lease, base, version, held, rejected, keep=keep)
                     committed = made.call is not None and made.version > version
                     return made
             except GeneratorExit:
@@ -296,6 +301,15 @@ class Renewal:
 
     def _adopted(self, record: Record) -> Renewed:
         return Renewed(record.token, record.version, self.clock.monotonic() - record.age.total_seconds())
+
+
+@contextmanager
+def _told(failed: Callable[[NauthError], object]) -> Iterator[None]:
+    try:
+        yield
+    except NauthError as error:
+        failed(error)
+        raise
 
 
 def _held_too_long(ttl: timedelta) -> StoreError:

@@ -39,11 +39,13 @@ class Flight:
     one shared list. A future each costs a dictionary entry.
     """
 
-    __slots__ = ("_loop", "_waiters", "cause", "outcome", "rejected", "told")
+    __slots__ = ("_loop", "_waiters", "cause", "failure", "outcome", "rejected", "told")
 
     def __init__(self, cause: Cause, loop: asyncio.AbstractEventLoop, rejected: Token | None = None) -> None:
         self.cause: Cause = cause
         self.outcome: Outcome | None = None
+        self.failure: tuple[NauthError, bool] | None = None
+        """What it has failed with, once that is counted, and whether the old token lived on then."""
         self.told = False  # the observer, that a caller waits
         self.rejected: list[Token] = [] if rejected is None else [rejected]
         """Tokens that callers have seen refused; the renewal must not bring one of them back."""

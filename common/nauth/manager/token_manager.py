@@ -280,7 +280,7 @@ class TokenManager:
         """Return a token to serve now or the flight to wait for, starting one where it is due."""
         self._check_open()
         loop_state = self._loops.here()
-        now, flight = self._cache.held, loop_state.flight
+        now, flight = self._cache.held, loop_state.joinable
         if not now.stored:
             self._resume_commit(loop_state)
         if now.token is None or now.expire_mono == -inf:  # nothing to serve, whatever the clocks say
@@ -322,7 +322,7 @@ class TokenManager:
             if error is not None:
                 return self._recheck(error, rejected)
         loop_state = self._loops.here()
-        flight = loop_state.flight
+        flight = loop_state.joinable
         if flight is None:
             self._check_cooldown()
             flight = self._start(
@@ -400,9 +400,8 @@ class TokenManager:
                     flight.rejected,
                     since=since,
                     keep=partial(self._keep_uncommitted, base),
-                    permit=lambda: self._cache.backoff.permit(
-                        self._monotonic(), quiet=flight.cause is Cause.STALE and not len(flight)
-                    ),
+                    permit=partial(self._permit, flight),
+                    failed=partial(self._count, flight),
                 )
             outcome = self._take(loop_state, made, base, flight, started)
         except CoolingDown as ended:
@@ -415,12 +414,17 @@ class TokenManager:
                 quiet=self._cache.alive(),
             )
         except NauthError as error:
-            outcome = self._fail(fresh_copy(error), flight, started)
+            outcome = self._fail(error, flight, started)
         except Exception as error:  # noqa: BLE001 - an authenticator's bug must reach the callers as a typed error
             outcome = self._fail(unexpected(error), flight, started)
         # not in a `finally`: the garbage collector may end this coroutine anywhere, and then `_end` has been called
         self._free(loop_state, flight)
         flight.finish(outcome)
+
+    def _permit(self, flight: Flight) -> None:
+        """Let a renewal under way call the vendor, or raise why not."""
+        self._loops.sweep()  # another loop may have been closed under its call, which counts as a failed attempt
+        self._cache.backoff.permit(self._monotonic(), quiet=flight.cause is Cause.STALE and not len(flight))
 
     def _end(self, loop_state: LoopState, flight: Flight, started: float, work: Work) -> None:
         """End a flight whose work was cancelled: by the end of its loop, or by closing, even before its first step."""
@@ -439,12 +443,12 @@ class TokenManager:
     def _lost(self, loop_state: LoopState) -> None:
         """Count a renewal whose loop was closed under it, or was left behind by a fork, as a failed attempt.
 
-        Only while the old token lives. Without one the callers want a token, not the error of a loop that is gone.
+        It begins no cool-down: callers without a token want one, not the error of a loop that is gone.
         """
         if self._commit is not None and self._commit.task.get_loop() is loop_state.loop():
             self._commit = None  # after a fork its loop is the parent's, and does not look closed
         with self._cache.guard:
-            if loop_state.work is not None and loop_state.work.at_risk and self._cache.alive():
+            if loop_state.work is not None and loop_state.work.at_risk:
                 self._cache.backoff.failed(_given_up(), self._monotonic(), valid=True)
 
     async def _run_revocation(self, loop_state: LoopState, flight: Flight) -> None:
@@ -489,13 +493,20 @@ class TokenManager:
         renewal_events.finished(self._observer, flight, made, now=self._monotonic(), started=started)
         return Outcome(token=made.token)
 
+    def _count(self, flight: Flight, error: NauthError) -> tuple[NauthError, bool]:
+        """Count a failed renewal, once; return what its callers are told, and whether the old token lives on."""
+        if flight.failure is None:
+            error = fresh_copy(error)
+            with self._cache.guard:
+                quiet = self._cache.alive()
+                self._cache.backoff.failed(error, self._monotonic(), valid=quiet)
+            flight.failure = error, quiet
+        return flight.failure
+
     def _fail(self, error: NauthError, flight: Flight, started: float) -> Outcome:
-        now = self._monotonic()
-        with self._cache.guard:
-            quiet = self._cache.alive()
-            self._cache.backoff.failed(error, now, valid=quiet)
-        renewal_events.failed(self._observer, flight, error, took_s=now - started, quiet=quiet)
-        return Outcome(error=error)
+        told, quiet = self._count(flight, error)
+        renewal_events.failed(self._observer, flight, told, took_s=self._monotonic() - started, quiet=quiet)
+        return Outcome(error=told)
 
     def _resume_commit(self, loop_state: LoopState) -> None:
         """Take the deferred commit up where the loop that was making it is gone, or has given up at its end."""

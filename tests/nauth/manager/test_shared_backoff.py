@@ -16,7 +16,7 @@ from nauth.stores.memory import MemoryStore
 from nauth.testing.clock import FakeClock
 from nauth.token import RenewalPolicy
 from tests.support.authenticator import HOUR, FakeAuthenticator
-from tests.support.manager import KEY, POLICY, Rig, errors_of
+from tests.support.manager import KEY, POLICY, Rig, all_blocked, errors_of
 
 
 def refused() -> Rig:
@@ -148,3 +148,23 @@ async def test_clients_on_the_default_store_share() -> None:
         with pytest.raises(CredentialsRejectedError):
             await TokenManager(vendor, key=KEY, clock=clock, policy=POLICY).token()
     assert vendor.calls == ["issue"]
+
+
+async def test_a_failure_counts_before_the_lease_is_released() -> None:
+    """A store that is slow to release the lease gives no other client the time to call the vendor meanwhile."""
+    rig = refused()
+    released = asyncio.Event()
+
+    async def slow_to_answer() -> None:
+        rig.store._leases.clear()
+        await released.wait()
+
+    rig.store.will("release", slow_to_answer)
+    first = asyncio.create_task(rig.manager.token())
+    await all_blocked()
+    with pytest.raises(CredentialsRejectedError):
+        await rig.another().token()
+    released.set()
+    with pytest.raises(CredentialsRejectedError):
+        await first
+    assert rig.calls == ["issue"]
