@@ -100,6 +100,11 @@ class NaoSessionAuthenticator:
         """
         return await self.issue()
 
+    @property
+    def revokes(self) -> bool:
+        """False: a JWT can be forgotten, and no call ends it."""
+        return False
+
     async def revoke(self, token: Token) -> None:
         """Do nothing: no way to end a session is documented. The manager forgets the JWT."""
 

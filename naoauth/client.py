@@ -170,14 +170,18 @@ class NaoClient(VendorClient):
         del callback  # else an error tracker would print the code with this frame
         return await self._oauth().exchange(hidden, self._manager)
 
-    async def revoke(self) -> None:
-        """Forget the token, here and in the store; with `NaoOAuth` also revoke it, if the instance has a way to.
+    async def revoke(self, token: Token | None = None) -> None:
+        """Forget the current token, here and in the store; with `NaoOAuth` also revoke it, if the instance has a way to.
+
+        Args:
+            token: another one to revoke instead, such as one that has leaked; the current token stays in use then. A JWT
+                cannot be revoked: it dies at its end.
 
         Raises:
-            ConfigurationError: an API key cannot be revoked.
+            ConfigurationError: an API key cannot be revoked, nor a JWT that is not the current one.
             NauthError: the token may still be valid; revoke again.
         """
-        await self._manager.revoke()
+        await self._manager.revoke(token)
 
     def _oauth(self) -> NaoOAuthAuthenticator:
         if not isinstance(self._authenticator, NaoOAuthAuthenticator):

@@ -10,7 +10,7 @@ from yarl import URL
 from naoauth.converter import CONVERTER, site_page
 from naoauth.errors import Endpoint, NaoError, NaoMalformedResponseError, refusal
 from naoauth.models import SitePage
-from nauth.origins import place
+from nauth.origins import address
 from nauth.responses.body import read_body
 from nauth.responses.error_body import ErrorDocument, find_words
 from nauth.responses.reply import AnswerMeta, Reply
@@ -61,7 +61,7 @@ def declined(answer: Answer, endpoint: Endpoint, url: URL, *hide: Secret | None)
     return refusal(
         endpoint,
         answer.status,
-        where=f"{url.scheme}://{place(url)}{url.raw_path}",
+        where=address(url),
         detail=detail_of(answer.body, *hide),
         request_id=answer.request_id,
         retry_after=wait_of(answer),

@@ -1,7 +1,7 @@
 """Find JWT and expiry in the response of the sessions endpoint, whose member names are not documented.
 
 The page says that ``meta`` holds the JWT and its expiry date, and that the response may also hold the account's
-`auth_token`. That is a permanent credential and is never taken for the JWT. Source:
+`auth_token`. That is a permanent credential and is not taken for the JWT. Source:
 https://polestar.zohodesk.com/portal/en/kb/articles/2-authentication
 """
 
@@ -26,6 +26,7 @@ from nauth.secret import Secret
 from nauth.transport.base import Answer
 from nauth.wire.converter import parse_json
 from nauth.wire.json_text import malformed
+from nauth.wire.jwt import expiry
 
 __all__ = ["JWT_NAMES", "open_session"]
 
@@ -43,7 +44,8 @@ JWT_NAMES = (
 """Looked for in this order, in snake or camel case."""
 
 _KEY_NAMES = frozenset({"auth_token", "api_key"})
-"""Possible names of the permanent key. A member with such a name is not the JWT, even if it looks like one."""
+"""Possible names of the permanent key. A member with such a name is the JWT only where nothing else is, and it has an
+end."""
 
 _WHAT = "NAO Cloud's answer to opening a session"
 _BEARER = re.compile(r"bearer\s+", re.ASCII | re.IGNORECASE)
@@ -88,9 +90,11 @@ def _read(
     """Return the session, or None. The caller raises: an error raised here would keep the response in its frame."""
     levels = _levels(answer)
     key = _auth_token(answer.body)
-    jwt = _find(levels, jwt_key, answer, (*sent, key))
+    jwt = _find(levels, jwt_key, answer, sent, key)
     if jwt is None:
         return None
+    if key == jwt:
+        key = None  # the member that is named like the key holds the JWT
     return Session(
         jwt=jwt,
         lifetime=token_lifetime(jwt, levels, expires_key, answer),
@@ -114,14 +118,24 @@ def _levels(answer: Answer) -> list[_Json]:
 
 
 def _find(
-    levels: list[_Json], jwt_key: str | None, answer: Answer, never: tuple[Secret | None, ...]
+    levels: list[_Json],
+    jwt_key: str | None,
+    answer: Answer,
+    sent: tuple[Secret | None, ...],
+    key: Secret | None,
 ) -> Secret | None:
-    named = ((snake(jwt_key),) if jwt_key else ()) + JWT_NAMES
-    for level in levels:
-        for name in named:
-            found = _token(level.get(name), never)
-            if found is not None:
-                return found
+    """Return the JWT: what the caller names; else by a known name, by its shape, in the header, or under the key's name.
+
+    The page says that ``meta`` holds the JWT. A permanent key has no end, so a value with one may be the JWT even where
+    it is equal to the key or named like it.
+    """
+    own = _named(levels, (snake(jwt_key),), sent) if jwt_key else None
+    if own is not None:
+        return own
+    never = sent if key is None or expiry(key) is not None else (*sent, key)
+    known = _named(levels, JWT_NAMES, never)
+    if known is not None:
+        return known
     shaped = {
         found
         for level in levels
@@ -130,7 +144,29 @@ def _find(
     }
     if len(shaped) == 1:
         return shaped.pop()
-    return _token(answer.headers.get("Authorization"), never)
+    return _token(answer.headers.get("Authorization"), never) or _under_the_key_s_name(levels, sent)
+
+
+def _named(levels: list[_Json], names: tuple[str, ...], never: tuple[Secret | None, ...]) -> Secret | None:
+    for level in levels:
+        for name in names:
+            found = _token(level.get(name), never)
+            if found is not None:
+                return found
+    return None
+
+
+def _under_the_key_s_name(levels: list[_Json], sent: tuple[Secret | None, ...]) -> Secret | None:
+    """Return the one JWS that has an end and stands in a member named like the key, or by a known name inside it."""
+    members = [value for level in levels for name, value in level.items() if name in _KEY_NAMES]
+    inner = [{snake(name): part for name, part in _object(value).items()} for value in members]
+    texts = [*members, *(level[name] for level in inner for name in JWT_NAMES if name in level)]
+    found = {
+        jwt
+        for text in texts
+        if (jwt := _token(text, sent)) is not None and _is_jws(jwt) and expiry(jwt) is not None
+    }
+    return found.pop() if len(found) == 1 else None
 
 
 def _token(value: object, never: tuple[Secret | None, ...]) -> Secret | None:

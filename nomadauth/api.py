@@ -11,6 +11,7 @@ from typing import TypeVar
 from yarl import URL
 
 from nauth.errors import MalformedResponseError
+from nauth.origins import address
 from nauth.secret import Secret
 from nauth.token import Token
 from nauth.transport.base import Answer, Request, Transport
@@ -75,7 +76,8 @@ class NomadApi:
         once = request.token is not None or request.new_password is not None
         answer = await self._post("account/login", request, repeatable=not once)
         hide = (request.password, request.token, request.new_password)
-        return read_response(answer, Endpoint.LOGIN, AccountLoginResponse, hide=hide)
+        where = self._where("account/login")
+        return read_response(answer, Endpoint.LOGIN, AccountLoginResponse, hide=hide, where=where)
 
     async def refresh_token(self, request: RefreshTokenRequest) -> Reply[AccountLoginResponse]:
         """Exchange a refresh token: `POST /account/refresh-token`, without `Authorization`.
@@ -85,7 +87,8 @@ class NomadApi:
             NomadError: see `nomadauth.errors`.
         """
         answer = await self._post("account/refresh-token", request)
-        return _renewed(answer, Endpoint.REFRESH, hide=(request.refresh_token,))
+        where = self._where("account/refresh-token")
+        return _renewed(answer, Endpoint.REFRESH, hide=(request.refresh_token,), where=where)
 
     async def renew_sso(
         self, provider: str, request: RefreshTokenRequest, *, bearer: Token
@@ -102,7 +105,8 @@ class NomadApi:
         answer = await self._post(url, request)
         if answer.status == 401:  # noqa: PLR2004
             answer = await self._post(url, request, bearer=bearer)
-        return _renewed(answer, Endpoint.RENEW, hide=(request.refresh_token, bearer.access_token))
+        hide = (request.refresh_token, bearer.access_token)
+        return _renewed(answer, Endpoint.RENEW, hide=hide, where=address(url))
 
     async def sso_callback(
         self,
@@ -131,7 +135,7 @@ class NomadApi:
         del query
         answer = await send(self._auth, request, LEAVES)
         if not 300 <= answer.status < 400:  # noqa: PLR2004
-            check_ok(answer, Endpoint.SSO_CALLBACK, hide=(code,))
+            check_ok(answer, Endpoint.SSO_CALLBACK, hide=(code,), where=address(url))
             raise NomadMalformedResponseError(
                 "the answer to ending the single sign-on is no redirect; tokens travel in one. Sign in again",
                 status=answer.status,
@@ -153,7 +157,8 @@ class NomadApi:
             NomadError: see `nomadauth.errors`.
         """
         answer = await self._post("account/logout", request, bearer=bearer)
-        return check_ok(answer, Endpoint.LOGOUT, hide=(bearer.access_token,))
+        where = self._where("account/logout")
+        return check_ok(answer, Endpoint.LOGOUT, hide=(bearer.access_token,), where=where)
 
     async def ping(self, request: PingRequest) -> Reply[PingResponse]:
         """Keep a session alive and get its status: `POST /account/ping`.
@@ -192,6 +197,9 @@ class NomadApi:
         """
         return await self._get("account/user", User)
 
+    def _where(self, path: str) -> str:
+        return address(self._base_url.joinpath(path))
+
     async def _get(self, path: str, data: type[_T], *, transport: Transport | None = None) -> Reply[_T]:
         request = Request(
             method="GET", url=self._base_url.joinpath(path), headers=_headers(), repeatable=True
@@ -225,10 +233,12 @@ def _headers() -> dict[str, str]:
     return {"Accept": "application/json", "User-Agent": USER_AGENT}
 
 
-def _renewed(answer: Answer, endpoint: Endpoint, *, hide: tuple[Secret, ...]) -> Reply[AccountLoginResponse]:
+def _renewed(
+    answer: Answer, endpoint: Endpoint, *, hide: tuple[Secret, ...], where: str
+) -> Reply[AccountLoginResponse]:
     """Open the response to a renewal: a JSON success without a token is a refusal; a body that is not JSON is not."""
     try:
-        reply = read_response(answer, endpoint, AccountLoginResponse, hide=hide)
+        reply = read_response(answer, endpoint, AccountLoginResponse, hide=hide, where=where)
     except MalformedResponseError as error:
         if not error.problems or any(problem.startswith(NOT_JSON) for problem in error.problems):
             raise

@@ -211,13 +211,15 @@ class NomadSSOAuthenticator:
         return _token(reply, Endpoint.RENEW)
 
     async def revoke(self, token: Token) -> None:
-        """Log out. After that a person must sign in again.
+        """Log out. After that a person must sign in again, unless `token` is of another session.
 
         Raises:
             NomadError: the session may still be alive.
         """
         await _log_out(self._api, token, None)
-        self._over = True
+        # a token that has leaked is given alone; ours come with a refresh token, or are the one that was given first
+        if token.refresh_token is not None or token.access_token == self._credentials.token:
+            self._over = True
 
 
 class NomadFixedAuthenticator:

@@ -196,11 +196,15 @@ class NomadClient(VendorClient):
         request = PingRequest(user_session_id=session_id, application_id=self._application_id(token))
         return (await self._api.ping(request)).data
 
-    async def logout(self) -> None:
-        """End the session at Nomad, for all clients that share it, and forget the token.
+    async def logout(self, token: Token | None = None) -> None:
+        """End the session of the current token at Nomad, for all clients that share it, and forget the token.
 
         It never signs in to do so; the next call that needs a token signs in. After a single sign-on only a person can
         sign in again. Closing a client does not log out.
+
+        Args:
+            token: ends the session of another token instead, such as one that has leaked, where Nomad keeps several
+                sessions of an account. The current token stays in use then.
 
         Raises:
             ConfigurationError: a static token or API key has no session. Nothing was sent.
@@ -211,7 +215,7 @@ class NomadClient(VendorClient):
                 "a static token or API key has no session to log out of; nothing was sent. Your Nomad administrator "
                 "can withdraw it"
             )
-        await self._manager.revoke()
+        await self._manager.revoke(token)
 
     def _application_id(self, token: Token) -> str | None:
         if isinstance(self._credentials, NomadPassword):

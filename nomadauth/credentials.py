@@ -248,24 +248,28 @@ def read_credentials(reader: EnvironmentReader) -> Callable[[], NomadCredentials
     Returns:
         A function that makes the credential, to be called after `reader.finish`; None if none can be chosen.
     """
-    kinds = {
-        " and ".join(_PASSWORD[:2]): any(reader.optional(name) for name in _PASSWORD),
-        _STATIC: reader.optional(_STATIC) is not None,
-        _KEY: reader.optional(_KEY) is not None,
-    }
-    chosen = [kind for kind, is_set in kinds.items() if is_set]
-    if len(chosen) > 1:
-        reader.fault(f"these contradict each other, set one: {'; '.join(chosen)}")
-    if not chosen:
-        reader.fault(f"no credentials: set one of {'; '.join(kinds)}")
-    if any(reader.optional(name) for name in _PASSWORD):
+    groups = [
+        found
+        for group in (_PASSWORD, (_STATIC,), (_KEY,))
+        if (found := [name for name in group if reader.optional(name) is not None])
+    ]
+    if not groups:
+        reader.fault(f"no credentials: set one of {' and '.join(_PASSWORD[:2])}; {_STATIC}; {_KEY}")
+        return None
+    if len(groups) > 1:
+        # only those that are set: the rest of a group would be looked for in vain
+        shown = "; ".join(" and ".join(group) for group in groups)
+        reader.fault(f"these are set and contradict each other, unset all but one way to sign in: {shown}")
+    if groups[0] == [_PASSWORD[2]]:
+        if len(groups) > 1:
+            return None  # left over
+        reader.fault(f"{_PASSWORD[2]} is set, and goes with a user name and password")
+    if groups[0][0] in _PASSWORD:
         name, password, application = _read_password(reader)
         return lambda: NomadPassword(name, password, application)
-    if chosen == [_STATIC]:
+    if groups[0] == [_STATIC]:
         return lambda: NomadStaticToken(reader.required_secret(_STATIC))
-    if chosen == [_KEY]:
-        return lambda: NomadApiKey(reader.required_secret(_KEY))
-    return None
+    return lambda: NomadApiKey(reader.required_secret(_KEY))
 
 
 def _read_password(reader: EnvironmentReader) -> tuple[str, Secret, str | None]:

@@ -226,8 +226,8 @@ _ERRORS: ErrorTable[NomadError, Endpoint] = ErrorTable(
 )
 
 _WRONG_HOST = (
-    ". The answer is not JSON, so this is most likely not Nomad's API: check the base URL (NOMAD_MEDIA_BASE_URL); a GET "
-    'of its /api/ping answers "Pong"'
+    "this is most likely not Nomad's API: a refusal of Nomad's own is JSON, and this is none. So check the base URL "
+    '(NOMAD_MEDIA_BASE_URL or base_url=); a GET of its /api/ping answers "Pong"'
 )
 
 _REASONS: Mapping[AnyLoginStatus, str] = {
@@ -248,6 +248,7 @@ def refusal(
     detail: str | None = None,
     request_id: str | None = None,
     retry_after: timedelta | None = None,
+    where: str | None = None,
 ) -> NomadError:
     """Return the error for an answer that is not a success.
 
@@ -258,13 +259,16 @@ def refusal(
         detail: Nomad's words, cleaned.
         request_id: Nomad's name for the exchange.
         retry_after: how long Nomad asks to wait.
+        where: the address that was asked, without its query.
     """
-    hint = _WRONG_HOST if endpoint is Endpoint.LOGIN and status in {404, 405} and not is_json else ""
+    # the class stays: whether Nomad itself ever answers so is not known, and the text says what to look at
+    means = _WRONG_HOST if endpoint is Endpoint.LOGIN and status in {404, 405} and not is_json else None
     error = _ERRORS.error(
         _ERRORS.choose(endpoint, status),
         endpoint,
         status,
-        hint=hint,
+        sender=where,
+        means=means,
         detail=detail,
         request_id=request_id,
         retry_after=retry_after,

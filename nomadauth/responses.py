@@ -41,6 +41,7 @@ def read_response(
     *,
     hide: tuple[Secret | None, ...] = (),
     shape: Callable[[object], object] | None = canonical,
+    where: str | None = None,
 ) -> Reply[_T]:
     """Return the typed body of a success, or raise what the failure means.
 
@@ -50,12 +51,13 @@ def read_response(
         data: type of the body.
         hide: what was sent and must not come back in the vendor's words.
         shape: brings the parsed body into the form of our own models; None for a user's type.
+        where: the address that was asked, for errors.
 
     Raises:
         NomadError: the leaf for (endpoint, status).
         NomadMalformedResponseError: a 2xx that cannot be read.
     """
-    meta = check_ok(answer, endpoint, hide=hide)
+    meta = check_ok(answer, endpoint, hide=hide, where=where)
     opened = read_body(
         answer,
         data,
@@ -67,7 +69,13 @@ def read_response(
     return Reply(data=opened, meta=meta)
 
 
-def check_ok(answer: Answer, endpoint: Endpoint, *, hide: tuple[Secret | None, ...] = ()) -> AnswerMeta:
+def check_ok(
+    answer: Answer,
+    endpoint: Endpoint,
+    *,
+    hide: tuple[Secret | None, ...] = (),
+    where: str | None = None,
+) -> AnswerMeta:
     """Return what came with a success of whatever body, or raise what the failure means.
 
     Raises:
@@ -83,6 +91,7 @@ def check_ok(answer: Answer, endpoint: Endpoint, *, hide: tuple[Secret | None, .
         detail=detail,
         request_id=answer.request_id,
         retry_after=wait_of(answer),
+        where=where,
     )
     if isinstance(error, NomadAccountBlockedError) and reason is not None and reason not in STEPS:
         error = blocked(reason, status=answer.status, detail=detail, request_id=answer.request_id)

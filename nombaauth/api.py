@@ -10,6 +10,7 @@ from typing import TypeVar
 from yarl import URL
 
 from nauth.errors import MalformedResponseError
+from nauth.origins import address
 from nauth.token import Token
 from nauth.transport.base import Request, Transport
 from nauth.transport.token_calls import reading, send
@@ -124,7 +125,9 @@ class NombaApi:
             # a refresh too: if the lost response has spent its token, the refusal leads to a new sign-in
             repeatable=True,
         )
-        return read_response(await send(self._auth, request, LEAVES), endpoint, data)
+        return read_response(
+            await send(self._auth, request, LEAVES), endpoint, data, where=address(request.url)
+        )
 
     def _headers(self) -> dict[str, str]:
         account = {} if self._account_id is None else {"accountId": self._account_id}

@@ -226,16 +226,19 @@ class NombaClient(VendorClient):
         """
         return (await self._api.get_balance()).data
 
-    async def revoke(self) -> None:
-        """Revoke the token at Nomba, for all clients that share the session, and forget it.
+    async def revoke(self, token: Token | None = None) -> None:
+        """Revoke the current token at Nomba, for all clients that share the session, and forget it; or revoke `token`.
 
-        Use it if a token may have leaked. Closing a client does not revoke. It never signs in to revoke; the next call
-        that needs a token signs in.
+        Closing a client does not revoke. It never signs in to revoke; the next call that needs a token signs in.
+
+        Args:
+            token: the one that has leaked, if it is not the current one, such as ``Token(access_token=Secret(text))``: where
+                Nomba keeps older sessions, revoking the current token leaves it alive. The current token stays in use.
 
         Raises:
             NauthError: the token may still be valid; revoke again.
         """
-        await self._manager.revoke()
+        await self._manager.revoke(token)
 
 
 _ACCOUNT = "accountId"

@@ -110,6 +110,8 @@ class Endpoint(enum.Enum):
 
 _Leaf = type[NombaError]
 
+_NOT_FOUND = 404
+
 _OF_STATUS: Mapping[Endpoint, Mapping[int, _Leaf]] = {
     Endpoint.ISSUE: {
         400: NombaCredentialsRejectedError,
@@ -149,7 +151,7 @@ _MEANINGS: Mapping[_Leaf, str] = {
     NombaCredentialsRejectedError: (
         "Nomba refused the credentials. Check NOMBA_CLIENT_ID, NOMBA_CLIENT_SECRET (the dashboard's 'private key') and "
         "NOMBA_ACCOUNT_ID (the parent account's id), and that the key belongs to this environment: test and live keys "
-        "come in pairs and are not interchangeable. A 404 may also mean a wrong base URL"
+        "come in pairs and are not interchangeable"
     ),
     NombaRefreshRefusedError: "Nomba refused the refresh token; a new sign-in is needed",
     NombaTokenRefusedError: (
@@ -178,6 +180,30 @@ _MEANINGS: Mapping[_Leaf, str] = {
     NombaMalformedResponseError: "the answer is a redirect, which is not followed. Check the base URL",
 }
 
+_ISSUE_MEANINGS: Mapping[str | int, str] = {
+    # https://developer.nomba.com/docs/api-basics/error-codes: "check id and secret"
+    "01": (
+        "Nomba calls client id or secret invalid (its code 01). Check NOMBA_CLIENT_ID and NOMBA_CLIENT_SECRET (the "
+        "dashboard's 'private key'), and that the key belongs to this environment: test and live keys come in pairs and "
+        "are not interchangeable"
+    ),
+    403: (
+        "Nomba does not permit this sign-in. The address that this machine calls from may be outside Nigeria, or not on "
+        "the account's IP allow-list; NOMBA_CLIENT_ID and NOMBA_CLIENT_SECRET may belong to the other environment (test "
+        "and live keys are not interchangeable); or NOMBA_ACCOUNT_ID is not the parent account's id"
+    ),
+    404: (
+        "Nomba has no record of this client or account. Check NOMBA_CLIENT_ID, NOMBA_ACCOUNT_ID (the parent account's id) "
+        "and NOMBA_CLIENT_SECRET (the dashboard's 'private key'), and that they belong to this environment"
+    ),
+}
+"""What a refused sign-in means where Nomba's code, or else the status, tells more than that it was refused."""
+
+_NOT_NOMBA = (
+    "this is not Nomba's API: a 404 of Nomba's own has a code in its body, and this one has none. Check the base URL "
+    "(NOMBA_BASE_URL or base_url=) and what answers there, such as a proxy or gateway"
+)
+
 _ERRORS: ErrorTable[NombaError, Endpoint] = ErrorTable(
     throttled=NombaThrottledError,
     unavailable=NombaUnavailableError,
@@ -197,6 +223,7 @@ def refusal(
     detail: str | None = None,
     request_id: str | None = None,
     retry_after: timedelta | None = None,
+    where: str | None = None,
 ) -> NombaError:
     """Return the error for an answer that is not a success.
 
@@ -207,11 +234,20 @@ def refusal(
         detail: Nomba's description, cleaned.
         request_id: Nomba's name for the exchange.
         retry_after: how long Nomba asks to wait.
+        where: the address that was asked, without its query.
     """
+    stands_for = effective_status(status, code)
+    leaf, means = _ERRORS.choose(endpoint, stands_for, code), None
+    if endpoint is Endpoint.ISSUE and stands_for == _NOT_FOUND and code is None:
+        leaf, means = NombaMalformedResponseError, _NOT_NOMBA
+    elif endpoint is Endpoint.ISSUE and leaf is NombaCredentialsRejectedError:
+        means = _ISSUE_MEANINGS.get(code or "") or _ISSUE_MEANINGS.get(stands_for)
     return _ERRORS.error(
-        _ERRORS.choose(endpoint, effective_status(status, code), code),
+        leaf,
         endpoint,
         status,
+        sender=where,
+        means=means,
         code=clean(code),
         detail=detail,
         request_id=request_id,

@@ -34,13 +34,16 @@ _REFUSAL_SIZE = 1024
 """Bytes a refusal may have that comes with a status of success; a real answer that small is read early, no more."""
 
 
-def read_response(answer: Answer, endpoint: Endpoint, data: type[_T]) -> Envelope[_T]:
+def read_response(
+    answer: Answer, endpoint: Endpoint, data: type[_T], *, where: str | None = None
+) -> Envelope[_T]:
     """Return the typed envelope of a success, or raise what the failure means.
 
     Args:
         answer: as received.
         endpoint: where from.
         data: type of the envelope's `data`; `NoneType` also takes an empty body, whose code is then empty.
+        where: the address that was asked, for errors.
 
     Raises:
         NombaError: the leaf for (endpoint, status, code).
@@ -59,6 +62,7 @@ def read_response(answer: Answer, endpoint: Endpoint, data: type[_T]) -> Envelop
             detail=detail,
             request_id=answer.request_id,
             retry_after=wait_of(answer, window_hint),
+            where=where,
         )
         # a code in no known form may be anything, and an error tracker would print this frame's locals
         del code, detail

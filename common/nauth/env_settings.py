@@ -40,14 +40,20 @@ class EnvironmentReader:
         return None
 
     def required(self, *names: str) -> str:
-        """Return the first of `names` that is set; otherwise note the fault and return an empty string."""
+        """Return the first of `names`, one setting's several, that is set; otherwise note the fault and return "".
+
+        Two that are set and differ are a fault too: one of them is left over, and which one cannot be told.
+        """
+        found = {name: value for name in names if (value := self._value(name))}
+        if len(set(found.values())) > 1:
+            self.fault(f"{' and '.join(found)} are set and differ: unset the one that is left over")
         value = self.optional(*names)
         if value is None:
             self.fault(self.missing(*names))
         return value or ""
 
     def required_secret(self, *names: str) -> Secret:
-        """Return the first of `names` that is set as a `Secret`; otherwise note the fault."""
+        """Return what `required` does, as a `Secret`."""
         return Secret(self.required(*names))
 
     def is_set(self, name: str) -> bool:

@@ -18,6 +18,11 @@ class LoopRef:
     _loop: Callable[[], asyncio.AbstractEventLoop | None] | None
 
     @property
+    def number(self) -> int:
+        """The same for all references to one loop, and for no other loop while one of them is kept."""
+        return id(self._loop)
+
+    @property
     def gone(self) -> bool:
         """Whether the loop was closed or collected. It runs no code again then, and that never changes."""
         if self._loop is None:

@@ -14,6 +14,7 @@ from nauth.errors import ConfigurationError, OriginError
 __all__ = [
     "AS_HTTP",
     "OriginKey",
+    "address",
     "check_origin",
     "is_loopback",
     "origin_key",
@@ -186,6 +187,11 @@ def check_origin(url: URL) -> None:
             f"nothing was sent: http to {place(url)} would carry the credential over the network unencrypted. "
             "Use https://; plain http is allowed to this machine only (localhost, 127.0.0.0/8, ::1)."
         )
+
+
+def address(url: URL) -> str:
+    """Return `url` without user, query and fragment: what an error may show of the address that was asked."""
+    return f"{url.scheme}://{place(url)}{url.raw_path}"
 
 
 def place(url: URL) -> str:

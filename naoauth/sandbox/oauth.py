@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from typing import cast
 from urllib.parse import unquote_plus, urlencode
 
 from aiohttp import web
@@ -16,6 +15,7 @@ from naoauth.sandbox.responses import Answers
 from naoauth.sandbox.sessions import Granted, Grants
 from naoauth.sandbox.switches import Switches
 from nauth.clock import Clock
+from nauth.testing.request_body import form_fields
 
 __all__ = ["OAuth"]
 
@@ -58,7 +58,7 @@ class OAuth:
 
     async def token(self, request: web.Request) -> web.Response:
         """Exchange a code or a refresh token."""
-        fields = cast("Mapping[str, str]", await request.post())
+        fields = await form_fields(request)
         if not self._client_known(request.headers, fields):
             return self._error("invalid_client")
         granted: Granted | None
@@ -79,7 +79,7 @@ class OAuth:
         """Revoke a token; 404 if the switches give no revocation endpoint."""
         if self._switches.oauth_revoke == "404":
             return self._answers.failure(404)
-        fields = cast("Mapping[str, str]", await request.post())
+        fields = await form_fields(request)
         if not self._client_known(request.headers, fields):
             return self._error("invalid_client")
         self.grants.revoke(fields.get("token", ""))

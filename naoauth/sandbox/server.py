@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 import secrets
 import ssl
 from collections.abc import Mapping, Sequence
@@ -19,6 +19,7 @@ from naoauth.sandbox.switches import Switches, SwitchOptions, parse
 from nauth.clock import Clock
 from nauth.secret import Secret
 from nauth.testing.issued_tokens import IssuedTokens, Session
+from nauth.testing.request_body import body_of, parsed
 from nauth.testing.sandbox import Handler, Route
 from nauth.testing.vendor_sandbox import Memory, VendorSandbox, body_digest, phrase
 
@@ -27,6 +28,8 @@ __all__ = ["Kind", "NaoSandbox"]
 Kind: TypeAlias = Literal["api_key", "session", "session_by_key", "oauth"]
 
 _JSON = ("application/json", "application/vnd.api+json")
+_NEVER = re.compile(r"q\s*=\s*0(\.0*)?", re.ASCII)
+"""The quality of a media type that is not accepted (RFC 9110 section 12.4.2)."""
 _JOB = "/api/v2/background_jobs/1"
 _OTHER_TOKEN_PATH = "/sign_in/oauth_token"
 
@@ -34,7 +37,7 @@ _OTHER_TOKEN_PATH = "/sign_in/oauth_token"
 class NaoSandbox(VendorSandbox[Switches]):
     """Be NAO Cloud on loopback, as its pages say, with a switch for whatever only the real service could settle.
 
-    Answers 406 to a request that does not accept JSON, and 401 to a key or JWT with a scheme unless `bearer_jwt` says
+    Answers 406 to a request that does not name JSON in `Accept` (``/oauth/*`` does not look at it), and 401 to a key or JWT with a scheme unless `bearer_jwt` says
     otherwise.
 
     Endpoints (the names that `requests`, `committed`, `faults` and `log` use): sessions, session_delete, sites, publish
@@ -71,7 +74,9 @@ class NaoSandbox(VendorSandbox[Switches]):
     oauth_me_path           /oauth/me, /api/v2/me, /me
     oauth_client_auth       body, basic
     oauth_answer            full, only_access_token
-    oauth_refresh           none, kept, rotated_old_dies (re-use kills the whole consent), omitted_on_refresh
+    oauth_refresh           none, kept, rotated_old_dies (re-use kills the whole consent), omitted_on_refresh,
+                            old_until_new_used (Doorkeeper: a refresh token that was exchanged works until the new access
+                            token is first used, which ends the old access token too; later it is refused, no more)
     oauth_life              7200, absent (not stated; 7200), short (2 s), or seconds, or a timedelta
     oauth_error_status      400, 401
     oauth_revoke            404, 200
@@ -195,6 +200,9 @@ class NaoSandbox(VendorSandbox[Switches]):
 
     def routes(self) -> Mapping[str, Route]:
         """Return the endpoints: name -> (method, path, handler)."""
+        # Doorkeeper, which is likely behind /oauth, does not look at Accept
+        by_oauth = self.switches.oauth_me_path.startswith("/oauth/")
+        me = self._metered(super().guarded(self._me)) if by_oauth else self.guarded(self._me)
         return {
             "sessions": ("POST", "/api/v2/sessions", self._polite(self._session)),
             "session_delete": ("DELETE", "/api/v2/sessions", self._polite(self._session_delete)),
@@ -202,9 +210,9 @@ class NaoSandbox(VendorSandbox[Switches]):
             "publish": ("POST", "/api/v2/sites/{site_id}/publish", self.guarded(self._publish)),
             "job": ("GET", _JOB, self.guarded(self._job)),
             "authorize": ("GET", "/oauth/authorize", self._oauth.authorize),
-            "token": ("POST", self.token_path, self._polite(self._oauth.token)),
-            "revoke": ("POST", "/oauth/revoke", self._polite(self._oauth.revoke)),
-            "me": ("GET", self.switches.oauth_me_path, self.guarded(self._me)),
+            "token": ("POST", self.token_path, self._metered(self._oauth.token)),
+            "revoke": ("POST", "/oauth/revoke", self._metered(self._oauth.revoke)),
+            "me": ("GET", self.switches.oauth_me_path, me),
             "echo": ("POST", "/api/v2/echo", self.guarded(self._echo)),
         }
 
@@ -214,10 +222,19 @@ class NaoSandbox(VendorSandbox[Switches]):
 
     def _polite(self, handler: Handler) -> Handler:
         """Refuse a caller who does not accept JSON, and throttle."""
+        metered = self._metered(handler)
 
         async def serve(request: web.Request) -> web.Response:
-            if not any(kind in request.headers.get("Accept", "") for kind in _JSON):
+            if not _accepts_json(request.headers.get("Accept", "")):
                 return self._answers.failure(406)
+            return await metered(request)
+
+        return serve
+
+    def _metered(self, handler: Handler) -> Handler:
+        """Throttle."""
+
+        async def serve(request: web.Request) -> web.Response:
             if self.throttled and self.switches.throttle != "off":
                 return self._answers.throttled(self.clock.wall())
             return await handler(request)
@@ -248,7 +265,7 @@ class NaoSandbox(VendorSandbox[Switches]):
     # --- signing in ------------------------------------------------------------------------------------------------
 
     async def _session(self, request: web.Request) -> web.Response:
-        given, body = request.headers.get("Authorization"), await request.read()
+        given, body = request.headers.get("Authorization"), await body_of(request)
         if given is not None and body:
             return self._answers.failure(400, "two credentials at once")
         if given is not None:
@@ -306,13 +323,19 @@ class NaoSandbox(VendorSandbox[Switches]):
         return self._answers.success(await body_digest(request))
 
     def _is_account(self, body: bytes) -> bool:
-        try:
-            document = json.loads(body)
-        except ValueError:
-            return False
+        document = parsed(body)
         found = cast("dict[str, object]", document).get("session") if isinstance(document, dict) else None
         session = cast("dict[str, object]", found) if isinstance(found, dict) else {}
         email, password = session.get("email"), session.get("password")
         if not isinstance(email, str) or not isinstance(password, str):
             return False
         return self._passwords.get(email) == Secret(password)
+
+
+def _accepts_json(header: str) -> bool:
+    """Tell whether `Accept` names a kind of JSON as a media type, and does not rule it out by ``q=0``."""
+    for entry in header.lower().split(","):
+        kind, *parameters = (part.strip() for part in entry.split(";"))
+        if kind in _JSON and not any(_NEVER.fullmatch(parameter) for parameter in parameters):
+            return True
+    return False

@@ -42,6 +42,10 @@ class Grants(IssuedTokens[Session]):
         super().__init__(clock)
         self._switches = switches
         self._codes: dict[str, Code] = {}
+        self._access_beside: dict[str, str] = {}  # refresh token -> the access token issued with it
+        self._replaced: dict[
+            str, str
+        ] = {}  # access token that nobody has used yet -> refresh token it came from
 
     def new_code(self, redirect_uri: str, challenge: str | None) -> str:
         """Return a code for a person who has just consented."""
@@ -64,8 +68,10 @@ class Grants(IssuedTokens[Session]):
         if known.challenge is not None and (verifier is None or _s256(verifier) != known.challenge):
             return None
         known.family = Session()
-        refresh = None if self._switches.oauth_refresh == "none" else self._new_refresh(known.family)
-        return Granted(self._new_access(known.family), refresh)
+        access = self._new_access(known.family)
+        if self._switches.oauth_refresh == "none":
+            return Granted(access, None)
+        return self._with_refresh(access, known.family)
 
     def refresh(self, token: str) -> Granted | None:
         """Exchange a refresh token; None if it is refused. A spent one ends all tokens of its consent."""
@@ -74,7 +80,8 @@ class Grants(IssuedTokens[Session]):
             return None
         if known.spent:
             self.reuses += 1
-            known.session.end()
+            if self._switches.oauth_refresh != "old_until_new_used":
+                known.session.end()
             return None
         access = self._new_access(known.session)
         match self._switches.oauth_refresh:
@@ -82,9 +89,26 @@ class Grants(IssuedTokens[Session]):
                 return Granted(access, token)
             case "omitted_on_refresh":
                 return Granted(access, None)
+            case "old_until_new_used":
+                self._replaced[access] = token
+                return self._with_refresh(access, known.session)
             case _:
                 known.spent = True
                 return Granted(access, self._new_refresh(known.session))
+
+    def opens(self, token: str) -> bool:
+        """Tell whether an access token works now. The first use of one ends what it replaces, where that is switched."""
+        opened = super().opens(token)
+        spent = self._replaced.pop(token, None) if opened else None
+        if spent is not None:
+            self._refreshes[spent].spent = True
+            self.kill_access(self._access_beside.get(spent, ""))
+        return opened
+
+    def _with_refresh(self, access: str, session: Session) -> Granted:
+        refresh = self._new_refresh(session)
+        self._access_beside[refresh] = access
+        return Granted(access, refresh)
 
     def revoke(self, token: str) -> None:
         """Revoke a token; with a refresh token all tokens of its consent end (RFC 7009 section 2.1)."""

@@ -87,7 +87,9 @@ OauthTokenPath: TypeAlias = Literal["/oauth/token", "other"]
 OauthMePath: TypeAlias = Literal["/oauth/me", "/api/v2/me", "/me"]
 OauthClientAuth: TypeAlias = Literal["body", "basic"]
 OauthAnswer: TypeAlias = Literal["full", "only_access_token"]
-OauthRefresh: TypeAlias = Literal["none", "kept", "rotated_old_dies", "omitted_on_refresh"]
+OauthRefresh: TypeAlias = Literal[
+    "none", "kept", "rotated_old_dies", "omitted_on_refresh", "old_until_new_used"
+]
 OauthLife: TypeAlias = Literal["7200", "absent", "short"]
 OauthErrorStatus: TypeAlias = Literal["400", "401"]
 OauthRevoke: TypeAlias = Literal["404", "200"]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import ssl
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Unpack, cast
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from nauth.clock import Clock
 from nauth.secret import Secret
 from nauth.testing.issued_tokens import Access
+from nauth.testing.request_body import json_document
 from nauth.testing.sandbox import Handler, Route
 from nauth.testing.vendor_sandbox import Memory, VendorSandbox, bearer_token, body_digest, phrase
 from nomadauth.credentials import NomadApiKey, NomadPassword, NomadStaticToken
@@ -34,13 +35,14 @@ class NomadSandbox(VendorSandbox[Switches]):
     """Be Nomad Media on loopback, as documented, with a switch for whatever only a real tenant could settle.
 
     Endpoints (the names that `requests`, `committed`, `faults` and `log` use): login, refresh, logout, ping (keep-alive),
-    user, server_ping (``GET /ping``), ping_auth, sso_login, sso_callback, renew and echo (``POST /echo``, not the
+    user, server_ping (``GET /ping``), ping_auth, ping_auth_by_post (``POST /account/ping/auth``), sso_login, sso_callback, renew and echo (``POST /echo``, not the
     vendor's: says how long the body was and its SHA-256).
 
     Switches, the default first; `SWITCHES` lists them for parametrised tests:
 
     =========================  ====================================================================================
-    login_id_match             exact (userName), case_insensitive (username too), email_alias (email too)
+    login_id_match             case_insensitive (username too, and every member so), exact (userName), email_alias
+                               (email too)
     json_case, token_field     camel, pascal; token, authorizationToken, accessToken
     expiry_value               3600, 2700, short (2 s), string, missing, null, zero, negative, huge; or seconds, or a
                                timedelta, stated and true
@@ -56,17 +58,17 @@ class NomadSandbox(VendorSandbox[Switches]):
     status_wire                string, int, unknown_string, unknown_int
     expired_token_status       401, 403
     error_body                 problem, json_string, message_errors, error_list, error_map, text, html, empty
-    public_calls               strict (400 if Authorization is sent to login or refresh), lenient
+    public_calls               lenient, strict (400 if Authorization is sent to login or refresh)
     application_id             optional, required (else 400)
     user_session               many, newest_only
     replaced_session_signal    ping_status (its tokens live on), 401 (they die); with newest_only
     logout_session_id          optional, required (else 400)
-    auth_ping                  get_ping_auth, post_account_ping_auth, absent
+    auth_ping                  both, get_ping_auth, post_account_ping_auth, absent
     mount, sso_mount           /api, /prefix/api; /api/auth (behind the mount), /auth (at the root)
     sso_prefix                 azure, azurePortal, okta: of the tokens' names; the provider is always azure
     sso_expires                absent, seconds, epoch_s, epoch_ms, iso8601, garbage
     sso_auth_callback          present, absent
-    sso_token_encoding         plain, percent
+    sso_token_encoding         percent, plain
     sso_location_header        Location, location
     sso_renew_auth             ignored, required (else 401), refused (400 if sent)
     sso_renew_refused_status   401, 400, 403, 404
@@ -75,6 +77,9 @@ class NomadSandbox(VendorSandbox[Switches]):
     throttle                   off, 429_seconds, 429_http_date, 429_bare, 503_seconds: each call that deals in tokens
                                is turned away at first, for as long as the answer says
     =========================  ====================================================================================
+
+    The defaults are what Nomad's own SDK (nomad-media-pip 0.1.9) and printed JavaScript work with. Tests of a client that
+    keeps to the letter ask for ``login_id_match="exact", public_calls="strict"``.
 
     Lifetimes end by the *wall* reading of the sandbox's clock.
 
@@ -186,12 +191,15 @@ class NomadSandbox(VendorSandbox[Switches]):
             "echo": ("POST", f"{api}/echo", self.guarded(self._echo)),
         }
         match self.switches.auth_ping:
-            case "get_ping_auth":
+            case "both" | "get_ping_auth":
                 routes["ping_auth"] = ("GET", f"{api}/ping/auth", self.guarded(self._pong))
             case "post_account_ping_auth":
                 routes["ping_auth"] = ("POST", f"{api}/account/ping/auth", self.guarded(self._pong))
             case _:
                 pass
+        if self.switches.auth_ping == "both":
+            posted = ("POST", f"{api}/account/ping/auth", self.guarded(self._pong))
+            routes["ping_auth_by_post"] = posted
         return routes
 
     async def unknown(self, request: web.Request) -> web.Response:  # noqa: ARG002 - the path is known to be none
@@ -249,14 +257,25 @@ class NomadSandbox(VendorSandbox[Switches]):
             return self._answers.held_back(account, wanted)
         return self._answers.failure(_FORBIDDEN, wanted)
 
+    async def _fields(self, request: web.Request) -> Mapping[str, str]:
+        """Return the fields of the JSON body that hold text; none if it is no object."""
+        body = await json_document(request)
+        if not isinstance(body, dict):
+            return {}
+        named = {
+            key: value for key, value in cast("dict[str, object]", body).items() if isinstance(value, str)
+        }
+        if self.switches.login_id_match != "case_insensitive":
+            return named
+        # ASP.NET binds JSON to members without regard to case
+        return CIMultiDict(named)
+
     def _login_id(self, body: Mapping[str, str]) -> str | None:
         match self.switches.login_id_match:
-            case "exact":
-                return body.get("userName")
-            case "case_insensitive":
-                return next((value for key, value in body.items() if key.lower() == "username"), None)
-            case _:
+            case "email_alias":
                 return body.get("userName") or body.get("email")
+            case _:
+                return body.get("userName")
 
     def _wanted(self, account: Account, body: Mapping[str, str]) -> LoginStatus | None:
         """Return what keeps the account out, having taken the step that the login brings with it."""
@@ -293,13 +312,13 @@ class NomadSandbox(VendorSandbox[Switches]):
         """Return the fields of a call that wants no `Authorization`; none if it came with one."""
         if self.switches.public_calls == "strict" and "Authorization" in request.headers:
             return {}
-        return await _fields(request)
+        return await self._fields(request)
 
     async def _logout(self, request: web.Request) -> web.Response:
         access = self._bearer(request.headers)
         if access is None or not access.live(self.clock.wall()):
             return self._answers.failure(_UNAUTHORIZED)
-        body = await _fields(request)
+        body = await self._fields(request)
         if self.switches.logout_session_id == "required" and "userSessionId" not in body:
             return self._answers.failure(_BAD_REQUEST)
         if not self._application_named(body) and not access.session.sso:
@@ -308,7 +327,7 @@ class NomadSandbox(VendorSandbox[Switches]):
         return web.Response()
 
     async def _ping(self, request: web.Request) -> web.Response:
-        body = await _fields(request)
+        body = await self._fields(request)
         session = self._sessions.session(body.get("userSessionId", ""))
         if session is None or not self._application_named(body):
             return self._answers.failure(_BAD_REQUEST)
@@ -340,7 +359,7 @@ class NomadSandbox(VendorSandbox[Switches]):
         mode, named = self.switches.sso_renew_auth, "Authorization" in request.headers
         if mode == "required" and self._bearer(request.headers) is None:
             return self._answers.failure(_UNAUTHORIZED)
-        token = (await _fields(request)).get("refreshToken")
+        token = (await self._fields(request)).get("refreshToken")
         if not token or (mode == "refused" and named):
             return self._answers.failure(_BAD_REQUEST)
         refresh = self._sessions.refresh_of(token, sso=True)
@@ -372,14 +391,3 @@ class NomadSandbox(VendorSandbox[Switches]):
 
     async def _echo(self, request: web.Request) -> web.Response:
         return json_answer(200, await body_digest(request))
-
-
-async def _fields(request: web.Request) -> Mapping[str, str]:
-    """Return the fields of the JSON body that hold text; none if it is no object."""
-    try:
-        body = json.loads(await request.read())
-    except ValueError:
-        return {}
-    if not isinstance(body, dict):
-        return {}
-    return {key: value for key, value in cast("dict[str, object]", body).items() if isinstance(value, str)}

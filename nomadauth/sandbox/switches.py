@@ -13,7 +13,7 @@ from nauth.testing.switches import Switchboard, switch_values
 
 __all__ = ["SWITCHES", "SwitchOptions", "Switches", "parse"]
 
-LoginIdMatch: TypeAlias = Literal["exact", "case_insensitive", "email_alias"]
+LoginIdMatch: TypeAlias = Literal["case_insensitive", "exact", "email_alias"]
 JsonCase: TypeAlias = Literal["camel", "pascal"]
 TokenField: TypeAlias = Literal["token", "authorizationToken", "accessToken"]
 ExpiryValue: TypeAlias = Literal[
@@ -33,18 +33,18 @@ ExpiredTokenStatus: TypeAlias = Literal["401", "403"]
 ErrorBody: TypeAlias = Literal[
     "problem", "json_string", "message_errors", "error_list", "error_map", "text", "html", "empty"
 ]
-PublicCalls: TypeAlias = Literal["strict", "lenient"]
+PublicCalls: TypeAlias = Literal["lenient", "strict"]
 ApplicationId: TypeAlias = Literal["optional", "required"]
 UserSession: TypeAlias = Literal["many", "newest_only"]
 ReplacedSessionSignal: TypeAlias = Literal["ping_status", "401"]
 LogoutSessionId: TypeAlias = Literal["optional", "required"]
-AuthPing: TypeAlias = Literal["get_ping_auth", "post_account_ping_auth", "absent"]
+AuthPing: TypeAlias = Literal["both", "get_ping_auth", "post_account_ping_auth", "absent"]
 Mount: TypeAlias = Literal["/api", "/prefix/api"]
 SsoMount: TypeAlias = Literal["/api/auth", "/auth"]
 SsoPrefix: TypeAlias = Literal["azure", "azurePortal", "okta"]
 SsoExpires: TypeAlias = Literal["absent", "seconds", "epoch_s", "epoch_ms", "iso8601", "garbage"]
 SsoAuthCallback: TypeAlias = Literal["present", "absent"]
-SsoTokenEncoding: TypeAlias = Literal["plain", "percent"]
+SsoTokenEncoding: TypeAlias = Literal["percent", "plain"]
 SsoLocationHeader: TypeAlias = Literal["Location", "location"]
 SsoRenewAuth: TypeAlias = Literal["ignored", "required", "refused"]
 SsoRenewRefusedStatus: TypeAlias = Literal["401", "400", "403", "404"]
@@ -108,7 +108,7 @@ _BOARD = Switchboard("NomadSandbox", SWITCHES)
 class Switches:
     """The switches as set, lifetimes as durations (`refresh_life` None: without limit)."""
 
-    login_id_match: LoginIdMatch = "exact"
+    login_id_match: LoginIdMatch = "case_insensitive"
     json_case: JsonCase = "camel"
     token_field: TokenField = "token"
     expiry_value: ExpiryValue | timedelta = "3600"
@@ -124,18 +124,18 @@ class Switches:
     status_wire: StatusWire = "string"
     expired_token_status: ExpiredTokenStatus = "401"
     error_body: ErrorBody = "problem"
-    public_calls: PublicCalls = "strict"
+    public_calls: PublicCalls = "lenient"
     application_id: ApplicationId = "optional"
     user_session: UserSession = "many"
     replaced_session_signal: ReplacedSessionSignal = "ping_status"
     logout_session_id: LogoutSessionId = "optional"
-    auth_ping: AuthPing = "get_ping_auth"
+    auth_ping: AuthPing = "both"
     mount: Mount = "/api"
     sso_mount: SsoMount = "/api/auth"
     sso_prefix: SsoPrefix = "azure"
     sso_expires: SsoExpires = "absent"
     sso_auth_callback: SsoAuthCallback = "present"
-    sso_token_encoding: SsoTokenEncoding = "plain"
+    sso_token_encoding: SsoTokenEncoding = "percent"
     sso_location_header: SsoLocationHeader = "Location"
     sso_renew_auth: SsoRenewAuth = "ignored"
     sso_renew_refused_status: SsoRenewRefusedStatus = "401"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import ssl
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from aiohttp import web
 from nauth.clock import Clock
 from nauth.secret import Secret
 from nauth.testing.issued_tokens import Access, Refresh
+from nauth.testing.request_body import json_document
 from nauth.testing.sandbox import Handler, Route
 from nauth.testing.vendor_sandbox import Memory, VendorSandbox, bearer_token, body_digest, phrase
 from nombaauth.credentials import NombaCredentials
@@ -26,6 +26,7 @@ __all__ = ["NombaSandbox"]
 
 _BAD_REQUEST = failure("400")
 _UNAUTHORIZED = failure("401")
+_FORBIDDEN = failure("403")
 _NOT_FOUND = failure("404")
 _THROTTLED = failure("429")
 _MEANS_401 = {"401", "02"}
@@ -71,7 +72,8 @@ class NombaSandbox(VendorSandbox[Switches]):
     status_field              absent, true, false_on_success
     error_body                code_description, message, response_code, errors_array, html, empty, list
     failure_transport         http_status, http_200 (only where the body carries a code)
-    ip_allow_list             off, 401, 403: resource calls only, so that the token looks like the culprit
+    ip_allow_list             off, 401, 403: resource calls only, so that the token looks like the culprit;
+                              issue_403: signing in only, as from an address outside Nigeria
     ========================  =====================================================================================
 
     **Not as documented:** `rate_class` is "off" by default. The vendor's regular class lets 75 GETs a second through,
@@ -214,7 +216,7 @@ class NombaSandbox(VendorSandbox[Switches]):
 
     def _refusal(self, headers: Mapping[str, str]) -> Failure | None:
         switches = self.switches
-        if switches.ip_allow_list != "off":
+        if switches.ip_allow_list in {"401", "403"}:
             return failure(switches.ip_allow_list)
         access = self._bearer(headers)
         if self.reject_all or access is None or not access.live(self.clock.wall()):
@@ -235,6 +237,8 @@ class NombaSandbox(VendorSandbox[Switches]):
         body = await _fields(request, "client_id", "client_secret", grant_type="client_credentials")
         if body is None:
             return self._answers.failure(_BAD_REQUEST)
+        if self.switches.ip_allow_list == "issue_403":
+            return self._answers.failure(_FORBIDDEN)
         if not self._parent_named(request):
             return self._answers.failure(self._bad_account)
         key = self._keys.get(body["client_id"])
@@ -321,10 +325,7 @@ async def _fields(
     request: web.Request, *names: str, grant_type: str | None = None
 ) -> Mapping[str, str] | None:
     """Return `names` from the JSON body if each is text in it and the grant type is right, else None."""
-    try:
-        body = json.loads(await request.read())
-    except ValueError:
-        return None
+    body = await json_document(request)
     if not isinstance(body, dict):
         return None
     fields = cast("dict[str, object]", body)

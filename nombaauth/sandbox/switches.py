@@ -66,7 +66,7 @@ ErrorBody: TypeAlias = Literal[
     "code_description", "message", "response_code", "errors_array", "html", "empty", "list"
 ]
 FailureTransport: TypeAlias = Literal["http_status", "http_200"]
-IpAllowList: TypeAlias = Literal["off", "401", "403"]
+IpAllowList: TypeAlias = Literal["off", "401", "403", "issue_403"]
 
 Span: TypeAlias = timedelta | float
 """A duration: a timedelta, or a number of seconds."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import ssl
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -16,6 +15,7 @@ from yarl import URL
 
 from nauth.clock import Clock
 from nauth.secret import Secret
+from nauth.testing.request_body import json_document
 from nauth.testing.sandbox import Handler, Route
 from nauth.testing.vendor_sandbox import Memory, VendorSandbox, bearer_token, body_digest, phrase
 from noyoauth.config import TOKEN_PATH
@@ -30,6 +30,7 @@ __all__ = ["NoyoSandbox"]
 
 _PAGE_SIZES = range(5, 101)
 _DEFAULT_PAGE_SIZE = 20
+_LONGEST_NUMBER = 9
 
 
 class NoyoSandbox(VendorSandbox[Switches]):
@@ -270,11 +271,7 @@ async def _as_documented(request: web.Request) -> bool:
     """Tell whether the body is JSON, says so, and holds the grant type and nothing else."""
     if request.content_type != "application/json":
         return False
-    try:
-        body: object = json.loads(await request.read())
-    except ValueError:
-        return False
-    return body == {"grant_type": "client_credentials"}
+    return await json_document(request) == {"grant_type": "client_credentials"}
 
 
 def _basic(header: str) -> tuple[str, str] | None:
@@ -289,4 +286,4 @@ def _basic(header: str) -> tuple[str, str] | None:
 
 
 def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() else None
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _LONGEST_NUMBER else None

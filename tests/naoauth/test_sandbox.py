@@ -6,10 +6,11 @@ import base64
 import json
 from typing import Any
 
+import aiohttp
 import pytest
 
-from naoauth import NaoOAuth
-from naoauth.sandbox import data
+from naoauth import NaoApiKey, NaoOAuth
+from naoauth.sandbox import NaoSandbox, data
 from tests.support.vendors.callers.nao import APP, LOGIN, calling
 
 _KEY = data.auth_token("opaque")
@@ -195,3 +196,31 @@ async def test_the_echo_says_what_arrived() -> None:
     async with calling() as call:
         _, body = await call("POST", "/api/v2/echo", data=b"abc", headers={"Authorization": _KEY})
         assert (body["length"], body["sha256"][:8]) == (3, "ba7816bf")
+
+
+@pytest.mark.parametrize(
+    "accept,status",
+    [
+        ("application/json", 200),
+        ("text/html, Application/JSON;q=0.5", 200),
+        ("application/vnd.api+json; charset=utf-8", 200),
+        ("*/*", 406),
+        ("application/json-seq", 406),
+        ("application/json;q=0", 406),
+        ("text/html", 406),
+        ("", 406),
+    ],
+)
+async def test_accept_is_read_as_media_types(accept: str, status: int) -> None:
+    """JSON must be named as such on the API; /oauth/* does not look, as Doorkeeper does not."""
+    async with NaoSandbox(oauth_refresh="kept") as sandbox, aiohttp.ClientSession() as http:
+        key = sandbox.credentials_of("api_key")
+        assert isinstance(key, NaoApiKey)
+        headers = {"Authorization": key.auth_token.reveal(), "Accept": accept}
+        async with http.get(f"{sandbox.base_url}/api/v2/sites", headers=headers) as answer:
+            assert answer.status == status
+        for path in ("token", "revoke"):
+            async with http.post(f"{sandbox.base_url}/oauth/{path}", headers={"Accept": accept}) as answer:
+                assert answer.status in {401, 404}
+        async with http.get(f"{sandbox.base_url}/oauth/me", headers={"Accept": accept}) as answer:
+            assert answer.status == 401

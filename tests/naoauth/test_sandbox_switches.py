@@ -114,3 +114,20 @@ async def test_what_a_refresh_brings(value: str) -> None:
         )
         status, _ = await call.grant(grant_type="refresh_token", refresh_token=second or first)
         assert status == (400 if value == "rotated_old_dies" else 200)
+
+
+async def test_doorkeepers_previous_refresh_token() -> None:
+    """A lost answer is harmless: the old pair works until the new access token is first used, then it is refused."""
+    async with calling(oauth_refresh="old_until_new_used") as call:
+        first = await call.tokens()
+        old = f"Bearer {first['access_token']}"
+        _, lost = await call.grant(grant_type="refresh_token", refresh_token=first["refresh_token"])
+        status, second = await call.grant(grant_type="refresh_token", refresh_token=first["refresh_token"])
+        assert (status, await call.site(old)) == (200, 200)
+        assert len({first["refresh_token"], lost["refresh_token"], second["refresh_token"]}) == 3
+        assert await call.site(f"Bearer {second['access_token']}") == 200
+        assert await call.site(old) == 401
+        status, body = await call.grant(grant_type="refresh_token", refresh_token=first["refresh_token"])
+        assert (status, body["error"], call.sandbox.refresh_reuses) == (400, "invalid_grant", 1)
+        status, _ = await call.grant(grant_type="refresh_token", refresh_token=second["refresh_token"])
+        assert status == 200

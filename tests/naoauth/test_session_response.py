@@ -264,3 +264,53 @@ def test_the_earlier_of_claim_and_date(
 ) -> None:
     """Where both are readable the earlier counts; what is already over counts as unreadable."""
     assert _opened({"jwt": _jws(**claims), **meta}).lifetime == lifetime
+
+
+# --- a JWT under the key's own name ------------------------------------------------------------------------------------
+
+_ENDS = _jws(sub="1", iat=int(_NOW_S), exp=int(_NOW_S) + 3600)
+
+
+@pytest.mark.parametrize("name", ["authToken", "auth_token", "AuthToken", "apiKey"])
+@pytest.mark.parametrize("data", [{}, {"data": {"attributes": {"auth_token": "permanent"}}}])
+def test_a_jwt_with_an_end_under_the_keys_name(name: str, data: dict[str, Any]) -> None:
+    """`meta` holds the JWT, the page says; a key has no end. The permanent key of elsewhere is kept apart."""
+    found = _opened({name: _ENDS, "expiresAt": "2026-07-02T01:00:00Z"}, **data)
+    assert (found.jwt, found.lifetime) == (Secret(_ENDS), _HOUR)
+    assert found.auth_token == (Secret("permanent") if data else None)
+
+
+@pytest.mark.parametrize("inside", [{"token": _ENDS}, {"jwt": _ENDS}])
+def test_a_jwt_inside_an_object_of_the_keys_name(inside: dict[str, str]) -> None:
+    """One level down, by a known name."""
+    assert _opened({"authToken": inside}).jwt == Secret(_ENDS)
+
+
+def test_jwt_key_names_the_jwt_whatever_it_is_called() -> None:
+    """The caller's word counts, for an opaque value too, but not for what was sent."""
+    assert _opened({"authToken": "opaque", "jwt": "other"}, jwt_key="authToken").jwt == Secret("opaque")
+    assert _opened(
+        {"authToken": "opaque", "jwt": "other"}, jwt_key="authToken", sent=(Secret("opaque"),)
+    ).jwt == Secret("other")
+
+
+def test_a_known_name_comes_before_the_keys() -> None:
+    """The key's name is the last place that is looked at, behind the header."""
+    assert _opened({"authToken": _ENDS, "token": "opaque"}).jwt == Secret("opaque")
+    assert _opened({"authToken": _ENDS}, headers={"Authorization": "from-header"}).jwt == Secret(
+        "from-header"
+    )
+
+
+def test_equal_values_with_an_end_are_the_jwt() -> None:
+    """A permanent key bars an equal value; a value that ends is none."""
+    assert _opened({"jwt": _ENDS}, data={"attributes": {"auth_token": _ENDS}}).jwt == Secret(_ENDS)
+    assert _opened({"jwt": _ENDS, "auth_token": _ENDS}).auth_token is None
+
+
+def test_two_jwts_under_the_keys_names_are_one_too_many() -> None:
+    """No guess which one."""
+    with pytest.raises(NaoMalformedResponseError):
+        _opened({"authToken": _ENDS, "apiKey": _jws(sub="2", exp=int(_NOW_S) + 60)})
+    with pytest.raises(NaoMalformedResponseError):
+        _opened({"authToken": _ENDS}, sent=(Secret(_ENDS),))

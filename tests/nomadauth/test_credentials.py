@@ -178,3 +178,19 @@ def test_contradictions_and_gaps_are_listed_together(environ: dict[str, str], wo
         reader.finish("NomadClient")
     assert [word for word in words if word not in str(refused.value)] == []
     assert _CANARY not in str(refused.value)
+
+
+@pytest.mark.parametrize("beside", ["NOMAD_MEDIA_STATIC_TOKEN", "NOMAD_MEDIA_API_KEY"])
+def test_a_left_over_application_id_is_named(beside: str) -> None:
+    """The variables that are set are named, and none that is not."""
+    with pytest.raises(ConfigurationError, match=f"contradict.*NOMAD_MEDIA_APPLICATION_ID; {beside}") as told:
+        _read({"NOMAD_MEDIA_APPLICATION_ID": "a", beside: _CANARY})
+    assert "USERNAME" not in str(told.value)
+    assert _CANARY not in str(told.value)
+
+
+def _read(environ: dict[str, str]) -> object:
+    reader = EnvironmentReader(environ)
+    made = read_credentials(reader)
+    reader.finish("NomadClient")
+    return made

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from yarl import URL
 
 from nomadauth import LoginStatus
 from nomadauth.sandbox import NomadSandbox
@@ -86,7 +87,7 @@ async def test_the_way_of_a_single_sign_on(nomad: Caller) -> None:
     """From the login address to the callback, and on to where the tokens are; a wrong code is refused."""
     login = await nomad.call("GET", "/api/auth/azure/login")
     back = await nomad.call("GET", login.headers["Location"])
-    query = dict(pair.split("=", 1) for pair in back.headers["Location"].partition("?")[2].split("&"))
+    query = URL(back.headers["Location"]).query
     assert await nomad.user(query["azure_token"]) == 200
     assert (await nomad.call("GET", "/api/auth/azure/callback?code=x&state=y")).status == 400
     assert (await nomad.call("POST", "/api/auth/azure/renew", json={})).status == 400

@@ -15,7 +15,7 @@ from tests.support.vendors.callers.nomad import calling
 from tests.support.vendors.probes import nomad as probes
 
 _PROBES: dict[str, tuple[probes.Probe, list[object], dict[str, Any]]] = {
-    "login_id_match": (probes.login_ids, [[200, 400, 400], [200, 200, 400], [200, 400, 200]], {}),
+    "login_id_match": (probes.login_ids, [[200, 200, 400], [200, 400, 400], [200, 400, 200]], {}),
     "json_case": (probes.names, [{"id", "token", "refreshToken"}, {"Id", "Token", "RefreshToken"}], {}),
     "token_field": (
         probes.names,
@@ -62,7 +62,7 @@ _PROBES: dict[str, tuple[probes.Probe, list[object], dict[str, Any]]] = {
         ],
         {},
     ),
-    "public_calls": (probes.public, [(400, 400), (200, 200)], {}),
+    "public_calls": (probes.public, [(200, 200), (400, 400)], {}),
     "application_id": (probes.application, [(200, 200), (400, 200)], {}),
     "user_session": (probes.second_login, ["Normal", "SessionDeactivated"], {}),
     "replaced_session_signal": (
@@ -71,7 +71,7 @@ _PROBES: dict[str, tuple[probes.Probe, list[object], dict[str, Any]]] = {
         {"user_session": "newest_only"},
     ),
     "logout_session_id": (probes.logout, [(200, 401, 0, 404), (400, 200, 0, 404)], {}),
-    "auth_ping": (probes.auth_ping, [[200, 404], [404, 200], [404, 404]], {}),
+    "auth_ping": (probes.auth_ping, [[200, 200], [200, 404], [404, 200], [404, 404]], {}),
     "mount": (probes.mount, [("", 302, True), ("/prefix", 302, True)], {}),
     "sso_mount": (probes.mount, [("", 302, True), ("", 302, False)], {}),
     "sso_prefix": (
@@ -92,7 +92,7 @@ _PROBES: dict[str, tuple[probes.Probe, list[object], dict[str, Any]]] = {
         [["authCallback", "azure_refresh_token", "azure_token"], ["azure_refresh_token", "azure_token"]],
         {},
     ),
-    "sso_token_encoding": (probes.sso_encoding, [(False, True), (True, False)], {}),
+    "sso_token_encoding": (probes.sso_encoding, [(True, False), (False, True)], {}),
     "sso_location_header": (probes.sso_header, [(302, ["Location"]), (302, ["location"])], {}),
     "sso_renew_auth": (probes.renew, [(200, 200), (401, 200), (200, 400)], {}),
     "sso_renew_refused_status": (probes.renew_refused, [401, 400, 403, 404], {}),

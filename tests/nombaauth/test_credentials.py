@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 import pytest
 
 from nombaauth import ConfigurationError, NombaCredentials, Secret
+from nombaauth.client import _settings
 
 _ID, _SECRET, _ACCOUNT = "client-1", "CANARY-" + "s" * 81, "account-1"
 
@@ -69,15 +72,23 @@ def test_the_environment_may_call_it_a_private_key(name: str) -> None:
     assert NombaCredentials.from_env(environ) == _made()
 
 
-def test_the_documented_name_wins() -> None:
-    """With both set, the name of the documents counts."""
+@pytest.mark.parametrize(
+    "read", [NombaCredentials.from_env, lambda environ: _settings(None, "sandbox", None, environ)]
+)
+def test_two_names_of_the_secret_that_differ_are_refused(read: Callable[[dict[str, str]], object]) -> None:
+    """One of them is left over, and both are named; the same secret under both names is one."""
     environ = {
         "NOMBA_CLIENT_ID": _ID,
         "NOMBA_CLIENT_SECRET": _SECRET,
         "NOMBA_PRIVATE_KEY": "old",
         "NOMBA_ACCOUNT_ID": _ACCOUNT,
     }
-    assert NombaCredentials.from_env(environ) == _made()
+    with pytest.raises(
+        ConfigurationError, match="NOMBA_CLIENT_SECRET and NOMBA_PRIVATE_KEY are set and differ"
+    ) as told:
+        read(environ)
+    assert "old" not in str(told.value).replace("threshold", "")
+    assert NombaCredentials.from_env(environ | {"NOMBA_PRIVATE_KEY": _SECRET}) == _made()
 
 
 def test_all_missing_variables_are_named_at_once() -> None:

@@ -205,7 +205,11 @@ CASES: dict[str, tuple[probes.Probe, dict[str, Any], dict[str, object]]] = {
             "http_200": (200, '{"code": "401", "description": "Unauthorized"}'),
         },
     ),
-    "ip_allow_list": (probes.refused_by_address, {}, {"off": OK, "401": NO, "403": (403, "403")}),
+    "ip_allow_list": (
+        probes.refused_by_address,
+        {},
+        {"off": OK, "401": NO, "403": (403, "403"), "issue_403": 403},
+    ),
 }
 
 

@@ -312,10 +312,13 @@ def revoke(
     async def call() -> int:
         if token_stdin:
             await _revoke_given(entry)
-            done = f"revoked the given token at {entry.title}"
+            done = f"revoked the given token at {entry.title}; the current one lives on"
         else:
             await end()
-            done = f"signed in to {entry.title} and revoked the token; the next call signs in anew"
+            done = (
+                f"revoked the current token at {entry.title}, and no other: the next call signs in anew. An older one that "
+                "has leaked may live on: give it to --token-stdin"
+            )
         if as_json:
             print_json({"vendor": vendor, "revoked": True})
         else:

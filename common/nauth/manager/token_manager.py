@@ -15,6 +15,7 @@ from nauth.authenticator import Authenticator
 from nauth.clock import Clock, SystemClock
 from nauth.errors import (
     ClosedError,
+    ConfigurationError,
     NauthError,
     OutcomeUnknownError,
     TokenRefusedError,
@@ -239,16 +240,28 @@ class TokenManager:
         with self._cache.guard:
             self._cache.backoff.succeeded()
 
-    async def revoke(self) -> None:
-        """End the current token's life at the vendor and forget it, here and in the store.
+    async def revoke(self, token: Token | None = None) -> None:
+        """End a token's life at the vendor: the current one, which is forgotten here and in the store, or `token`.
 
-        Never signs in to do so: without a token there is nothing to revoke. Renewals wait until it is done.
+        Never signs in to do so: without a token there is nothing to revoke. Renewals wait until the current one is revoked.
+
+        Args:
+            token: another one, such as one that has leaked: an older token may live on beside the current one, which stays
+                in use. None, or the current token, revokes the current one.
 
         Raises:
             ClosedError: the manager was closed.
             NauthError: the kinds of `Authenticator.revoke`. The token is kept, so that revoking can be tried again.
         """
         self._check_open()
+        if token is not None and not token.same_access(self.current):
+            if not getattr(self._authenticator, "revokes", True):
+                raise ConfigurationError(
+                    "this vendor has no call that ends such a token: it lives to its end. Change the credential that it "
+                    "came from. Nothing was sent, and the current token was not revoked"
+                )
+            await self._authenticator.revoke(token)
+            return
         loop_state = self._loops.here()
         flight = Flight(Cause.FORCED, asyncio.get_running_loop())
         loop_state.own(

@@ -70,6 +70,7 @@ class ErrorTable(Generic[E, W]):
         *,
         at: str | None = None,
         sender: str | None = None,
+        means: str | None = None,
         hint: str = "",
         code: str | None = None,
         detail: str | None = None,
@@ -86,13 +87,14 @@ class ErrorTable(Generic[E, W]):
             status: the HTTP status.
             at: the address that was called, for the sentence.
             sender: the address that answered, for the brackets.
+            means: what the response means, where the tables' words do not fit it.
             hint: put behind the meaning as it is.
             code: the vendor's code, cleaned.
             detail: the vendor's words, cleaned.
             request_id: the vendor's name for the exchange.
             retry_after: how long the vendor asks to wait; kept only by errors that waiting can help.
         """
-        means = self.meanings_at.get((endpoint, leaf)) or self.meanings[leaf]
+        means = means or self.meanings_at.get((endpoint, leaf)) or self.meanings[leaf]
         place = f" at {at}" if at else ""
         said = f"HTTP {status}" + (f" from {sender}" if sender else "")
         said += (f", code {code}" if code else "") + (f": {detail}" if detail else "")

@@ -130,7 +130,8 @@ def _token(wire: object) -> Token:
         expires_at=None if expires_at is None else parse_iso(_text(expires_at)),
         extra=cast("dict[str, str]", extra),
     )
-    if _UNSENDABLE.search(token.authorization):
+    # the same rule as where a vendor's answer is read: no white space in it, at either end too
+    if not token.access_token.sendable or _UNSENDABLE.search(token.scheme):
         raise ValueError
     return token
 

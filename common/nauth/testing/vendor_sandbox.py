@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import contextlib
 import hashlib
 import json
 import ssl
@@ -11,6 +12,7 @@ from http import HTTPStatus
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 from aiohttp import hdrs, web
+from aiohttp.web_protocol import RequestPayloadError
 
 from nauth.clock import Clock
 from nauth.errors import ConfigurationError
@@ -181,7 +183,8 @@ def bearer_token(headers: Mapping[str, str]) -> str | None:
 async def body_digest(request: web.Request) -> dict[str, object]:
     """Read the body of `request` as it comes; return its ``length`` and ``sha256``."""
     digest, length = hashlib.sha256(), 0
-    async for chunk in request.content.iter_any():
-        digest.update(chunk)
-        length += len(chunk)
+    with contextlib.suppress(RequestPayloadError):  # broken chunks: what came before them counts
+        async for chunk in request.content.iter_any():
+            digest.update(chunk)
+            length += len(chunk)
     return {"length": length, "sha256": digest.hexdigest()}

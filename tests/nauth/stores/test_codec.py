@@ -34,7 +34,9 @@ CONTROLS = [chr(code) for code in (*range(9), *range(10, 32), 127)]
 sendable = strategies.characters(exclude_characters=CONTROLS)
 tokens = strategies.builds(
     Token,
-    access_token=strategies.text(sendable, min_size=1).map(Secret),
+    access_token=strategies.text(
+        strategies.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1
+    ).map(Secret),
     refresh_token=strategies.none() | strategies.text().map(Secret),
     scheme=strategies.text(sendable),
     expires_at=strategies.none() | strategies.datetimes(timezones=strategies.just(UTC)),
@@ -131,3 +133,12 @@ def test_refresh_lifetimes_that_make_no_sense(store: Callable[..., object], give
     """Each store that keeps records refuses a life of nothing, and what is no duration."""
     with pytest.raises(ConfigurationError, match="refresh_lifetime"):
         store(refresh_lifetime=given)
+
+
+@pytest.mark.parametrize("text", ["a b", "a\tb", " a", "a ", "a\n", "a\u00a0b", "", "a\r\nX-Y: z"])
+def test_an_access_token_with_white_space_is_no_token(text: str) -> None:
+    """The rule is that of the vendors' answers: printable ASCII without white space. Nothing of the text is shown."""
+    wire = json.loads(encode_token(Token(access_token=Secret("placeholder"))))
+    with pytest.raises(StoreError) as refused:
+        decode_token(json.dumps(wire | {"access": text}))
+    assert "X-Y" not in str(refused.value)

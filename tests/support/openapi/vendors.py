@@ -94,7 +94,10 @@ VENDORS: Mapping[str, Vendor] = {
         },
         sandbox=NomadSandbox,
         switches=NOMAD_SWITCHES,
-        routes={"echo": "the sandbox's own"},
+        routes={
+            "echo": "the sandbox's own",
+            "ping_auth_by_post": "what Nomad's SDK calls; not in its specification",
+        },
         hosts=None,
         elsewhere=frozenset(
             {("auth_ping", "post_account_ping_auth"), ("mount", "/prefix/api"), ("sso_mount", "/auth")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import attrs
@@ -66,7 +67,9 @@ class VendorStage(Watching, Generic[SandboxT, ClientT]):
 class NomadStage(VendorStage[NomadSandbox, NomadClient]):
     """Nomad Media's sandbox and clients of it."""
 
-    new_sandbox, new_client, addresses = NomadSandbox, NomadClient, ("base_url", "sso_base_url")
+    # strict: our own client keeps to the letter, which the sandbox does not ask of others
+    new_sandbox = partial(NomadSandbox, login_id_match="exact", public_calls="strict")
+    new_client, addresses = NomadClient, ("base_url", "sso_base_url")
 
     def signed_on(self, provider: str | None = "azure") -> NomadSSO:
         """Sign on in the browser, and read what it comes back with."""

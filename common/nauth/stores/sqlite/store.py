@@ -98,6 +98,9 @@ class SQLiteStore:
         self._listeners = Listeners()
         self._reconnected = Listeners()
         self._worker: _Worker | None = None
+        self._loops: dict[
+            int, LoopRef
+        ] = {}  # those that leases were taken in; used by the store's thread alone
         self._closed = False
 
     def __repr__(self) -> str:
@@ -256,9 +259,15 @@ class SQLiteStore:
             raise
 
     def _taken(self, tables: Tables, lease: SQLiteLease, ttl: timedelta) -> bool:
-        # a commit that a closed loop has handed in was done before this, for jobs are done in their order
-        for one in [one for one in tables.held if isinstance(one, SQLiteLease) and one.loop.gone]:
-            self._released(tables, one)
+        # a commit that a closed loop has handed in was done before this, for jobs are done in their order. Loops are few,
+        # and leases may be thousands: they are looked through only after a loop has ended
+        ended = [number for number, loop in self._loops.items() if loop.gone]
+        if ended:
+            for one in [one for one in tables.held if isinstance(one, SQLiteLease) and one.loop.gone]:
+                self._released(tables, one)
+            for number in ended:
+                del self._loops[number]
+        self._loops.setdefault(lease.loop.number, lease.loop)
         return tables.take(lease, ttl)
 
     def _released(self, tables: Tables, lease: Lease) -> None:

@@ -37,6 +37,7 @@ _LISTED = (
     "ON lease.key = token.key AND lease.since_us <= ? AND lease.until_us > ? ORDER BY version"
 )
 _MICROSECOND = timedelta(microseconds=1)
+_FEW_LEASES = 64
 
 
 class Tables:
@@ -63,6 +64,7 @@ class Tables:
         self._liveness = LivenessLock(path)
         self._numbers = itertools.count(1)
         self.held: dict[Lease, int] = {}
+        self._many_held = _FEW_LEASES
         self.replaced = False
 
     def load(self, key: StoreKey) -> Record | None:
@@ -95,8 +97,7 @@ class Tables:
     def take(self, lease: Lease, ttl: timedelta) -> bool:
         """Make `lease` the holder of its key unless a living process holds it; return whether it is."""
         with self._connection() as db:
-            for ended in [one for one in self.held if one.remaining <= timedelta(0)]:
-                del self.held[ended]
+            self._forget_ended()
             holder = self._holder(db, lease.key)
             # before the transaction, which keeps all other processes out: a holder that is dead now stays dead
             if holder is not None and not self._liveness.dead(holder[0]):
@@ -264,6 +265,13 @@ class Tables:
 
     def _ours(self, lease: Lease) -> bool:
         return lease in self.held and lease.remaining > timedelta(0)
+
+    def _forget_ended(self) -> None:
+        """Forget leases that have ended, when there are twice as many as were left the last time: a look at each costs."""
+        if len(self.held) >= self._many_held:
+            for ended in [one for one in self.held if one.remaining <= timedelta(0)]:
+                del self.held[ended]
+            self._many_held = max(_FEW_LEASES, 2 * len(self.held))
 
     def _row(self, lease: Lease) -> tuple[str, str | None, int]:
         return _text(lease.key), self._liveness.name, self.held[lease]

@@ -36,9 +36,9 @@ _T = TypeVar("_T")
 
 
 def sample(access: str = "access", *, refresh: str | None = None, lifetime: timedelta | None = HELD) -> Token:
-    """Return a token whose access token says `access`."""
+    """Return a token whose access token says `access`, with hyphens for spaces: no header holds those."""
     return Token(
-        access_token=Secret(access),
+        access_token=Secret(access.replace(" ", "-")),
         refresh_token=None if refresh is None else Secret(refresh),
         lifetime=lifetime,
     )

@@ -6,13 +6,15 @@ import asyncio
 import os
 import threading
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from functools import partial
 
 import attrs
 import pytest
 
 from nauth.errors import LeaseLostError
-from nauth.stores.sqlite.store import SQLiteStore
+from nauth.loop_ref import LoopRef
+from nauth.stores.sqlite.store import SQLiteLease, SQLiteStore
 from tests.support.authenticator import made
 from tests.support.manager import KEY
 from tests.support.sqlite.files import LONG, NOW, Shelf, crash, held, outside
@@ -89,12 +91,37 @@ async def test_a_clock_put_forward_loses_no_token(shelf: Shelf) -> None:
 
 
 async def test_abandoned_leases_are_forgotten(shelf: Shelf) -> None:
-    """A lease that was not released leaves memory when the next one is taken."""
+    """Leases that were not released leave memory before they are many: each time there are twice as many as before."""
     store = shelf.open()
-    await held(store)
+    for number in range(64):
+        await held(store, attrs.evolve(KEY, identity=f"{number}"))
     shelf.clock.advance(LONG)
     lease = await held(store, attrs.evolve(KEY, identity="other"))
     assert await store._do(lambda tables: list(tables.held)) == [lease]
+
+
+async def test_leases_of_other_keys_cost_a_lease_nothing(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two thousand held leases are not looked through for each further one: that would be quadratic."""
+    store, looks = shelf.open(), 0
+    remaining, gone = SQLiteLease.remaining, LoopRef.gone
+
+    def counted(lease: SQLiteLease) -> timedelta:
+        nonlocal looks
+        looks += 1
+        return remaining.__get__(lease)  # type: ignore[no-any-return]  # a property's
+
+    def asked(loop: LoopRef) -> bool:
+        nonlocal looks
+        looks += 1
+        return gone.__get__(loop)  # type: ignore[no-any-return]  # as above
+
+    monkeypatch.setattr(SQLiteLease, "remaining", property(counted))
+    monkeypatch.setattr(LoopRef, "gone", property(asked))
+    for number in range(2000):
+        await held(store, attrs.evolve(KEY, identity=f"{number}"))
+    assert looks <= 8 * 2000
 
 
 class Gate:

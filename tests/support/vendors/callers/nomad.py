@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import parse_qsl
 
 import aiohttp
 import attrs
@@ -73,7 +74,7 @@ class Caller:
 
     def sign_on(self) -> dict[str, str]:
         query = self.sandbox.sign_on().partition("?")[2]
-        return dict(pair.split("=", 1) for pair in query.split("&"))
+        return dict(parse_qsl(query.replace("+", "%2B")))
 
 
 @asynccontextmanager

@@ -168,7 +168,8 @@ async def sso_expires(caller: Caller) -> object:
 
 
 async def sso_encoding(caller: Caller) -> object:
-    return "%2B" in caller.sign_on()["azure_refresh_token"], "+" in caller.sign_on()["azure_refresh_token"]
+    query = caller.sandbox.sign_on()
+    return "%2B" in query, "+" in query
 
 
 async def sso_header(caller: Caller) -> object:

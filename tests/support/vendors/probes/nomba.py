@@ -220,5 +220,5 @@ async def error(nomba: Caller) -> object:
 
 
 async def refused_by_address(nomba: Caller) -> object:
-    access, _ = await nomba.pair()
-    return (await nomba.balance(access)).brief
+    issued = await nomba.issue()
+    return (await nomba.balance(issued.data["access_token"])).brief if issued.status == 200 else issued.status
