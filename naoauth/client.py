@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from functools import partial
 from typing import cast
 
 from aiohttp import ClientSession
@@ -23,6 +24,7 @@ from nauth.clock import Clock, SystemClock
 from nauth.env_settings import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.events import Observer
+from nauth.oauth2 import SignIn, StartedSignIn
 from nauth.oauth2.callback import hide
 from nauth.secret import Secret
 from nauth.sources import AnySource
@@ -74,6 +76,8 @@ class NaoClient(VendorClient):
         proxy: the address of a proxy, with user name and password if it wants any; by default those of the environment.
         ssl_context: whom to trust and which certificate to show; checks cannot be switched off.
         max_response_bytes: the largest response that `call`, `open` and `pages` read, in bytes after decompression.
+        sealing: keys for `begin_sign_in`, as for `nauth.stores.EncryptedStore`, the same in every worker; by default a
+            key of this process.
 
     Raises:
         ConfigurationError: lists every setting that is missing or wrong. Nothing was sent.
@@ -93,12 +97,25 @@ class NaoClient(VendorClient):
         proxy: str | URL | None = None,
         ssl_context: ssl.SSLContext | None = None,
         max_response_bytes: int = MAX_RESPONSE_BYTES,
+        sealing: Mapping[str, Secret] | None = None,
     ) -> None:
         given, url = _settings(credentials, environment, base_url, None)
         clock, policy = clock or SystemClock(), policy or POLICY
         network = Network(session=session, proxy=proxy, ssl_context=ssl_context)
         calls = token_calls(user_agent=USER_AGENT, policy=policy, clock=clock, network=network)
-        self._authenticator, endpoint = _authenticator(given, url, calls, clock)
+        self._authenticator, endpoint = _authenticator(given, url, calls, clock, sealing)
+        self._given = given
+        self._twin = partial(
+            NaoClient,
+            base_url=url,
+            session=session,
+            policy=policy,
+            clock=clock,
+            observer=observer,
+            proxy=proxy,
+            ssl_context=ssl_context,
+            sealing=sealing,
+        )
         super().__init__(
             authenticator=self._authenticator,
             key=StoreKey(vendor=VENDOR, base_url=str(url), identity=given.identity()),
@@ -154,11 +171,56 @@ class NaoClient(VendorClient):
         """
         return self._oauth().authorization_url(parameters)
 
-    async def exchange(self, callback: str | URL | Secret) -> Token:
+    def begin_sign_in(
+        self,
+        account: str,
+        *,
+        parameters: Mapping[str, str] | None = None,
+        redirect_uri: str | None = None,
+        data: Mapping[str, str] | None = None,
+    ) -> StartedSignIn:
+        """Begin the sign-in of one of many people, in a web service. Any worker can end it, also after a restart.
+
+        ::
+
+            started = nao.begin_sign_in(account="user-17")
+            remember(request.session, started)  # from nauth.oauth2
+            return RedirectResponse(started.url)
+
+        Nothing is kept in this object. Needs ``pip install nauth[crypto]``.
+
+        Args:
+            account: whose sign-in it is, in the service's own words; their token is found again by it:
+                ``NaoClient(application.for_account("user-17"))``.
+            parameters: added to the query.
+            redirect_uri: another registered address to come back to.
+            data: small texts of the service's own, such as where to go afterwards; see `read_sign_in`.
+
+        Raises:
+            ConfigurationError: the client was not made with `NaoOAuth`, or `data` is too large.
+        """
+        return self._oauth().begin_sign_in(
+            account, parameters=parameters, redirect_uri=redirect_uri, data=data
+        )
+
+    def read_sign_in(self, started: str) -> SignIn:
+        """Return the account and data that `begin_sign_in` sealed.
+
+        Args:
+            started: what `nauth.oauth2.recall` returned.
+
+        Raises:
+            NaoSignInNeededError: it is none of this client's.
+        """
+        return self._oauth().read_sign_in(started)
+
+    async def exchange(self, callback: str | URL | Secret, *, started: str | None = None) -> Token:
         """Check the address the person came back to, exchange its code, and serve the new token from now on.
 
         Args:
             callback: the whole address the browser came back to, or its query. Never logged or quoted.
+            started: what `nauth.oauth2.recall` took out of the browser's session, where `begin_sign_in` began. The token
+                then is that account's, in the store of this client.
 
         Raises:
             ConfigurationError: the client was not made with `NaoOAuth`.
@@ -168,7 +230,16 @@ class NaoClient(VendorClient):
         """
         hidden = hide(callback)
         del callback  # else an error tracker would print the code with this frame
-        return await self._oauth().exchange(hidden, self._manager)
+        oauth = self._oauth()
+        if started is None:
+            return await oauth.exchange(hidden, self._manager)
+        account = oauth.read_sign_in(started).account
+        application = cast("NaoOAuth", self._given)
+        if account is None or account == application.account:
+            return await oauth.exchange(hidden, self._manager, started=started)
+        # one person's token must not be served to another: it goes under the account's own key
+        async with self._twin(application.for_account(account), store=self.store) as theirs:
+            return await theirs.exchange(hidden, started=started)
 
     async def revoke(self) -> None:
         """Forget the token, here and in the store; with `NaoOAuth` also revoke it, if the instance has a way to.
@@ -189,7 +260,11 @@ class NaoClient(VendorClient):
 
 
 def _authenticator(
-    credentials: NaoCredentials | Sourced[NaoCredentials], url: URL, calls: Transport, clock: Clock
+    credentials: NaoCredentials | Sourced[NaoCredentials],
+    url: URL,
+    calls: Transport,
+    clock: Clock,
+    sealing: Mapping[str, Secret] | None = None,
 ) -> tuple[_Authenticator, Endpoint]:
     if isinstance(credentials, Sourced):
         made = SourcedAuthenticator(
@@ -204,7 +279,8 @@ def _authenticator(
             base_url=url, auth=calls, jwt_key=credentials.jwt_key, expires_key=credentials.expires_key
         )
         return NaoSessionAuthenticator(credentials, api), Endpoint.JWT_RESOURCE
-    return NaoOAuthAuthenticator(credentials, base_url=url, transport=calls), Endpoint.OAUTH_RESOURCE
+    oauth = NaoOAuthAuthenticator(credentials, base_url=url, transport=calls, sealing=sealing, clock=clock)
+    return oauth, Endpoint.OAUTH_RESOURCE
 
 
 def _settings(

@@ -220,6 +220,10 @@ class NaoOAuth:
             client_id=client_id, client_secret=secret, redirect_uri=redirect_uri, account=_FROM_ENVIRONMENT
         )
 
+    def for_account(self, account: str) -> NaoOAuth:
+        """Return the same application for another person, with a token of its own: ``NaoClient(app.for_account("ada"))``."""
+        return attrs.evolve(self, account=account, refresh_token=None)
+
     def identity(self) -> str:
         """Return the digest that keys the shared token; see `account`."""
         # by default two people must not share a token, even if they use the same application
