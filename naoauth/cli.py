@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import cast
 
+import attrs
+
 from naoauth.client import NaoClient
 from naoauth.config import POLICY
 from naoauth.credentials import NaoOAuth
@@ -43,7 +45,9 @@ async def _check(client: NaoClient) -> Mapping[str, object]:
 
 async def _login(ask: Ask, provider: str | None) -> Token:  # noqa: ARG001 - `Login`'s shape; there is one provider
     """Send a person to NAO Cloud for their consent, and exchange the code they bring back."""
-    async with NaoClient(NaoOAuth.from_env()) as client:
+    application = NaoOAuth.from_env()
+    redirect_uri = await ask.back_at(application.redirect_uri)
+    async with NaoClient(attrs.evolve(application, redirect_uri=redirect_uri)) as client:
         return await client.exchange(await ask(client.authorization_url()))
 
 

@@ -14,6 +14,7 @@ import typer
 
 from nauth.cli.demo.run import demonstrate
 from nauth.cli.output import print_json, print_pairs, print_record, print_token, show_secrets, token_facts
+from nauth.cli.person import Listening, Person
 from nauth.cli.registry import VENDORS
 from nauth.cli.runner import run
 from nauth.cli.secret_input import read_secret_line
@@ -23,7 +24,6 @@ from nauth.cli.vendor import Vendor
 from nauth.client import VendorClient
 from nauth.clock import SystemClock
 from nauth.errors import ConfigurationError
-from nauth.secret import Secret
 from nauth.testing.custom_endpoints import read_routes
 from nauth.token import Token
 
@@ -241,7 +241,7 @@ def exec_command(
 
 
 @app.command()
-def login(
+def login(  # noqa: PLR0917 - options of a command
     vendor: VendorName,
     provider: Annotated[
         str | None,
@@ -254,8 +254,28 @@ def login(
             help="Print the token to stdout, the refresh token, if any, on a second line, and nothing else there.",
         ),
     ] = False,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Print the address, and open nothing.")
+    ] = False,
+    port: Annotated[
+        int,
+        typer.Option(
+            min=0, max=65535, help="Port to come back to, if the redirect URI has none; 0: any free one."
+        ),
+    ] = 0,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHERE",
+            help="0.0.0.0:PORT to be reached through a container's published port. Nomad Media: the whole return address "
+            "that an administrator has registered, such as http://127.0.0.1:8700/LONG-RANDOM-PATH.",
+        ),
+    ] = None,
 ) -> None:
-    """Let a person sign in: print an address, and read the one the browser came back to from stdin, not shown."""
+    """Let a person sign in: print an address, open it, and wait for the browser to come back to this machine.
+
+    The address that the browser ends at can always be pasted instead; it is not shown.
+    """
     entry = VENDORS[vendor]()
     sign_in = entry.login
     if sign_in is None:
@@ -266,14 +286,10 @@ def login(
     if provider is not None and not entry.providers:
         raise typer.BadParameter(f"{entry.title} has no providers to choose from: leave --provider out")
 
-    async def ask(address: str) -> Secret:
-        typer.echo("Open this address in a browser and sign in:", err=True)
-        typer.echo(address, err=show)
-        typer.echo("Then paste the whole address the browser came back to (it is not shown):", err=True)
-        return await read_secret_line()
-
     async def call() -> int:
-        got = await sign_in(ask, provider)
+        where = Listening.parse(listen, port=port, whole=entry.providers)
+        async with Person(where, address_on_stderr=show, open_browser=not no_browser) as ask:
+            got = await sign_in(ask, provider)
         typer.echo(f"signed in to {entry.title}", err=show)
         print_token(got, entry.policy, lifetime_unknown="not stated", err=show)
         if show:

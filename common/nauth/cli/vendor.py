@@ -31,8 +31,17 @@ class Client(Protocol):
         ...
 
 
-Ask: TypeAlias = Callable[[str], Coroutine[object, None, Secret]]
-"""Shows a person an address to open, and returns the one their browser came back to."""
+class Ask(Protocol):
+    """A person who signs in."""
+
+    async def back_at(self, registered: str) -> str:
+        """Return the redirect URI to use: `registered`, with a port of this machine if it is loopback and has none."""
+        ...
+
+    async def __call__(self, address: str) -> Secret:
+        """Show an address to open, and return the one the browser came back to."""
+        ...
+
 
 Login: TypeAlias = Callable[[Ask, str | None], Coroutine[object, None, Token]]
 """Lets a person sign in, through the named identity provider if the vendor has several."""

@@ -49,7 +49,7 @@ class _Stage:
             client_id=options.pop("client_id", "id"),
             transport=self.transport,
         )
-        given = {
+        given: dict[str, Any] = {
             "authorization_url": "https://auth.example.com/authorize",
             "redirect_uri": "https://app.example/cb",
             "sealing": _KEYS,
