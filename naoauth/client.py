@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from functools import partial
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from aiohttp import ClientSession
 from yarl import URL
@@ -14,8 +14,17 @@ from naoauth.api import NaoApi
 from naoauth.authenticator import NaoApiKeyAuthenticator, NaoOAuthAuthenticator, NaoSessionAuthenticator
 from naoauth.config import POLICY, USER_AGENT, VENDOR, choose_base_url
 from naoauth.converter import CONVERTER
-from naoauth.credentials import FIELDS, NaoApiKey, NaoCredentials, NaoOAuth, NaoSession, read_credentials
-from naoauth.errors import LEAVES, Endpoint
+from naoauth.credentials import (
+    FIELDS,
+    VARIABLES,
+    NaoApiKey,
+    NaoCredentials,
+    NaoOAuth,
+    NaoSession,
+    application_from,
+    read_credentials,
+)
+from naoauth.errors import LEAVES, Endpoint, NaoSignInNeededError
 from naoauth.models import SitePage
 from naoauth.pages import NUMBER
 from naoauth.responses import read_response
@@ -24,17 +33,22 @@ from nauth.clock import Clock, SystemClock
 from nauth.env_settings import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.events import Observer
+from nauth.logins import RememberedAuthenticator, RememberedLogin, login_beside, remembered_by_default
 from nauth.oauth2 import SignIn, StartedSignIn
 from nauth.oauth2.callback import hide
 from nauth.secret import Secret
 from nauth.sources import AnySource
 from nauth.sources.authenticator import SourcedAuthenticator
 from nauth.sources.client_setup import Sourced
+from nauth.stores.address import store_from_env
 from nauth.stores.base import StoreKey, TokenStore
 from nauth.token import RenewalPolicy, Token
 from nauth.transport.base import Transport
 from nauth.transport.network import Network
 from nauth.transport.token_calls import token_calls
+
+if TYPE_CHECKING:
+    from nauth.logins.login_store import LoginStore
 
 __all__ = ["NaoClient"]
 
@@ -43,6 +57,7 @@ _Authenticator = (
     | NaoSessionAuthenticator
     | NaoOAuthAuthenticator
     | SourcedAuthenticator[NaoCredentials]
+    | RememberedAuthenticator
 )
 
 
@@ -62,9 +77,11 @@ class NaoClient(VendorClient):
     Source: https://polestar.zohodesk.com/portal/en/kb/articles/2-authentication
 
     Args:
-        credentials: how to sign in, a source of a key or session (see `nauth.sources`), or an async function that
-            returns one. If None, from the source that `NAO_CREDENTIALS` names; or from `NAO_CLIENT_ID`, `NAO_CLIENT_SECRET` and `NAO_REDIRECT_URI`; or from
-            `NAO_EMAIL` and `NAO_PASSWORD`; or from `NAO_AUTH_TOKEN`. Setting more than one of these is an error.
+        credentials: how to sign in, a source of a key or session (see `nauth.sources`), an async function that
+            returns one, or a `RememberedLogin`. If None, from the source that `NAO_CREDENTIALS` names; or from `NAO_CLIENT_ID`, `NAO_CLIENT_SECRET` and `NAO_REDIRECT_URI`; or from
+            `NAO_EMAIL` and `NAO_PASSWORD`; or from `NAO_AUTH_TOKEN`. Setting more than one of these is an error. If
+            none of them is set, the login that ``nauth login nao`` has remembered; an application without a `store` uses
+            the login that was made through it.
         environment: must be None: NAO Cloud has no environments.
         base_url: another instance, with or without ``/api/v2``; from `NAO_BASE_URL` if None. The OAuth URLs are
             derived from it.
@@ -85,7 +102,7 @@ class NaoClient(VendorClient):
 
     def __init__(
         self,
-        credentials: NaoCredentials | AnySource[NaoCredentials] | None = None,
+        credentials: NaoCredentials | AnySource[NaoCredentials] | RememberedLogin | None = None,
         *,
         environment: None = None,
         base_url: str | URL | None = None,
@@ -99,11 +116,20 @@ class NaoClient(VendorClient):
         max_response_bytes: int = MAX_RESPONSE_BYTES,
         sealing: Mapping[str, Secret] | None = None,
     ) -> None:
-        given, url = _settings(credentials, environment, base_url, None)
+        given, url, login = _settings(credentials, environment, base_url, None, store=store)
         clock, policy = clock or SystemClock(), policy or POLICY
         network = Network(session=session, proxy=proxy, ssl_context=ssl_context)
         calls = token_calls(user_agent=USER_AGENT, policy=policy, clock=clock, network=network)
-        self._authenticator, endpoint = _authenticator(given, url, calls, clock, sealing)
+        self._authenticator: _Authenticator
+        if isinstance(given, RememberedLogin):
+            logins = given.open_store()
+            key, store, endpoint = given.key(VENDOR, str(url)), logins, Endpoint.OAUTH_RESOURCE
+            self._authenticator = _remembered(given, key, logins, url, calls, clock)
+        else:
+            self._authenticator, endpoint = _authenticator(given, url, calls, clock, sealing)
+            key = StoreKey(vendor=VENDOR, base_url=str(url), identity=given.identity())
+            if login is not None:
+                key, store = login.key(VENDOR, str(url)), login.open_store()
         self._given = given
         self._twin = partial(
             NaoClient,
@@ -118,11 +144,12 @@ class NaoClient(VendorClient):
         )
         super().__init__(
             authenticator=self._authenticator,
-            key=StoreKey(vendor=VENDOR, base_url=str(url), identity=given.identity()),
+            key=key,
             base_url=url,
             transport=calls,
             network=network,
             headers={"Accept": "application/json", "User-Agent": USER_AGENT},
+            login=login,
             store=store,
             policy=policy,
             clock=clock,
@@ -283,21 +310,31 @@ def _authenticator(
     return oauth, Endpoint.OAUTH_RESOURCE
 
 
+def _remembered(  # noqa: PLR0917 - what the client has at hand
+    login: RememberedLogin, key: StoreKey, store: LoginStore, url: URL, calls: Transport, clock: Clock
+) -> RememberedAuthenticator:
+    return RememberedAuthenticator(
+        login,
+        key=key,
+        store=store,
+        make=lambda found: NaoOAuthAuthenticator(
+            application_from(found), base_url=url, transport=calls, clock=clock
+        ),
+        needed=NaoSignInNeededError,
+    )
+
+
 def _settings(
-    credentials: object, environment: object, base_url: object, environ: Mapping[str, str] | None
-) -> tuple[NaoCredentials | Sourced[NaoCredentials], URL]:
+    credentials: object,
+    environment: object,
+    base_url: object,
+    environ: Mapping[str, str] | None,
+    *,
+    store: TokenStore | None = None,
+) -> tuple[NaoCredentials | Sourced[NaoCredentials] | RememberedLogin, URL, RememberedLogin | None]:
     """Read from the environment what was not given; raise one error that lists every fault."""
-    kinds = (NaoApiKey, NaoSession, NaoOAuth)
+    kinds = (NaoApiKey, NaoSession, NaoOAuth, RememberedLogin)
     reader = EnvironmentReader(environ)
-    sourced = None if isinstance(credentials, kinds) else FIELDS.sourced(credentials, reader, environ)
-    if credentials is not None and sourced is None and not isinstance(credentials, kinds):
-        raise ConfigurationError(
-            f"credentials must be NaoApiKey, NaoSession or NaoOAuth, not {type(credentials).__name__}: "
-            "NaoClient(NaoApiKey(auth_token))"
-        )
-    read = credentials
-    if credentials is None and sourced is None:
-        read = read_credentials(reader, environ)
     if base_url is None:
         base_url = reader.optional("NAO_BASE_URL")
     url = None
@@ -305,6 +342,25 @@ def _settings(
         url = choose_base_url(environment, base_url)
     except ConfigurationError as error:
         reader.fault(str(error))
+    where = str(url)
+    if credentials is None and store is None:
+        credentials = remembered_by_default(reader, names=VARIABLES, vendor=VENDOR, base_url=where)
+    sourced = None if isinstance(credentials, kinds) else FIELDS.sourced(credentials, reader, environ)
+    if credentials is not None and sourced is None and not isinstance(credentials, kinds):
+        raise ConfigurationError(
+            f"credentials must be NaoApiKey, NaoSession or NaoOAuth, not {type(credentials).__name__}: "
+            "NaoClient(NaoApiKey(auth_token))"
+        )
+    read, login = credentials, None
+    if isinstance(credentials, RememberedLogin):
+        login = credentials
+        if store is not None:
+            reader.fault("a remembered login lies in a store of its own: leave store= out")
+    if credentials is None and sourced is None:
+        read = read_credentials(reader, environ)
+        # an application by itself signs nobody in: the login that was made through it goes with it
+        if isinstance(read, NaoOAuth) and store is None and store_from_env(environ) is None:
+            login = login_beside(reader, vendor=VENDOR, base_url=where)
     reader.finish("NaoClient")
     assert url is not None  # noqa: S101 - else `finish` has raised
-    return sourced or cast("NaoCredentials", read), url
+    return sourced or cast("NaoCredentials | RememberedLogin", read), url, login

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
@@ -87,9 +88,18 @@ class Person:
         where: where to listen.
         address_on_stderr: because stdout is for something else.
         open_browser: or leave that to the person.
+        ready: awaited before the address is shown.
     """
 
-    def __init__(self, where: Listening, *, address_on_stderr: bool, open_browser: bool) -> None:
+    def __init__(
+        self,
+        where: Listening,
+        *,
+        address_on_stderr: bool,
+        open_browser: bool,
+        ready: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self._ready = ready
         self._where = where
         self._on_stderr = address_on_stderr
         self._open_browser = open_browser
@@ -142,6 +152,8 @@ class Person:
 
     async def __call__(self, address: str) -> Secret:
         """Return the address that the browser came back to."""
+        if self._ready is not None:
+            await self._ready()
         listener = self._listener
         typer.echo("Open this address in a browser and sign in:", err=True)
         typer.echo(address, err=self._on_stderr)  # alone on its line, so that it can be copied

@@ -14,7 +14,7 @@ from nauth.secret import Secret
 from nauth.testing.custom_endpoints import TaughtRoute
 from nauth.token import RenewalPolicy, Token
 
-__all__ = ["Ask", "Client", "Login", "Vendor"]
+__all__ = ["Ask", "Client", "Login", "SignedIn", "Vendor"]
 
 
 class Client(Protocol):
@@ -43,7 +43,22 @@ class Ask(Protocol):
         ...
 
 
-Login: TypeAlias = Callable[[Ask, str | None], Coroutine[object, None, Token]]
+@attrs.frozen
+class SignedIn:
+    """What a person's sign-in has brought.
+
+    Attributes:
+        token: the token.
+        base_url: the URL that it is for, as in the store's key.
+        application: what is needed to renew it.
+    """
+
+    token: Token
+    base_url: str
+    application: Mapping[str, Secret] = attrs.field(repr=False)
+
+
+Login: TypeAlias = Callable[[Ask, str | None], Coroutine[object, None, SignedIn]]
 """Lets a person sign in, through the named identity provider if the vendor has several."""
 
 

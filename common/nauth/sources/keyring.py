@@ -13,7 +13,7 @@ from nauth.secret import Secret
 from nauth.sources.base import Fields, SourceRefusedError, SourceUnavailableError, parse_object
 from nauth.sources.optional_import import needed
 
-__all__ = ["KeyringSecret"]
+__all__ = ["KeyringSecret", "encrypting_backend"]
 
 _BACKENDS = (
     ("keyring.backends.macOS", "Keyring"),
@@ -97,7 +97,7 @@ class KeyringSecret:
 
     def _read(self) -> Fields:
         errors = needed("keyring.errors", extra="keyring", what="KeyringSecret")
-        backend = self._backend or self._chosen()
+        backend = self._backend or encrypting_backend(self.name)
         try:
             if self._names is None:
                 return parse_object(self._item(backend, _ITEM), source=self.name, version=None)
@@ -118,15 +118,23 @@ class KeyringSecret:
             )
         return Secret(value.strip())
 
-    def _chosen(self) -> Backend:
-        for module, name in _BACKENDS:
-            kind: Any = getattr(needed(module, extra="keyring", what="KeyringSecret"), name)
-            if kind.viable:
-                backend: Backend = kind()
-                return backend
-        raise SourceRefusedError(
-            f"{self.name}: there is no keyring that encrypts on this machine (macOS, Windows, Secret Service, KWallet). A "
-            "plaintext keyring is not used; give the credential by another source",
-            source=self.name,
-            problems=("no keyring",),
-        )
+
+def encrypting_backend(name: str) -> Any:
+    """Return the first keyring here that encrypts. keyring's own choice is not asked: see `_BACKENDS`.
+
+    Args:
+        name: what it is for, in errors.
+
+    Raises:
+        SourceRefusedError: there is none, or the extra is missing.
+    """
+    for module, kind_name in _BACKENDS:
+        kind: Any = getattr(needed(module, extra="keyring", what=name), kind_name)
+        if kind.viable:
+            return kind()
+    raise SourceRefusedError(
+        f"{name}: there is no keyring that encrypts on this machine (macOS, Windows, Secret Service, KWallet). A "
+        "plaintext keyring is not used; give the credential by another source",
+        source=name,
+        problems=("no keyring",),
+    )

@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 import attrs
 import pytest
@@ -22,6 +23,7 @@ from yarl import URL
 from naoauth.credentials import NaoOAuth
 from naoauth.sandbox import NaoSandbox
 from nauth.cli.app import app
+from nauth.stores import EncryptedStore
 from nauth.testing import Sandbox
 from nomadauth.sandbox import NomadSandbox
 
@@ -86,6 +88,15 @@ def browsers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr("nauth.cli.person.open_in_browser", note)
     return opened
+
+
+@pytest.fixture(autouse=True)
+def logins(environ: _Put, tmp_path: Path) -> Path:
+    """Where logins are remembered: a file, and a key of its own, for there is no keyring."""
+    path = tmp_path / "state" / "logins.db"
+    key = EncryptedStore.generate_key().reveal()
+    environ({"NAUTH_LOGIN": "on", "NAUTH_LOGIN_STORE": str(path), "NAUTH_STORE_KEY": key})
+    return path
 
 
 @pytest.fixture
