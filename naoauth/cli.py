@@ -50,7 +50,7 @@ async def _login(ask: Ask, provider: str | None) -> SignedIn:  # noqa: ARG001 - 
     # with a store of its own: the token goes to the remembered logins, and to no service's store
     async with NaoClient(attrs.evolve(application, redirect_uri=redirect_uri), store=MemoryStore()) as client:
         token = await client.exchange(await ask(client.authorization_url()))
-        return SignedIn(token, client.key.base_url, application_fields(application))
+        return SignedIn(token, client.key.vendor, client.key.base_url, application_fields(application))
 
 
 def _settings() -> Mapping[str, str]:

@@ -321,6 +321,7 @@ def _remembered(  # noqa: PLR0917 - what the client has at hand
             application_from(found), base_url=url, transport=calls, clock=clock
         ),
         needed=NaoSignInNeededError,
+        command="nao",
     )
 
 

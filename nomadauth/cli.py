@@ -86,7 +86,7 @@ async def _login(ask: Ask, provider: str | None) -> SignedIn:
         expires_at=ends,
         lifetime=None if ends is None else ends - now,
     )
-    return SignedIn(token, str(base_url), {"provider": Secret(got.provider)})
+    return SignedIn(token, VENDOR_NAME, str(base_url), {"provider": Secret(got.provider)})
 
 
 def _settings() -> Mapping[str, str]:

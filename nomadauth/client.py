@@ -275,7 +275,7 @@ def _remembered(
         return NomadSSOAuthenticator(given, api, clock=clock)
 
     return RememberedAuthenticator(
-        login, key=key, store=store, make=make, needed=NomadInteractionRequiredError
+        login, key=key, store=store, make=make, needed=NomadInteractionRequiredError, command="nomad"
     )
 
 

@@ -152,7 +152,7 @@ def check(  # noqa: PLR0917 - options of a command
             response = await entry.check(client)
             token = await client.token()
             address = str(client.base_url) if isinstance(client, VendorClient) else None
-            signed_in = _signed_in_by(client, vendor)
+            signed_in = _signed_in_by(client)
             facts: Mapping[str, str] = {
                 **({} if address is None else {"address": address}),
                 **({} if signed_in is None else {"signed in by": signed_in}),
@@ -322,7 +322,7 @@ def login(  # noqa: PLR0917 - options of a command
             signed_in = await sign_in(ask, provider)
         got = signed_in.token
         if not no_store:
-            await remembered.save(vendor, signed_in.base_url, got, signed_in.application)
+            await remembered.save(signed_in.vendor, signed_in.base_url, got, signed_in.application)
             typer.echo(f"remembered as {name!r}, sealed; nauth logout {vendor} forgets it", err=True)
         typer.echo(f"signed in to {entry.title}", err=show)
         print_token(got, entry.policy, lifetime_unknown="not stated", err=show)
@@ -379,11 +379,11 @@ def logout(
         remembered = RememberedLogin(name)
         async with opened(entry, remembered) as (client, _):
             assert isinstance(client, VendorClient)  # noqa: S101 - those that people sign in to are
-            base_url = client.key.base_url
-            token = await remembered.load(vendor, base_url)
+            whose = (client.key.vendor, client.key.base_url)
+            token = await remembered.load(*whose)
             if token is not None and not only_forget:
                 await client.revoke_given(token)
-        forgotten = await remembered.forget(vendor, base_url)
+        forgotten = await remembered.forget(*whose)
         typer.echo(f"forgotten: {vendor} {name!r}" if forgotten else "there was no such login")
         return 0 if forgotten else 2
 
@@ -518,13 +518,13 @@ def _named(login: str | None) -> RememberedLogin | None:
     return None if login is None else RememberedLogin(login)
 
 
-def _signed_in_by(client: Client, vendor: str) -> str | None:
+def _signed_in_by(client: Client) -> str | None:
     """Say which of two ways is used, where there is a remembered login."""
     if not isinstance(client, VendorClient):
         return None
     if client.login is not None:
         return f"the remembered login {client.login.name!r}"
-    if login_beside(EnvironmentReader(), vendor=vendor, base_url=client.key.base_url) is None:
+    if login_beside(EnvironmentReader(), vendor=client.key.vendor, base_url=client.key.base_url) is None:
         return None
     return "the environment's variables; there is a remembered login, too, which is not used (--login default uses it)"
 

@@ -49,11 +49,13 @@ class SignedIn:
 
     Attributes:
         token: the token.
+        vendor: the vendor's name, as in the store's key.
         base_url: the URL that it is for, as in the store's key.
         application: what is needed to renew it.
     """
 
     token: Token
+    vendor: str
     base_url: str
     application: Mapping[str, Secret] = attrs.field(repr=False)
 

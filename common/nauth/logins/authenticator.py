@@ -27,6 +27,7 @@ class RememberedAuthenticator:
         store: where it lies.
         make: turns what was remembered beside the token into the vendor's own authenticator.
         needed: the vendor's error for a person who has to sign in.
+        command: what the vendor is called on the command line.
     """
 
     def __init__(
@@ -37,7 +38,9 @@ class RememberedAuthenticator:
         store: LoginStore,
         make: Callable[[Mapping[str, Secret]], Authenticator],
         needed: type[InteractionRequiredError],
+        command: str,
     ) -> None:
+        self._command = command
         self._login = login
         self._key = key
         self._store = store
@@ -55,7 +58,7 @@ class RememberedAuthenticator:
         await self._store.opened()  # its error says more than that there is no login
         raise self._needed(
             f"the login {self._login.name!r} at {self._key.base_url} is over or was forgotten: sign in again with "
-            f"nauth login {self._key.vendor}, or set the variables of a credential"
+            f"nauth login {self._command}, or set the variables of a credential"
         )
 
     async def refresh(self, token: Token) -> Token:

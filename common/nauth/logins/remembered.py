@@ -56,7 +56,11 @@ class RememberedLogin:
 
     def key(self, vendor: str, base_url: str) -> StoreKey:
         """Return the store's key: neither port nor secret nor token is in it, so that the login is found again."""
-        return StoreKey(vendor=vendor, base_url=base_url, identity=f"{_LOGIN}{self.name}")
+        return StoreKey(vendor=vendor, base_url=base_url, identity=self.identity())
+
+    def identity(self) -> str:
+        """Return the part of the store's key that names the login."""
+        return f"{_LOGIN}{self.name}"
 
     def open_store(self, *, make: bool = False) -> LoginStore:
         """Return the store of this user's logins, which opens itself at the first use.
@@ -127,9 +131,7 @@ class RememberedLogin:
         """
         record = await store.load(_beside(self.key(vendor, base_url)))
         if record is None:
-            raise InteractionRequiredError(
-                f"no login {self.name!r} is remembered: sign in with nauth login {vendor}"
-            )
+            raise InteractionRequiredError(f"no login {self.name!r} is remembered: sign in with nauth login")
         found = cast("dict[str, str]", json.loads(record.token.access_token.reveal()))
         return {name: Secret(value) for name, value in found.items()}
 

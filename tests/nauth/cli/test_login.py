@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import re
 import socket
+import subprocess
 import sys
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -24,7 +27,7 @@ from naoauth.credentials import NaoOAuth
 from naoauth.sandbox import NaoSandbox
 from nauth.cli.app import app
 from nauth.stores import EncryptedStore
-from nauth.testing import Sandbox
+from nauth.testing import Fault, Sandbox
 from nomadauth.sandbox import NomadSandbox
 
 _Put = Callable[[Mapping[str, str]], None]
@@ -373,3 +376,134 @@ def test_a_port_that_contradicts(nao: NaoSandbox, environ: _Put) -> None:
     done = CliRunner().invoke(app, ["login", "nao", "--port", "8701"], prog_name="nauth")
     assert done.exit_code == 2
     assert "registered with port 8700" in done.stderr
+
+
+# --- remembered -------------------------------------------------------------------------------------------------------
+
+
+def _nauth(*args: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a new process."""
+    return subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-m", "nauth", *args],
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+_PROGRAM = """
+import asyncio
+from naoauth import NaoClient
+async def main():
+    async with NaoClient() as nao:
+        print(len((await nao.check()).sites), "sites")
+asyncio.run(main())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_from_login_to_logout(
+    nao: NaoSandbox, environ: _Put, logins: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a login, new processes are signed in, with the application's variables and without; after a logout not."""
+    done = _login("nao", person=nao.approve, monkeypatch=monkeypatch)
+    assert done.code == 0, done
+    assert "remembered as 'default'" in done.stderr
+    program = [sys.executable, "-c", _PROGRAM]
+    for _ in range(2):
+        checked = _nauth("check", "nao")
+        assert checked.returncode == 0, checked
+        assert "signed in by      the remembered login 'default'" in checked.stdout
+        ran = subprocess.run(program, capture_output=True, text=True, check=False)  # noqa: S603 - our own interpreter
+        assert (ran.returncode, ran.stdout) == (0, "2 sites\n"), ran
+        for name in ("NAO_CLIENT_ID", "NAO_CLIENT_SECRET", "NAO_REDIRECT_URI"):
+            monkeypatch.delenv(name, raising=False)
+    assert nao.committed["token"] == 1
+    listed = _nauth("logins")
+    assert listed.stdout == f"nao 'default' at {nao.base_url}\n"
+    monkeypatch.setenv("NAO_AUTH_TOKEN", nao._key)
+    both = _nauth("check", "nao")
+    assert "environment's variables; there is a remembered login, too, which is not used" in both.stdout
+    forced = _nauth("check", "nao", "--login", "default")
+    assert "the remembered login 'default'" in forced.stdout
+    monkeypatch.delenv("NAO_AUTH_TOKEN")
+    grants = nao._oauth.grants
+    assert not any(
+        token in one.stdout + one.stderr
+        for one in (listed, both, forced)
+        for token in [*grants._accesses, *grants._refreshes]
+    )
+    assert _nauth("logout", "nao").returncode == 0
+    after = _nauth("check", "nao")
+    assert after.returncode == 2
+    assert "nauth login nao" in after.stderr
+    assert _nauth("logins").stdout == "no login is remembered\n"
+
+
+def test_login_and_logout(nao: NaoSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A login by name is listed, and revoked as it is forgotten."""
+    assert _login("nao", "--name", "work", person=nao.approve, monkeypatch=monkeypatch).code == 0
+    run = partial(CliRunner().invoke, app, prog_name="nauth")
+    listed = json.loads(run(["logins", "--json"]).stdout)
+    assert [(one["vendor"], one["name"], one["refresh_token"]) for one in listed] == [("nao", "work", True)]
+    assert run(["token", "nao", "--login", "work"]).exit_code == 0
+    assert run(["check", "nao", "--login", "work"]).exit_code == 0
+    echo = run(["exec", "nao", "--login", "work", "--", "true"])
+    assert echo.exit_code == 0
+    assert run(["logout", "nao"]).exit_code == 2
+    done = run(["logout", "nao", "--name", "work"])
+    assert (done.exit_code, done.stdout) == (0, "forgotten: nao 'work'\n")
+    assert nao.requests["revoke"] == 1
+    assert run(["logins"]).stdout == "no login is remembered\n"
+    assert run(["logout", "nomba"]).exit_code == 2
+
+
+def test_a_logout_that_fails(nao: NaoSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the vendor cannot be asked the login is kept, unless it is to be forgotten all the same."""
+    assert _login("nao", person=nao.approve, monkeypatch=monkeypatch).code == 0
+    nao.faults.add(Fault(status=500), endpoint="revoke", times=20)
+    run = partial(CliRunner().invoke, app, prog_name="nauth")
+    assert run(["logout", "nao"]).exit_code == 4
+    assert "nao 'default'" in run(["logins"]).stdout
+    asked = nao.requests["revoke"]
+    assert run(["logout", "nao", "--only-forget"]).exit_code == 0
+    assert nao.requests["revoke"] == asked
+
+
+def test_no_keyring(nao: NaoSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a keyring and a key the person is not bothered; --no-store and --store PATH are the ways out."""
+    key = os.environ["NAUTH_STORE_KEY"]
+    monkeypatch.delenv("NAUTH_STORE_KEY")
+    monkeypatch.setenv("NAUTH_KEYRING", "off")
+    done = CliRunner().invoke(app, ["login", "nao"], prog_name="nauth")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "--store PATH" in done.stderr
+    forgot = _login("nao", "--no-store", person=nao.approve, monkeypatch=monkeypatch)
+    assert forgot.code == 0, forgot
+    assert "remembered" not in forgot.stderr
+    monkeypatch.setenv("NAUTH_STORE_KEY", key)
+    monkeypatch.setenv("NAUTH_LOGIN_STORE", "/nowhere/logins.db")
+
+
+def test_another_store(nao: NaoSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--store names the file for this one login."""
+    path = tmp_path / "mine" / "logins.db"
+    assert _login("nao", "--store", str(path), person=nao.approve, monkeypatch=monkeypatch).code == 0
+    assert CliRunner().invoke(app, ["logins"], prog_name="nauth").stdout == "no login is remembered\n"
+    monkeypatch.setenv("NAUTH_LOGIN_STORE", str(path))
+    assert "nao 'default'" in CliRunner().invoke(app, ["logins"], prog_name="nauth").stdout
+
+
+def test_nomad_remembered(nomad: NomadSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A single sign-on is remembered, too, and logged out."""
+    login = ("nomad", "--provider", "azure")
+    assert _login(*login, person=lambda _: nomad.sign_on(), monkeypatch=monkeypatch).code == 0
+    run = partial(CliRunner().invoke, app, prog_name="nauth")
+    checked = run(["check", "nomad"])
+    assert checked.exit_code == 0, checked.stderr
+    assert "the remembered login 'default'" in checked.stdout
+    assert run(["logout", "nomad"]).exit_code == 0
+    assert nomad.requests["logout"] == 1
+    assert run(["check", "nomad"]).exit_code == 2
