@@ -12,10 +12,11 @@ from naoauth.config import NAME, below
 from naoauth.credentials import NaoApiKey, NaoOAuth, NaoSession
 from naoauth.errors import NaoNotFoundError, of_oauth
 from naoauth.models import SessionLogin, SessionRequest
+from nauth.clock import Clock
 from nauth.errors import ConfigurationError, NauthError
 from nauth.manager.token_manager import TokenManager
-from nauth.oauth2 import AuthorizationCode, TokenEndpoint
-from nauth.oauth2.callback import hide
+from nauth.oauth2 import AuthorizationCode, SignIn, StartedSignIn, TokenEndpoint
+from nauth.oauth2.callback import awaited_for, hide
 from nauth.secret import Secret
 from nauth.time_formats import instant
 from nauth.token import Token
@@ -116,9 +117,19 @@ class NaoOAuthAuthenticator:
         credentials: the registered application.
         base_url: the service's address; authorize, token and revoke URLs are derived from it.
         transport: sends the token calls.
+        sealing: keys for sealed sign-ins; by default a key of this process.
+        clock: source of time.
     """
 
-    def __init__(self, credentials: NaoOAuth, *, base_url: URL, transport: Transport) -> None:
+    def __init__(
+        self,
+        credentials: NaoOAuth,
+        *,
+        base_url: URL,
+        transport: Transport,
+        sealing: Mapping[str, Secret] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         endpoint = TokenEndpoint(
             below(base_url, credentials.token_path),
             client_id=credentials.client_id,
@@ -135,13 +146,44 @@ class NaoOAuthAuthenticator:
             scope=credentials.scope,
             pkce=credentials.pkce,
             refresh_token=credentials.refresh_token,
+            account=credentials.account,
+            sealing=sealing,
+            clock=clock,
+            awaited=awaited_for(f"{base_url} {credentials.identity()}"),
         )
+
+    def begin_sign_in(
+        self,
+        account: str,
+        *,
+        parameters: Mapping[str, str] | None,
+        redirect_uri: str | None,
+        data: Mapping[str, str] | None,
+    ) -> StartedSignIn:
+        """Begin a sign-in whose callback any worker can end; see `nauth.oauth2.AuthorizationCode`."""
+        return self._flow.begin_sign_in(
+            parameters=parameters, redirect_uri=redirect_uri, account=account, data=data
+        )
+
+    def read_sign_in(self, started: str) -> SignIn:
+        """Return what `begin_sign_in` sealed.
+
+        Raises:
+            NaoSignInNeededError: it is none of this client's.
+        """
+        try:
+            return self._flow.read_sign_in(started)
+        except NauthError as error:
+            translated = of_oauth(error)
+        raise translated
 
     def authorization_url(self, parameters: Mapping[str, str] | None = None) -> str:
         """Return the address to send the person to; see `nauth.oauth2.AuthorizationCode`."""
         return self._flow.authorization_url(parameters)
 
-    async def exchange(self, callback: str | URL | Secret, manager: TokenManager) -> Token:
+    async def exchange(
+        self, callback: str | URL | Secret, manager: TokenManager, *, started: str | None = None
+    ) -> Token:
         """Check the callback, exchange its code and let `manager` serve the token.
 
         Raises:
@@ -150,7 +192,7 @@ class NaoOAuthAuthenticator:
         """
         hidden = hide(callback)
         del callback  # else an error tracker would print the code with this frame
-        return await _translated(self._flow.exchange(hidden, manager))
+        return await _translated(self._flow.exchange(hidden, manager, started=started))
 
     async def issue(self) -> Token:
         """Exchange the code, or the refresh token of the credential.

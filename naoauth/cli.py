@@ -6,16 +6,18 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import cast
 
+import attrs
+
 from naoauth.client import NaoClient
 from naoauth.config import POLICY
-from naoauth.credentials import NaoOAuth
+from naoauth.credentials import NaoOAuth, application_fields
 from naoauth.demo import NaoStory
 from naoauth.sandbox import NaoSandbox
 from naoauth.sandbox.switches import SwitchOptions
 from nauth.cli.output import shown
-from nauth.cli.vendor import Ask, Vendor
+from nauth.cli.vendor import Ask, SignedIn, Vendor
+from nauth.stores import MemoryStore
 from nauth.testing.custom_endpoints import TaughtRoute, teach
-from nauth.token import Token
 
 __all__ = ["VENDOR"]
 
@@ -41,10 +43,14 @@ async def _check(client: NaoClient) -> Mapping[str, object]:
     return {"sites": "not stated" if total is None else total, "on_this_page": len(page.sites)}
 
 
-async def _login(ask: Ask, provider: str | None) -> Token:  # noqa: ARG001 - `Login`'s shape; there is one provider
+async def _login(ask: Ask, provider: str | None) -> SignedIn:  # noqa: ARG001 - `Login`'s shape; there is one provider
     """Send a person to NAO Cloud for their consent, and exchange the code they bring back."""
-    async with NaoClient(NaoOAuth.from_env()) as client:
-        return await client.exchange(await ask(client.authorization_url()))
+    application = NaoOAuth.from_env()
+    redirect_uri = await ask.back_at(application.redirect_uri)
+    # with a store of its own: the token goes to the remembered logins, and to no service's store
+    async with NaoClient(attrs.evolve(application, redirect_uri=redirect_uri), store=MemoryStore()) as client:
+        token = await client.exchange(await ask(client.authorization_url()))
+        return SignedIn(token, client.key.vendor, client.key.base_url, application_fields(application))
 
 
 def _settings() -> Mapping[str, str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
-from typing import cast
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
 from aiohttp import ClientSession
 from yarl import URL
@@ -13,8 +14,17 @@ from naoauth.api import NaoApi
 from naoauth.authenticator import NaoApiKeyAuthenticator, NaoOAuthAuthenticator, NaoSessionAuthenticator
 from naoauth.config import POLICY, USER_AGENT, VENDOR, choose_base_url
 from naoauth.converter import CONVERTER
-from naoauth.credentials import FIELDS, NaoApiKey, NaoCredentials, NaoOAuth, NaoSession, read_credentials
-from naoauth.errors import LEAVES, Endpoint
+from naoauth.credentials import (
+    FIELDS,
+    VARIABLES,
+    NaoApiKey,
+    NaoCredentials,
+    NaoOAuth,
+    NaoSession,
+    application_from,
+    read_credentials,
+)
+from naoauth.errors import LEAVES, Endpoint, NaoSignInNeededError
 from naoauth.models import SitePage
 from naoauth.pages import NUMBER
 from naoauth.responses import read_response
@@ -23,16 +33,22 @@ from nauth.clock import Clock, SystemClock
 from nauth.env_settings import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.events import Observer
+from nauth.logins import RememberedAuthenticator, RememberedLogin, login_beside, remembered_by_default
+from nauth.oauth2 import SignIn, StartedSignIn
 from nauth.oauth2.callback import hide
 from nauth.secret import Secret
 from nauth.sources import AnySource
 from nauth.sources.authenticator import SourcedAuthenticator
 from nauth.sources.client_setup import Sourced
+from nauth.stores.address import store_from_env
 from nauth.stores.base import StoreKey, TokenStore
 from nauth.token import RenewalPolicy, Token
 from nauth.transport.base import Transport
 from nauth.transport.network import Network
 from nauth.transport.token_calls import token_calls
+
+if TYPE_CHECKING:
+    from nauth.logins.login_store import LoginStore
 
 __all__ = ["NaoClient"]
 
@@ -41,6 +57,7 @@ _Authenticator = (
     | NaoSessionAuthenticator
     | NaoOAuthAuthenticator
     | SourcedAuthenticator[NaoCredentials]
+    | RememberedAuthenticator
 )
 
 
@@ -60,9 +77,11 @@ class NaoClient(VendorClient):
     Source: https://polestar.zohodesk.com/portal/en/kb/articles/2-authentication
 
     Args:
-        credentials: how to sign in, a source of a key or session (see `nauth.sources`), or an async function that
-            returns one. If None, from the source that `NAO_CREDENTIALS` names; or from `NAO_CLIENT_ID`, `NAO_CLIENT_SECRET` and `NAO_REDIRECT_URI`; or from
-            `NAO_EMAIL` and `NAO_PASSWORD`; or from `NAO_AUTH_TOKEN`. Setting more than one of these is an error.
+        credentials: how to sign in, a source of a key or session (see `nauth.sources`), an async function that
+            returns one, or a `RememberedLogin`. If None, from the source that `NAO_CREDENTIALS` names; or from `NAO_CLIENT_ID`, `NAO_CLIENT_SECRET` and `NAO_REDIRECT_URI`; or from
+            `NAO_EMAIL` and `NAO_PASSWORD`; or from `NAO_AUTH_TOKEN`. Setting more than one of these is an error. If
+            none of them is set, the login that ``nauth login nao`` has remembered; an application without a `store` uses
+            the login that was made through it.
         environment: must be None: NAO Cloud has no environments.
         base_url: another instance, with or without ``/api/v2``; from `NAO_BASE_URL` if None. The OAuth URLs are
             derived from it.
@@ -74,6 +93,8 @@ class NaoClient(VendorClient):
         proxy: the address of a proxy, with user name and password if it wants any; by default those of the environment.
         ssl_context: whom to trust and which certificate to show; checks cannot be switched off.
         max_response_bytes: the largest response that `call`, `open` and `pages` read, in bytes after decompression.
+        sealing: keys for `begin_sign_in`, as for `nauth.stores.EncryptedStore`, the same in every worker; by default a
+            key of this process.
 
     Raises:
         ConfigurationError: lists every setting that is missing or wrong. Nothing was sent.
@@ -81,7 +102,7 @@ class NaoClient(VendorClient):
 
     def __init__(
         self,
-        credentials: NaoCredentials | AnySource[NaoCredentials] | None = None,
+        credentials: NaoCredentials | AnySource[NaoCredentials] | RememberedLogin | None = None,
         *,
         environment: None = None,
         base_url: str | URL | None = None,
@@ -93,19 +114,42 @@ class NaoClient(VendorClient):
         proxy: str | URL | None = None,
         ssl_context: ssl.SSLContext | None = None,
         max_response_bytes: int = MAX_RESPONSE_BYTES,
+        sealing: Mapping[str, Secret] | None = None,
     ) -> None:
-        given, url = _settings(credentials, environment, base_url, None)
+        given, url, login = _settings(credentials, environment, base_url, None, store=store)
         clock, policy = clock or SystemClock(), policy or POLICY
         network = Network(session=session, proxy=proxy, ssl_context=ssl_context)
         calls = token_calls(user_agent=USER_AGENT, policy=policy, clock=clock, network=network)
-        self._authenticator, endpoint = _authenticator(given, url, calls, clock)
+        self._authenticator: _Authenticator
+        if isinstance(given, RememberedLogin):
+            logins = given.open_store()
+            key, store, endpoint = given.key(VENDOR, str(url)), logins, Endpoint.OAUTH_RESOURCE
+            self._authenticator = _remembered(given, key, logins, url, calls, clock)
+        else:
+            self._authenticator, endpoint = _authenticator(given, url, calls, clock, sealing)
+            key = StoreKey(vendor=VENDOR, base_url=str(url), identity=given.identity())
+            if login is not None:
+                key, store = login.key(VENDOR, str(url)), login.open_store()
+        self._given = given
+        self._twin = partial(
+            NaoClient,
+            base_url=url,
+            session=session,
+            policy=policy,
+            clock=clock,
+            observer=observer,
+            proxy=proxy,
+            ssl_context=ssl_context,
+            sealing=sealing,
+        )
         super().__init__(
             authenticator=self._authenticator,
-            key=StoreKey(vendor=VENDOR, base_url=str(url), identity=given.identity()),
+            key=key,
             base_url=url,
             transport=calls,
             network=network,
             headers={"Accept": "application/json", "User-Agent": USER_AGENT},
+            login=login,
             store=store,
             policy=policy,
             clock=clock,
@@ -154,11 +198,56 @@ class NaoClient(VendorClient):
         """
         return self._oauth().authorization_url(parameters)
 
-    async def exchange(self, callback: str | URL | Secret) -> Token:
+    def begin_sign_in(
+        self,
+        account: str,
+        *,
+        parameters: Mapping[str, str] | None = None,
+        redirect_uri: str | None = None,
+        data: Mapping[str, str] | None = None,
+    ) -> StartedSignIn:
+        """Begin the sign-in of one of many people, in a web service. Any worker can end it, also after a restart.
+
+        ::
+
+            started = nao.begin_sign_in(account="user-17")
+            remember(request.session, started)  # from nauth.oauth2
+            return RedirectResponse(started.url)
+
+        Nothing is kept in this object. Needs ``pip install nauth[crypto]``.
+
+        Args:
+            account: whose sign-in it is, in the service's own words; their token is found again by it:
+                ``NaoClient(application.for_account("user-17"))``.
+            parameters: added to the query.
+            redirect_uri: another registered address to come back to.
+            data: small texts of the service's own, such as where to go afterwards; see `read_sign_in`.
+
+        Raises:
+            ConfigurationError: the client was not made with `NaoOAuth`, or `data` is too large.
+        """
+        return self._oauth().begin_sign_in(
+            account, parameters=parameters, redirect_uri=redirect_uri, data=data
+        )
+
+    def read_sign_in(self, started: str) -> SignIn:
+        """Return the account and data that `begin_sign_in` sealed.
+
+        Args:
+            started: what `nauth.oauth2.recall` returned.
+
+        Raises:
+            NaoSignInNeededError: it is none of this client's.
+        """
+        return self._oauth().read_sign_in(started)
+
+    async def exchange(self, callback: str | URL | Secret, *, started: str | None = None) -> Token:
         """Check the address the person came back to, exchange its code, and serve the new token from now on.
 
         Args:
             callback: the whole address the browser came back to, or its query. Never logged or quoted.
+            started: what `nauth.oauth2.recall` took out of the browser's session, where `begin_sign_in` began. The token
+                then is that account's, in the store of this client.
 
         Raises:
             ConfigurationError: the client was not made with `NaoOAuth`.
@@ -168,7 +257,16 @@ class NaoClient(VendorClient):
         """
         hidden = hide(callback)
         del callback  # else an error tracker would print the code with this frame
-        return await self._oauth().exchange(hidden, self._manager)
+        oauth = self._oauth()
+        if started is None:
+            return await oauth.exchange(hidden, self._manager)
+        account = oauth.read_sign_in(started).account
+        application = cast("NaoOAuth", self._given)
+        if account is None or account == application.account:
+            return await oauth.exchange(hidden, self._manager, started=started)
+        # one person's token must not be served to another: it goes under the account's own key
+        async with self._twin(application.for_account(account), store=self.store) as theirs:
+            return await theirs.exchange(hidden, started=started)
 
     async def revoke(self, token: Token | None = None) -> None:
         """Forget the current token, here and in the store; with `NaoOAuth` also revoke it, if the instance has a way to.
@@ -193,7 +291,11 @@ class NaoClient(VendorClient):
 
 
 def _authenticator(
-    credentials: NaoCredentials | Sourced[NaoCredentials], url: URL, calls: Transport, clock: Clock
+    credentials: NaoCredentials | Sourced[NaoCredentials],
+    url: URL,
+    calls: Transport,
+    clock: Clock,
+    sealing: Mapping[str, Secret] | None = None,
 ) -> tuple[_Authenticator, Endpoint]:
     if isinstance(credentials, Sourced):
         made = SourcedAuthenticator(
@@ -208,24 +310,36 @@ def _authenticator(
             base_url=url, auth=calls, jwt_key=credentials.jwt_key, expires_key=credentials.expires_key
         )
         return NaoSessionAuthenticator(credentials, api), Endpoint.JWT_RESOURCE
-    return NaoOAuthAuthenticator(credentials, base_url=url, transport=calls), Endpoint.OAUTH_RESOURCE
+    oauth = NaoOAuthAuthenticator(credentials, base_url=url, transport=calls, sealing=sealing, clock=clock)
+    return oauth, Endpoint.OAUTH_RESOURCE
+
+
+def _remembered(  # noqa: PLR0917 - what the client has at hand
+    login: RememberedLogin, key: StoreKey, store: LoginStore, url: URL, calls: Transport, clock: Clock
+) -> RememberedAuthenticator:
+    return RememberedAuthenticator(
+        login,
+        key=key,
+        store=store,
+        make=lambda found: NaoOAuthAuthenticator(
+            application_from(found), base_url=url, transport=calls, clock=clock
+        ),
+        needed=NaoSignInNeededError,
+        command="nao",
+    )
 
 
 def _settings(
-    credentials: object, environment: object, base_url: object, environ: Mapping[str, str] | None
-) -> tuple[NaoCredentials | Sourced[NaoCredentials], URL]:
+    credentials: object,
+    environment: object,
+    base_url: object,
+    environ: Mapping[str, str] | None,
+    *,
+    store: TokenStore | None = None,
+) -> tuple[NaoCredentials | Sourced[NaoCredentials] | RememberedLogin, URL, RememberedLogin | None]:
     """Read from the environment what was not given; raise one error that lists every fault."""
-    kinds = (NaoApiKey, NaoSession, NaoOAuth)
+    kinds = (NaoApiKey, NaoSession, NaoOAuth, RememberedLogin)
     reader = EnvironmentReader(environ)
-    sourced = None if isinstance(credentials, kinds) else FIELDS.sourced(credentials, reader, environ)
-    if credentials is not None and sourced is None and not isinstance(credentials, kinds):
-        raise ConfigurationError(
-            f"credentials must be NaoApiKey, NaoSession or NaoOAuth, not {type(credentials).__name__}: "
-            "NaoClient(NaoApiKey(auth_token))"
-        )
-    read = credentials
-    if credentials is None and sourced is None:
-        read = read_credentials(reader, environ)
     if base_url is None:
         base_url = reader.optional("NAO_BASE_URL")
     url = None
@@ -233,6 +347,25 @@ def _settings(
         url = choose_base_url(environment, base_url)
     except ConfigurationError as error:
         reader.fault(str(error))
+    where = str(url)
+    if credentials is None and store is None:
+        credentials = remembered_by_default(reader, names=VARIABLES, vendor=VENDOR, base_url=where)
+    sourced = None if isinstance(credentials, kinds) else FIELDS.sourced(credentials, reader, environ)
+    if credentials is not None and sourced is None and not isinstance(credentials, kinds):
+        raise ConfigurationError(
+            f"credentials must be NaoApiKey, NaoSession or NaoOAuth, not {type(credentials).__name__}: "
+            "NaoClient(NaoApiKey(auth_token))"
+        )
+    read, login = credentials, None
+    if isinstance(credentials, RememberedLogin):
+        login = credentials
+        if store is not None:
+            reader.fault("a remembered login lies in a store of its own: leave store= out")
+    if credentials is None and sourced is None:
+        read = read_credentials(reader, environ)
+        # an application by itself signs nobody in: the login that was made through it goes with it
+        if isinstance(read, NaoOAuth) and store is None and store_from_env(environ) is None:
+            login = login_beside(reader, vendor=VENDOR, base_url=where)
     reader.finish("NaoClient")
     assert url is not None  # noqa: S101 - else `finish` has raised
-    return sourced or cast("NaoCredentials", read), url
+    return sourced or cast("NaoCredentials | RememberedLogin", read), url, login

@@ -20,7 +20,17 @@ from nauth.oauth2.endpoint import ClientAuth
 from nauth.secret import Secret
 from nauth.sources.client_setup import CredentialFields
 
-__all__ = ["FIELDS", "NaoApiKey", "NaoCredentials", "NaoOAuth", "NaoSession", "read_credentials"]
+__all__ = [
+    "FIELDS",
+    "VARIABLES",
+    "NaoApiKey",
+    "NaoCredentials",
+    "NaoOAuth",
+    "NaoSession",
+    "application_fields",
+    "application_from",
+    "read_credentials",
+]
 
 _PATH = re.compile(r"/(?!/)[\x21-\x7e]*", re.ASCII)
 _FROM_ENVIRONMENT = "the process environment"
@@ -220,6 +230,10 @@ class NaoOAuth:
             client_id=client_id, client_secret=secret, redirect_uri=redirect_uri, account=_FROM_ENVIRONMENT
         )
 
+    def for_account(self, account: str) -> NaoOAuth:
+        """Return the same application for another person, with a token of its own: ``NaoClient(app.for_account("ada"))``."""
+        return attrs.evolve(self, account=account, refresh_token=None)
+
     def identity(self) -> str:
         """Return the digest that keys the shared token; see `account`."""
         # by default two people must not share a token, even if they use the same application
@@ -254,7 +268,8 @@ def read_credentials(reader: EnvironmentReader, environ: Mapping[str, str] | Non
         reader.fault(f"{shown} contradict each other: set one way to sign in only")
     if not groups:
         reader.fault(
-            "set NAO_AUTH_TOKEN; or NAO_EMAIL and NAO_PASSWORD; or NAO_CLIENT_ID, NAO_CLIENT_SECRET and NAO_REDIRECT_URI"
+            "set NAO_AUTH_TOKEN; or NAO_EMAIL and NAO_PASSWORD; or NAO_CLIENT_ID, NAO_CLIENT_SECRET and NAO_REDIRECT_URI; or "
+            "let a person sign in once: nauth login nao"
         )
         return None
     kind: type[NaoApiKey | NaoSession | NaoOAuth] = NaoOAuth if oauth else NaoSession if person else NaoApiKey
@@ -294,12 +309,41 @@ def _read(reader: EnvironmentReader) -> Callable[[], NaoCredentials] | None:
     return None if made is None else lambda: made
 
 
+def application_fields(application: NaoOAuth) -> Mapping[str, Secret]:
+    """Return what is remembered beside a login's token: what renews it."""
+    plain = {
+        "client_id": application.client_id,
+        "redirect_uri": application.redirect_uri,
+        "client_auth": application.client_auth,
+        "token_path": application.token_path,
+        "revoke_path": application.revoke_path,
+    }
+    return {
+        **{name: Secret(text) for name, text in plain.items()},
+        "client_secret": application.client_secret,
+    }
+
+
+def application_from(fields: Mapping[str, Secret]) -> NaoOAuth:
+    """Return the application out of `application_fields`."""
+    given: dict[str, Any] = {
+        name: value.reveal() for name, value in fields.items() if name != "client_secret"
+    }
+    return NaoOAuth(client_secret=fields["client_secret"], **given)
+
+
 def _who(given: NaoCredentials) -> tuple[str, ...]:
     # a key names no account but by itself
     return (
         (given.email,) if isinstance(given, NaoSession) and given.email is not None else (given.identity(),)
     )
 
+
+VARIABLES = (
+    *("NAO_AUTH_TOKEN", "NAO_EMAIL", "NAO_PASSWORD"),
+    *("NAO_CLIENT_ID", "NAO_CLIENT_SECRET", "NAO_REDIRECT_URI", "NAO_CREDENTIALS"),
+)
+"""What holds a credential, or names a source of one. Where one of them is set, no remembered login is looked for."""
 
 FIELDS: CredentialFields[NaoCredentials] = CredentialFields(
     prefix="NAO_",

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import cast
+from typing import Any, cast
 
 from nauth.cli.output import shown
-from nauth.cli.vendor import Ask, Vendor
+from nauth.cli.vendor import Ask, SignedIn, Vendor
 from nauth.clock import SystemClock
 from nauth.env_settings import EnvironmentReader
 from nauth.errors import ConfigurationError
+from nauth.logins import RememberedLogin, remembered_by_default
+from nauth.secret import Secret
 from nauth.testing.custom_endpoints import TaughtRoute, teach
 from nauth.token import Token
 from nomadauth.client import NomadClient
 from nomadauth.config import POLICY, choose_base_url
-from nomadauth.credentials import NomadSSO
+from nomadauth.config import VENDOR as VENDOR_NAME
+from nomadauth.credentials import VARIABLES, NomadSSO
 from nomadauth.demo import NomadStory
 from nomadauth.lifetime import expiry_of
 from nomadauth.sandbox import NomadSandbox
@@ -41,6 +44,18 @@ async def _sandbox(
         }
 
 
+def _client(*given: RememberedLogin, **options: Any) -> NomadClient:
+    """Make a client that may use a remembered login: whoever asked ``nauth login`` to remember has agreed to that."""
+    base_url = EnvironmentReader().optional("NOMAD_MEDIA_BASE_URL")
+    if not given and base_url is not None:
+        where = str(choose_base_url(base_url))
+        found = remembered_by_default(
+            EnvironmentReader(), names=VARIABLES, vendor=VENDOR_NAME, base_url=where
+        )
+        given = () if found is None else (found,)
+    return NomadClient(*given, **options)
+
+
 async def _check(client: NomadClient) -> Mapping[str, object]:
     answer = await client.check()
     return {"asked": answer.endpoint} | ({} if answer.message is None else {"message": answer.message})
@@ -52,7 +67,7 @@ async def _log_out() -> None:
         await client.logout()
 
 
-async def _login(ask: Ask, provider: str | None) -> Token:
+async def _login(ask: Ask, provider: str | None) -> SignedIn:
     """Let a person sign in through `provider`.
 
     The browser comes back with the tokens, so no request is sent.
@@ -65,12 +80,13 @@ async def _login(ask: Ask, provider: str | None) -> Token:
     got = NomadSSO.from_callback(await ask(sso_login_url(provider, base_url)), provider=provider)
     ends = expiry_of(got.token, got.expires_at)
     now = datetime.fromtimestamp(SystemClock().wall(), UTC)
-    return Token(
+    token = Token(
         access_token=got.token,
         refresh_token=got.refresh_token,
         expires_at=ends,
         lifetime=None if ends is None else ends - now,
     )
+    return SignedIn(token, VENDOR_NAME, str(base_url), {"provider": Secret(got.provider)})
 
 
 def _settings() -> Mapping[str, str]:
@@ -79,7 +95,7 @@ def _settings() -> Mapping[str, str]:
 
 VENDOR = Vendor(
     title="Nomad Media",
-    client=NomadClient,
+    client=_client,
     policy=POLICY,
     check=_check,
     sandbox=_sandbox,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Mapping
-from typing import cast, get_args
+from typing import TYPE_CHECKING, TypeAlias, cast, get_args
 
 from aiohttp import ClientSession
 from yarl import URL
@@ -15,7 +15,9 @@ from nauth.clock import Clock, SystemClock
 from nauth.env_settings import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.events import Observer
+from nauth.logins import RememberedAuthenticator, RememberedLogin, remembered_by_default
 from nauth.origins import parse_base_url
+from nauth.secret import Secret
 from nauth.sources import AnySource
 from nauth.sources.authenticator import SourcedAuthenticator
 from nauth.sources.client_setup import Sourced
@@ -34,19 +36,25 @@ from nomadauth.config import INTERACTIVE_POLICY, POLICY, USER_AGENT, VENDOR, cho
 from nomadauth.converter import CONVERTER
 from nomadauth.credentials import (
     FIELDS,
+    VARIABLES,
     NomadApiKey,
     NomadCredentials,
     NomadPassword,
     NomadSSO,
     NomadStaticToken,
 )
-from nomadauth.errors import LEAVES, Endpoint, NomadNotFoundError
+from nomadauth.errors import LEAVES, Endpoint, NomadInteractionRequiredError, NomadNotFoundError
 from nomadauth.interaction import OnInteraction
 from nomadauth.models import NomadCheck, PingRequest, PingResponse
 from nomadauth.pages import OFFSET_IN_BODY
 from nomadauth.responses import Hidden401, read_response
 
+if TYPE_CHECKING:
+    from nauth.logins.login_store import LoginStore
+
 __all__ = ["NomadClient"]
+
+_Given: TypeAlias = NomadCredentials | Sourced[NomadCredentials]
 
 
 class NomadClient(VendorClient):
@@ -64,10 +72,11 @@ class NomadClient(VendorClient):
     Source: https://docs.nomad.media/docs/authentication-guide
 
     Args:
-        credentials: how to sign in, a source of it (see `nauth.sources`), or an async function that returns it. If None,
-            from the source that `NOMAD_MEDIA_CREDENTIALS` names; or from `NOMAD_MEDIA_USERNAME` and
+        credentials: how to sign in, a source of it (see `nauth.sources`), an async function that returns it, or a
+            `RememberedLogin`. If None, from the source that `NOMAD_MEDIA_CREDENTIALS` names; or from `NOMAD_MEDIA_USERNAME` and
             `NOMAD_MEDIA_PASSWORD` (and `NOMAD_MEDIA_APPLICATION_ID`), or `NOMAD_MEDIA_STATIC_TOKEN`, or
-            `NOMAD_MEDIA_API_KEY`, each of which may be given as a file by ``..._FILE``.
+            `NOMAD_MEDIA_API_KEY`, each of which may be given as a file by ``..._FILE``. If none of them is set, and
+            `allow_persistence` is, the login that ``nauth login nomad`` has remembered.
         environment: Nomad Media has none; only None is accepted.
         base_url: your admin host, with or without ``/api``; from `NOMAD_MEDIA_BASE_URL` if None.
         session: your own session; never closed here. Its connector, proxy and trust carry token calls too.
@@ -91,7 +100,7 @@ class NomadClient(VendorClient):
 
     def __init__(
         self,
-        credentials: NomadCredentials | AnySource[NomadCredentials] | None = None,
+        credentials: NomadCredentials | AnySource[NomadCredentials] | RememberedLogin | None = None,
         *,
         environment: None = None,
         base_url: str | URL | None = None,
@@ -115,6 +124,8 @@ class NomadClient(VendorClient):
             base_url=base_url,
             portal_url=portal_url,
             sso_base_url=sso_base_url,
+            store=store,
+            allow_persistence=allow_persistence,
         )
         clock, calls_policy = clock or SystemClock(), policy or POLICY
         policy = policy or (POLICY if on_interaction is None else INTERACTIVE_POLICY)
@@ -122,17 +133,25 @@ class NomadClient(VendorClient):
         calls = token_calls(user_agent=USER_AGENT, policy=calls_policy, clock=clock, network=network)
         auth_api = NomadApi(base_url=url, auth=calls, sso_base_url=sso_base_url)
         hidden_401 = Hidden401(clock)
+        login, authenticator = None, None
+        if isinstance(given, RememberedLogin):
+            login, key, logins = given, given.key(VENDOR, str(url)), given.open_store()
+            authenticator = _remembered(given, key, logins, auth_api, clock)
+            store = logins
+        else:
+            identity = _identity(given, store, allow_persistence)
+            key = StoreKey(vendor=VENDOR, base_url=str(url), identity=identity)
         super().__init__(
-            authenticator=_authenticator(given, auth_api, clock, on_interaction),
-            key=StoreKey(
-                vendor=VENDOR, base_url=str(url), identity=_identity(given, store, allow_persistence)
-            ),
+            authenticator=authenticator
+            or _authenticator(cast("_Given", given), auth_api, clock, on_interaction),
+            key=key,
             base_url=url,
             origins=[] if portal is None else [portal],
             transport=calls,
             network=network,
             headers={"Accept": "application/json", "User-Agent": USER_AGENT},
             hidden_401=hidden_401,
+            login=login,
             store=store,
             may_persist=allow_persistence,
             policy=policy,
@@ -251,6 +270,19 @@ def _authenticator(
     return NomadFixedAuthenticator(credentials)
 
 
+def _remembered(
+    login: RememberedLogin, key: StoreKey, store: LoginStore, api: NomadApi, clock: Clock
+) -> RememberedAuthenticator:
+    def make(found: Mapping[str, Secret]) -> Authenticator:
+        # the token is in the store; this one is never served, for the store's is refreshed
+        given = NomadSSO(found["provider"].reveal(), Secret("remembered"))
+        return NomadSSOAuthenticator(given, api, clock=clock)
+
+    return RememberedAuthenticator(
+        login, key=key, store=store, make=make, needed=NomadInteractionRequiredError, command="nomad"
+    )
+
+
 def _identity(
     credentials: NomadCredentials | Sourced[NomadCredentials],
     store: TokenStore | None,
@@ -281,17 +313,12 @@ def _settings(
     portal_url: object = None,
     sso_base_url: object = None,
     environ: Mapping[str, str] | None = None,
-) -> tuple[NomadCredentials | Sourced[NomadCredentials], URL, URL | None]:
+    store: TokenStore | None = None,
+    allow_persistence: bool = False,
+) -> tuple[_Given | RememberedLogin, URL, URL | None]:
     """Read from the environment what was not given; raise one error that lists every fault."""
-    kinds = get_args(NomadCredentials)
+    kinds = (*get_args(NomadCredentials), RememberedLogin)
     reader = EnvironmentReader(environ)
-    sourced = None if isinstance(credentials, kinds) else FIELDS.sourced(credentials, reader, environ)
-    if credentials is not None and sourced is None and not isinstance(credentials, kinds):
-        raise ConfigurationError(
-            f"credentials must be {', '.join(kind.__name__ for kind in kinds)}, not {type(credentials).__name__}: "
-            "NomadClient(NomadPassword(username=..., password=...), base_url=...)"
-        )
-    read = None if credentials is not None or sourced is not None else FIELDS.read(reader)
     if environment is not None:
         reader.fault(
             "Nomad Media has no environments to choose from: each customer has hosts of its own, so leave environment "
@@ -300,13 +327,29 @@ def _settings(
     url = _checked(
         reader, choose_base_url, reader.optional("NOMAD_MEDIA_BASE_URL") if base_url is None else base_url
     )
+    if credentials is None and store is None:
+        credentials = remembered_by_default(reader, names=VARIABLES, vendor=VENDOR, base_url=str(url))
+        if credentials is not None and not allow_persistence:
+            reader.fault(
+                "a remembered login would be used, whose token outlives the process, against Nomad Media's advice: say "
+                "allow_persistence=True to use it, or NAUTH_LOGIN=off"
+            )
+    if isinstance(credentials, RememberedLogin) and store is not None:
+        reader.fault("a remembered login lies in a store of its own: leave store= out")
+    sourced = None if isinstance(credentials, kinds) else FIELDS.sourced(credentials, reader, environ)
+    if credentials is not None and sourced is None and not isinstance(credentials, kinds):
+        raise ConfigurationError(
+            f"credentials must be {', '.join(kind.__name__ for kind in kinds)}, not {type(credentials).__name__}: "
+            "NomadClient(NomadPassword(username=..., password=...), base_url=...)"
+        )
+    read = None if credentials is not None or sourced is not None else FIELDS.read(reader)
     portal = None if portal_url is None else _checked(reader, _address("portal_url"), portal_url)
     if sso_base_url is not None:
         _checked(reader, _address("sso_base_url"), sso_base_url)
     reader.finish("NomadClient")
     if read is not None:
         credentials = read()
-    return sourced or cast("NomadCredentials", credentials), cast("URL", url), portal
+    return sourced or cast("NomadCredentials | RememberedLogin", credentials), cast("URL", url), portal
 
 
 def _address(setting: str) -> Callable[[object], URL]:

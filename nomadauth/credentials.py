@@ -18,6 +18,7 @@ from nomadauth.sso import check_provider, hidden, parse_callback
 
 __all__ = [
     "FIELDS",
+    "VARIABLES",
     "NomadApiKey",
     "NomadCredentials",
     "NomadPassword",
@@ -285,6 +286,9 @@ def _who(given: NomadCredentials) -> tuple[str, ...]:
         else (given.identity(),)
     )
 
+
+VARIABLES: tuple[str, ...] = (*_PASSWORD, _STATIC, _KEY, "NOMAD_MEDIA_CREDENTIALS")
+"""What holds a credential, or names a source of one. Where one of them is set, no remembered login is looked for."""
 
 FIELDS: CredentialFields[NomadCredentials] = CredentialFields(
     prefix="NOMAD_MEDIA_",

@@ -27,6 +27,9 @@ from blockbuster import BlockBuster, blockbuster_ctx
 from tests.support.loops import LOOPS, Loops
 from tests.support.vendors.stages import STAGES, VendorStage
 
+# a login that the developer has remembered must not sign a test in
+os.environ["NAUTH_LOGIN"] = "off"
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the caller choose what the whole suite runs on."""
@@ -183,7 +186,7 @@ def no_blocking(stay_on_loopback: None) -> Iterator[BlockBuster]:
         watch.functions["threading.Lock.acquire"].can_block_in("coverage/collector.py", {"lock_data"})
         for call in ("os.stat", "os.readlink", "os.scandir", "os.read", "os.path.abspath"):
             watch.functions[call].can_block_in(
-                "nauth/secret_files.py", {"read_text", "read_folder", "is_folder"}
+                "nauth/secret_files.py", {"read_text", "read_folder", "is_file", "is_folder"}
             )
         yield watch
 

@@ -21,6 +21,7 @@ from nauth.bearer.unauthorized import Hidden401, TokenHeaders
 from nauth.clock import Clock, SystemClock
 from nauth.errors import ClosedError, ConfigurationError
 from nauth.events import Observer
+from nauth.logins.remembered import RememberedLogin
 from nauth.manager.health import Health
 from nauth.manager.token_manager import TokenManager
 from nauth.origins import resolve
@@ -69,6 +70,7 @@ class VendorClient:
         network: the user's own session, which is never closed here, or proxy and trust of the one that the client makes.
         headers: what the vendor wants on every call.
         token_headers, hidden_401: as for `BearerAuth`.
+        login: the remembered login that this client uses, whose `store` is then given, and closed with the client.
         store: where the token is shared; if None, the one that `NAUTH_STORE` names, else the process's own.
         may_persist: whether a store out of `NAUTH_STORE` may outlive the process.
         policy, clock, observer: as for `TokenManager`.
@@ -93,6 +95,7 @@ class VendorClient:
         headers: Mapping[str, str] | None = None,
         token_headers: TokenHeaders | None = None,
         hidden_401: Hidden401 | None = None,
+        login: RememberedLogin | None = None,
         store: TokenStore | None = None,
         may_persist: bool = True,
         policy: RenewalPolicy | None = None,
@@ -100,6 +103,7 @@ class VendorClient:
         observer: Observer | None = None,
         max_response_bytes: int = MAX_RESPONSE_BYTES,
     ) -> None:
+        self._login = login
         self._max_response_bytes = max_response_bytes
         self._network = network or Network()
         clock = clock or SystemClock()
@@ -198,6 +202,11 @@ class VendorClient:
     def store(self) -> TokenStore:
         """Where the token is shared."""
         return self._manager.store
+
+    @property
+    def login(self) -> RememberedLogin | None:
+        """The remembered login that this client uses, if it does."""
+        return self._login
 
     @property
     def renewable(self) -> bool:
@@ -440,6 +449,8 @@ class VendorClient:
                 await self._transport.aclose()
             finally:
                 await self._sessions.aclose()
+                if self._login is not None:
+                    await self.store.aclose()
 
     def _signed(
         self, *, user_agent: str, policy: RenewalPolicy, clock: Clock, wait_hint: WaitHint | None = None

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from nauth.secret import Secret
 
-__all__ = ["FileProblemError", "is_folder", "read_folder", "read_text", "retried"]
+__all__ = ["FileProblemError", "is_file", "is_folder", "read_folder", "read_text", "retried"]
 
 _T = TypeVar("_T")
 
@@ -70,6 +70,11 @@ def read_text(path: str | os.PathLike[str]) -> Secret:
 def is_folder(path: str | os.PathLike[str]) -> bool:
     """Tell whether there is a folder at `path`."""
     return Path(path).is_dir()
+
+
+def is_file(path: str | os.PathLike[str]) -> bool:
+    """Tell whether there is a file at `path`."""
+    return Path(path).is_file()
 
 
 def read_folder(folder: str | os.PathLike[str], names: Mapping[str, str] | None) -> dict[str, Secret]:

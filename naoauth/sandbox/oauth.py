@@ -1,4 +1,4 @@
-"""The sandbox's OAuth endpoints: authorize (consents at once, without a page), token, revoke."""
+"""The sandbox's OAuth endpoints: authorize (consents at once, or shows a page with a button), token, revoke."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ from naoauth.sandbox.responses import Answers
 from naoauth.sandbox.sessions import Granted, Grants
 from naoauth.sandbox.switches import Switches
 from nauth.clock import Clock
+from nauth.testing.consent_page import ALLOW, consent_page, decision
 from nauth.testing.request_body import form_fields
 
 __all__ = ["OAuth"]
+
+_LOOPBACK = frozenset({"127.0.0.1", "::1"})
+"""The name localhost is not among them: RFC 8252 section 8.3 advises against it."""
 
 
 class OAuth:
@@ -26,32 +30,40 @@ class OAuth:
     Attributes:
         grants: the codes and tokens issued so far.
         deny: the error code with which the next sign-ins end; None approves them.
+        redirect_uris: where the application may be sent back to. One on loopback without a port matches any port (RFC
+            8252 section 7.3).
+        consent_page: whether a person has to press a button.
     """
 
     def __init__(self, switches: Switches, answers: Answers, clock: Clock) -> None:
+        self.redirect_uris: list[str] = [data.REDIRECT_URI]
+        self.consent_page = False
         self.grants: Grants = Grants(switches, clock)
         self.deny: str | None = None
         self._switches = switches
         self._answers = answers
         self._clock = clock
 
-    def approve(self, query: Mapping[str, str]) -> str | None:
+    def approve(self, query: Mapping[str, str], *, denied: bool = False) -> str | None:
         """Return where the browser is sent after the consent; None if the request names no registered application."""
         redirect_uri = query.get("redirect_uri")
-        if query.get("client_id") != data.CLIENT_ID or redirect_uri != data.REDIRECT_URI:
+        if query.get("client_id") != data.CLIENT_ID or redirect_uri is None:
+            return None
+        if not any(_matches(redirect_uri, registered) for registered in self.redirect_uris):
             return None
         state = {"state": query["state"]} if "state" in query else {}
-        refused = self._refused(query)
+        refused = "access_denied" if denied else self._refused(query)
         if refused is not None:
-            return str(
-                URL(redirect_uri).with_query({"error": refused, "error_description": "refused", **state})
-            )
+            return f"{redirect_uri}?{urlencode({'error': refused, 'error_description': 'refused', **state})}"
         code = self.grants.new_code(redirect_uri, query.get("code_challenge") if self._pkce else None)
         return f"{redirect_uri}?{urlencode({'code': code, **state})}"
 
     async def authorize(self, request: web.Request) -> web.Response:
-        """Redirect the browser back at once, as after a consent."""
-        target = self.approve(request.query)
+        """Redirect the browser back, at once or after a button was pressed."""
+        pressed = await decision(request)
+        if self.consent_page and pressed is None:
+            return consent_page("NAO Cloud sandbox")
+        target = self.approve(request.query, denied=pressed not in {None, ALLOW})
         if target is None:
             return self._answers.failure(401, "unknown application or redirect URI")
         return web.Response(status=302, headers={"Location": target})
@@ -125,6 +137,19 @@ class OAuth:
         return self._answers.success(
             {"error": code, "error_description": "refused by the sandbox"}, status=status
         )
+
+
+def _matches(redirect_uri: str, registered: str) -> bool:
+    if redirect_uri == registered:
+        return True
+    given, known = URL(redirect_uri), URL(registered)
+    return (
+        known.scheme == "http"
+        and known.host in _LOOPBACK
+        and known.explicit_port is None
+        and given.explicit_port is not None
+        and str(given.with_port(None)) == str(known)
+    )
 
 
 def _unpacked(packed: str) -> tuple[str, str] | None:

@@ -41,7 +41,7 @@ class NaoSandbox(VendorSandbox[Switches]):
     otherwise.
 
     Endpoints (the names that `requests`, `committed`, `faults` and `log` use): sessions, session_delete, sites, publish
-    (``POST /api/v2/sites/{id}/publish``, a long job), job, authorize, token, revoke, me and echo (``POST /api/v2/echo``,
+    (``POST /api/v2/sites/{id}/publish``, a long job), job, authorize, consent (the button), token, revoke, me and echo (``POST /api/v2/echo``,
     not the vendor's: says how long the body was and its SHA-256).
 
     Switches, the default first; `SWITCHES` lists them for parametrised tests:
@@ -89,20 +89,21 @@ class NaoSandbox(VendorSandbox[Switches]):
         clock: what lifetimes, delays and the `Date` header are counted on.
         port: port to listen on; 0 lets the system choose.
         ssl_context: serve https with it.
+        redirect_uri: where the application is registered to be called back; `redirect_uris` takes further ones. One on
+            loopback without a port matches any port.
+        consent_page: a person has to press a button at the authorize endpoint, as with a real service.
         switches: see the table.
 
     Attributes:
         throttled: whether `throttle`, unless it is off, is in force.
         reject_all: while true every resource call meets a 401, whatever its credential.
         unauthorized: resource calls answered with 401.
-        redirect_uri: the application's registered callback.
 
     Raises:
         ConfigurationError: an unknown switch or value.
     """
 
     token_endpoints: ClassVar[Sequence[str]] = ("sessions", "token", "revoke")
-    redirect_uri: str = data.REDIRECT_URI
 
     def __init__(
         self,
@@ -110,18 +111,32 @@ class NaoSandbox(VendorSandbox[Switches]):
         clock: Clock | None = None,
         port: int = 0,
         ssl_context: ssl.SSLContext | None = None,
+        redirect_uri: str = data.REDIRECT_URI,
+        consent_page: bool = False,
         **switches: Unpack[SwitchOptions],
     ) -> None:
         super().__init__(parse(switches), clock=clock, port=port, ssl_context=ssl_context)
         self.throttled = True
         self._answers = Answers(self.switches)
         self._oauth = OAuth(self.switches, self._answers, self.clock)
+        self._oauth.redirect_uris = [redirect_uri]
+        self._oauth.consent_page = consent_page
         self._key = data.auth_token(self.switches.auth_token_shape)
         self._email = data.EMAIL
         self._passwords = {data.EMAIL: Secret(data.PASSWORD)}
         self._jwts: IssuedTokens[Session] = IssuedTokens(self.clock)
 
     # --- what a test may ask and do ------------------------------------------------------------------------------
+
+    @property
+    def redirect_uri(self) -> str:
+        """The application's registered callback: the first of `redirect_uris`."""
+        return self._oauth.redirect_uris[0]
+
+    @property
+    def redirect_uris(self) -> list[str]:
+        """All registered callbacks."""
+        return self._oauth.redirect_uris
 
     @property
     def credentials(self) -> NaoSession:
@@ -135,7 +150,10 @@ class NaoSandbox(VendorSandbox[Switches]):
         return NaoSession(email=email, password=self._passwords[email])
 
     def rotate_secret(self) -> NaoSession:
-        """Give the account of `credentials` a new password and return it. The old one is refused; sessions live on."""
+        """Give the account of `credentials` a new password and return it. The old one is refused; sessions live on.
+
+        A password has no time in which both are valid.
+        """
         self._passwords[self._email] = Secret(secrets.token_hex(16))
         return self.credentials
 
@@ -163,7 +181,7 @@ class NaoSandbox(VendorSandbox[Switches]):
         return NaoOAuth(
             client_id=data.CLIENT_ID,
             client_secret=data.CLIENT_SECRET,
-            redirect_uri=data.REDIRECT_URI,
+            redirect_uri=self.redirect_uri,
             refresh_token=self._oauth.grants.seed(),
             client_auth=self.switches.oauth_client_auth,
             pkce=self.switches.oauth_pkce == "required",
@@ -210,6 +228,7 @@ class NaoSandbox(VendorSandbox[Switches]):
             "publish": ("POST", "/api/v2/sites/{site_id}/publish", self.guarded(self._publish)),
             "job": ("GET", _JOB, self.guarded(self._job)),
             "authorize": ("GET", "/oauth/authorize", self._oauth.authorize),
+            "consent": ("POST", "/oauth/authorize", self._oauth.authorize),
             "token": ("POST", self.token_path, self._metered(self._oauth.token)),
             "revoke": ("POST", "/oauth/revoke", self._metered(self._oauth.revoke)),
             "me": ("GET", self.switches.oauth_me_path, me),

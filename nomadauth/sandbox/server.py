@@ -11,6 +11,7 @@ from multidict import CIMultiDict
 
 from nauth.clock import Clock
 from nauth.secret import Secret
+from nauth.testing.consent_page import ALLOW, consent_page, decision
 from nauth.testing.issued_tokens import Access
 from nauth.testing.request_body import json_document
 from nauth.testing.sandbox import Handler, Route
@@ -35,8 +36,8 @@ class NomadSandbox(VendorSandbox[Switches]):
     """Be Nomad Media on loopback, as documented, with a switch for whatever only a real tenant could settle.
 
     Endpoints (the names that `requests`, `committed`, `faults` and `log` use): login, refresh, logout, ping (keep-alive),
-    user, server_ping (``GET /ping``), ping_auth, ping_auth_by_post (``POST /account/ping/auth``), sso_login, sso_callback, renew and echo (``POST /echo``, not the
-    vendor's: says how long the body was and its SHA-256).
+    user, server_ping (``GET /ping``), ping_auth, ping_auth_by_post (``POST /account/ping/auth``), sso_login, sso_consent (the
+    button), sso_callback, renew and echo (``POST /echo``, not the vendor's: says how long the body was and its SHA-256).
 
     Switches, the default first; `SWITCHES` lists them for parametrised tests:
 
@@ -87,6 +88,8 @@ class NomadSandbox(VendorSandbox[Switches]):
         clock: what lifetimes, delays and the `Date` header are counted on.
         port: port to listen on; 0 lets the system choose.
         ssl_context: serve https with it.
+        sso_return: where a browser is sent with the tokens; a path of this server, or any address.
+        consent_page: a person has to press a button at the single sign-on.
         switches: see the table.
 
     Attributes:
@@ -116,9 +119,13 @@ class NomadSandbox(VendorSandbox[Switches]):
         clock: Clock | None = None,
         port: int = 0,
         ssl_context: ssl.SSLContext | None = None,
+        sso_return: str = "/signed-in",
+        consent_page: bool = False,
         **switches: Unpack[SwitchOptions],
     ) -> None:
         super().__init__(parse(switches), clock=clock, port=port, ssl_context=ssl_context)
+        self.sso_return = sso_return
+        self._consent_page = consent_page
         self._accounts = data.accounts()
         self._answers = Answers(self.switches)
         self._sessions = Sessions(self.switches, self.clock)
@@ -153,7 +160,10 @@ class NomadSandbox(VendorSandbox[Switches]):
         return made.credentials
 
     def rotate_secret(self) -> NomadPassword:
-        """Give the account of `credentials` a new password and return it. The old one is refused; sessions live on."""
+        """Give the account of `credentials` a new password and return it. The old one is refused; sessions live on.
+
+        A password has no time in which both are valid.
+        """
         made = data.new_password(self.credentials)
         self._accounts[made.username].credentials = self.credentials = made
         return made
@@ -172,7 +182,8 @@ class NomadSandbox(VendorSandbox[Switches]):
 
     def sign_on(self) -> str:
         """Sign in as a person in a browser would; return the address the browser comes back to."""
-        return f"{self.base_url}/signed-in?{self._sso_query()}"
+        there = self.sso_return if "://" in self.sso_return else f"{self.base_url}{self.sso_return}"
+        return f"{there}?{self._sso_query()}"
 
     def routes(self) -> Mapping[str, Route]:
         """Return the endpoints: name -> (method, path, handler)."""
@@ -186,6 +197,7 @@ class NomadSandbox(VendorSandbox[Switches]):
             "user": ("GET", f"{api}/account/user", self.guarded(self._user)),
             "server_ping": ("GET", f"{api}/ping", self._server_ping),
             "sso_login": ("GET", f"{sso}/{self.provider}/login", self._sso_login),
+            "sso_consent": ("POST", f"{sso}/{self.provider}/login", self._sso_login),
             "sso_callback": ("GET", f"{sso}/{self.provider}/callback", self._sso_callback),
             "renew": ("POST", f"{sso}/{self.provider}/renew", self._metered("renew", self._renew)),
             "echo": ("POST", f"{api}/echo", self.guarded(self._echo)),
@@ -340,7 +352,12 @@ class NomadSandbox(VendorSandbox[Switches]):
     # --- single sign-on -----------------------------------------------------------------------------------------
 
     async def _sso_login(self, request: web.Request) -> web.Response:
-        # straight back: the identity provider in between is another company's
+        # the identity provider in between is another company's: a button stands for it, or nothing
+        pressed = await decision(request)
+        if self._consent_page and pressed is None:
+            return consent_page("Single sign-on sandbox")
+        if pressed not in {None, ALLOW}:
+            return self._answers.failure(_FORBIDDEN)
         query = {"code": _SSO_CODE, "state": _SSO_STATE, "session_state": "s"}
         where = request.url.with_name("callback").with_query(query)
         return web.Response(status=_REDIRECT, headers={"Location": str(where)})
@@ -349,7 +366,7 @@ class NomadSandbox(VendorSandbox[Switches]):
         if (request.query.get("code"), request.query.get("state")) != (_SSO_CODE, _SSO_STATE):
             return self._answers.failure(_BAD_REQUEST)
         name: str = self.switches.sso_location_header
-        return web.Response(status=_REDIRECT, headers={name: f"/signed-in?{self._sso_query()}"})
+        return web.Response(status=_REDIRECT, headers={name: f"{self.sso_return}?{self._sso_query()}"})
 
     def _sso_query(self) -> str:
         pair = self._sessions.open(self._accounts[self.credentials.username], sso=True)

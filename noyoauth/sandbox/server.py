@@ -105,6 +105,7 @@ class NoyoSandbox(VendorSandbox[Switches]):
         self.credentials: NoyoCredentials = data.MAIN
         self.groups: list[Mapping[str, object]] = [data.group(1)]
         self._keys = data.keys()
+        self._retiring: NoyoCredentials | None = None
         self._answers = Answers(self.switches)
         self._sessions = Sessions(self.switches, self.clock)
         self._outages = Outages(self.switches, self.clock)
@@ -154,8 +155,13 @@ class NoyoSandbox(VendorSandbox[Switches]):
         self._keys[made.client_id] = data.Key(made)
         return made
 
-    def rotate_secret(self) -> NoyoCredentials:
-        """Give the key of `credentials` a new secret and return it. The old one is refused; tokens live on."""
+    def rotate_secret(self, *, overlap: bool = False) -> NoyoCredentials:
+        """Give the key of `credentials` a new secret and return it. Tokens live on.
+
+        Args:
+            overlap: the old secret stays valid until the next rotation; else it is refused at once.
+        """
+        self._retiring = self.credentials if overlap else None
         made = data.successor(self.credentials.client_id)
         self._keys[made.client_id].credentials = self.credentials = made
         return made
@@ -237,7 +243,11 @@ class NoyoSandbox(VendorSandbox[Switches]):
 
     def _known(self, client_id: str, client_secret: str) -> data.Key | None:
         key = self._keys.get(client_id)
-        return key if key is not None and key.credentials.client_secret == Secret(client_secret) else None
+        if key is None:
+            return None
+        retiring = self._retiring if self._retiring and self._retiring.client_id == client_id else None
+        valid = [key.credentials, *([] if retiring is None else [retiring])]
+        return key if Secret(client_secret) in [one.client_secret for one in valid] else None
 
     def _redirected(self) -> web.Response:
         status, _, where = self.switches.token_redirect.partition("_")

@@ -166,7 +166,7 @@ def test_a_session_that_contradicts_itself(more: dict[str, str]) -> None:
 )
 def test_the_client_finds_the_kind(environ: dict[str, str], kind: type[object]) -> None:
     """By what is set."""
-    made, url = _settings(None, None, None, environ)
+    made, url, _ = _settings(None, None, None, environ)
     assert (type(made), url) == (kind, HOST)
 
 

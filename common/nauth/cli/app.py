@@ -14,16 +14,18 @@ import typer
 
 from nauth.cli.demo.run import demonstrate
 from nauth.cli.output import print_json, print_pairs, print_record, print_token, show_secrets, token_facts
+from nauth.cli.person import Listening, Person
 from nauth.cli.registry import VENDORS
 from nauth.cli.runner import run
 from nauth.cli.secret_input import read_secret_line
 from nauth.cli.shared_sign_in import ask_before_sign_in, opened, would_disturb
 from nauth.cli.status import status_lines
-from nauth.cli.vendor import Vendor
+from nauth.cli.vendor import Client, Vendor
 from nauth.client import VendorClient
 from nauth.clock import SystemClock
+from nauth.env_settings import EnvironmentReader
 from nauth.errors import ConfigurationError
-from nauth.secret import Secret
+from nauth.logins import FILE_VARIABLE, RememberedLogin, known_logins, login_beside
 from nauth.testing.custom_endpoints import read_routes
 from nauth.token import Token
 
@@ -56,6 +58,14 @@ VendorName: TypeAlias = Annotated[
 SignIn: TypeAlias = Annotated[
     bool,
     typer.Option("--sign-in", help="Sign in without asking, even if that ends a running service's session."),
+]
+Login: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--login",
+        metavar="NAME",
+        help="Use the remembered login of this name ('default' if it was given none), whatever the environment holds.",
+    ),
 ]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, errors too.")]
 Timeout: TypeAlias = Annotated[float, typer.Option(min=0.1, help="Give up after so many seconds.")]
@@ -118,9 +128,10 @@ def status(as_json: AsJson = False, timeout: Timeout = 30) -> None:
 
 
 @app.command()
-def check(
+def check(  # noqa: PLR0917 - options of a command
     vendor: VendorName,
     sign_in: SignIn = False,
+    login: Login = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Print the vendor's response, too.")
     ] = False,
@@ -133,15 +144,18 @@ def check(
     session for each credential, it asks before it signs in.
     """
     entry = VENDORS[vendor]()
-    _agree(entry, vendor, sign_in=sign_in, as_json=as_json, timeout_s=timeout)
+    given = _named(login)
+    _agree(entry, vendor, given, sign_in=sign_in, as_json=as_json, timeout_s=timeout)
 
     async def call() -> int:
-        async with opened(entry) as (client, clock):
+        async with opened(entry, given) as (client, clock):
             response = await entry.check(client)
             token = await client.token()
             address = str(client.base_url) if isinstance(client, VendorClient) else None
+            signed_in = _signed_in_by(client)
             facts: Mapping[str, str] = {
                 **({} if address is None else {"address": address}),
+                **({} if signed_in is None else {"signed in by": signed_in}),
                 **entry.settings(),
                 **token_facts(token, entry.policy, lifetime_unknown="endless"),
                 "clock difference": str(clock),
@@ -174,6 +188,7 @@ def token(  # noqa: PLR0917 - options of a command
         typer.Option("--header", help="Print the header that carries it to stdout, and nothing else there."),
     ] = False,
     sign_in: SignIn = False,
+    login: Login = None,
     as_json: AsJson = False,
     timeout: Timeout = 60,
 ) -> None:
@@ -182,10 +197,11 @@ def token(  # noqa: PLR0917 - options of a command
     Uses the service's token, or asks before it signs in, as `nauth check` does.
     """
     entry = VENDORS[vendor]()
-    _agree(entry, vendor, sign_in=sign_in, as_json=as_json, timeout_s=timeout)
+    given = _named(login)
+    _agree(entry, vendor, given, sign_in=sign_in, as_json=as_json, timeout_s=timeout)
 
     async def call() -> int:
-        async with opened(entry) as (client, _):
+        async with opened(entry, given) as (client, _):
             got = await client.token()
         if as_json:
             facts = token_facts(got, entry.policy, lifetime_unknown="endless")
@@ -208,6 +224,7 @@ def exec_command(
     vendor: VendorName,
     command: Annotated[list[str], typer.Argument(help="The command and its arguments, after --.")],
     sign_in: SignIn = False,
+    login: Login = None,
     timeout: Timeout = 60,
 ) -> None:
     """Run a command with a token in its environment: NAUTH_ACCESS_TOKEN, and NAUTH_AUTHORIZATION for the header.
@@ -216,11 +233,12 @@ def exec_command(
     token is not renewed while the command runs.
     """
     entry = VENDORS[vendor]()
-    _agree(entry, vendor, sign_in=sign_in, as_json=False, timeout_s=timeout)
+    given = _named(login)
+    _agree(entry, vendor, given, sign_in=sign_in, as_json=False, timeout_s=timeout)
     got: list[Token] = []
 
     async def call() -> int:
-        async with opened(entry) as (client, _):
+        async with opened(entry, given) as (client, _):
             got.append(await client.token())
         return 0
 
@@ -241,7 +259,7 @@ def exec_command(
 
 
 @app.command()
-def login(
+def login(  # noqa: PLR0917 - options of a command
     vendor: VendorName,
     provider: Annotated[
         str | None,
@@ -254,8 +272,36 @@ def login(
             help="Print the token to stdout, the refresh token, if any, on a second line, and nothing else there.",
         ),
     ] = False,
+    name: Annotated[str, typer.Option(help="What to call this login, where there are several.")] = "default",
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            help="Remember it in this file (as NAUTH_LOGIN_STORE does), for machines without a keyring."
+        ),
+    ] = None,
+    no_store: Annotated[bool, typer.Option("--no-store", help="Sign in, and remember nothing.")] = False,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Print the address, and open nothing.")
+    ] = False,
+    port: Annotated[
+        int,
+        typer.Option(
+            min=0, max=65535, help="Port to come back to, if the redirect URI has none; 0: any free one."
+        ),
+    ] = 0,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHERE",
+            help="0.0.0.0:PORT to be reached through a container's published port. Nomad Media: the whole return address "
+            "that an administrator has registered, such as http://127.0.0.1:8700/LONG-RANDOM-PATH.",
+        ),
+    ] = None,
 ) -> None:
-    """Let a person sign in: print an address, and read the one the browser came back to from stdin, not shown."""
+    """Let a person sign in: print an address, open it, and wait for the browser to come back to this machine.
+
+    The address that the browser ends at can always be pasted instead; it is not shown.
+    """
     entry = VENDORS[vendor]()
     sign_in = entry.login
     if sign_in is None:
@@ -266,14 +312,18 @@ def login(
     if provider is not None and not entry.providers:
         raise typer.BadParameter(f"{entry.title} has no providers to choose from: leave --provider out")
 
-    async def ask(address: str) -> Secret:
-        typer.echo("Open this address in a browser and sign in:", err=True)
-        typer.echo(address, err=show)
-        typer.echo("Then paste the whole address the browser came back to (it is not shown):", err=True)
-        return await read_secret_line()
-
     async def call() -> int:
-        got = await sign_in(ask, provider)
+        where = Listening.parse(listen, port=port, whole=entry.providers)
+        environ = os.environ if store is None else {**os.environ, FILE_VARIABLE: str(store)}
+        remembered = RememberedLogin(name, environ=environ)
+        # the store is made ready before the person is asked for anything
+        ready = None if no_store else remembered.prepare
+        async with Person(where, address_on_stderr=show, open_browser=not no_browser, ready=ready) as ask:
+            signed_in = await sign_in(ask, provider)
+        got = signed_in.token
+        if not no_store:
+            await remembered.save(signed_in.vendor, signed_in.base_url, got, signed_in.application)
+            typer.echo(f"remembered as {name!r}, sealed; nauth logout {vendor} forgets it", err=True)
         typer.echo(f"signed in to {entry.title}", err=show)
         print_token(got, entry.policy, lifetime_unknown="not stated", err=show)
         if show:
@@ -281,6 +331,63 @@ def login(
         return 0
 
     raise typer.Exit(run(call))
+
+
+@app.command()
+def logins(as_json: AsJson = False) -> None:
+    """Show the logins that are remembered here. Asks no keyring, and shows no token."""
+
+    async def call() -> int:
+        found = await known_logins()
+        facts = [
+            {
+                "vendor": one.vendor,
+                "name": one.name,
+                "address": one.base_url,
+                "expires_in_s": None if one.expires_in is None else round(one.expires_in.total_seconds()),
+                "refresh_token": one.renewable,
+            }
+            for one in found
+        ]
+        if as_json:
+            print_json(facts)
+            return 0
+        for one in facts:
+            typer.echo(f"{one['vendor']} {one['name']!r} at {one['address']}")
+        if not facts:
+            typer.echo("no login is remembered")
+        return 0
+
+    raise typer.Exit(run(call))
+
+
+@app.command()
+def logout(
+    vendor: VendorName,
+    name: Annotated[str, typer.Option(help="Which login.")] = "default",
+    only_forget: Annotated[
+        bool, typer.Option("--only-forget", help="Forget it here although the vendor may still honour it.")
+    ] = False,
+    timeout: Timeout = 60,
+) -> None:
+    """Revoke a remembered login where the vendor can, and forget it. If revoking fails it is kept."""
+    entry = VENDORS[vendor]()
+    if entry.login is None:
+        raise typer.BadParameter(f"nobody signs in to {entry.title}; there is a login for: {_those('login')}")
+
+    async def call() -> int:
+        remembered = RememberedLogin(name)
+        async with opened(entry, remembered) as (client, _):
+            assert isinstance(client, VendorClient)  # noqa: S101 - those that people sign in to are
+            whose = (client.key.vendor, client.key.base_url)
+            token = await remembered.load(*whose)
+            if token is not None and not only_forget:
+                await client.revoke_given(token)
+        forgotten = await remembered.forget(*whose)
+        typer.echo(f"forgotten: {vendor} {name!r}" if forgotten else "there was no such login")
+        return 0 if forgotten else 2
+
+    raise typer.Exit(run(call, timeout_s=timeout, waiting_for=entry.title))
 
 
 @app.command()
@@ -410,14 +517,37 @@ def _write_private(path: Path, text: str) -> None:
         file.write(text)
 
 
-def _agree(entry: Vendor, name: str, *, sign_in: bool, as_json: bool, timeout_s: float) -> None:
+def _named(login: str | None) -> RememberedLogin | None:
+    return None if login is None else RememberedLogin(login)
+
+
+def _signed_in_by(client: Client) -> str | None:
+    """Say which of two ways is used, where there is a remembered login."""
+    if not isinstance(client, VendorClient):
+        return None
+    if client.login is not None:
+        return f"the remembered login {client.login.name!r}"
+    if login_beside(EnvironmentReader(), vendor=client.key.vendor, base_url=client.key.base_url) is None:
+        return None
+    return "the environment's variables; there is a remembered login, too, which is not used (--login default uses it)"
+
+
+def _agree(
+    entry: Vendor,
+    name: str,
+    login: RememberedLogin | None,
+    *,
+    sign_in: bool,
+    as_json: bool,
+    timeout_s: float,
+) -> None:
     """Make sure that no running service loses its session unasked."""
     if sign_in:
         return
     found: list[bool] = []
 
     async def look() -> int:
-        found.append(await would_disturb(entry))
+        found.append(await would_disturb(entry, login))
         return 0
 
     code = run(look, timeout_s=timeout_s, as_json=as_json)

@@ -16,6 +16,7 @@ from aiohttp import ClientSession, DummyCookieJar, TraceConfig, TraceRequestEndP
 from nauth.cli.vendor import Client, Vendor
 from nauth.client import VendorClient
 from nauth.clock import SystemClock
+from nauth.logins import RememberedLogin
 
 __all__ = ["ServerClock", "ask_before_sign_in", "opened", "would_disturb"]
 
@@ -51,20 +52,27 @@ class ServerClock:
 
 
 @contextlib.asynccontextmanager
-async def opened(entry: Vendor) -> AsyncGenerator[tuple[Client, ServerClock]]:
-    """Open a client of `entry` from the environment; its `NAUTH_STORE` is the running service's."""
+async def opened(
+    entry: Vendor, login: RememberedLogin | None = None
+) -> AsyncGenerator[tuple[Client, ServerClock]]:
+    """Open a client of `entry` from the environment; its `NAUTH_STORE` is the running service's.
+
+    Args:
+        entry: the vendor.
+        login: use this remembered login, whatever the environment holds.
+    """
     clock, trace = ServerClock(), TraceConfig()
     trace.on_request_end.append(clock.note)
     async with (
         ClientSession(trace_configs=[trace], cookie_jar=DummyCookieJar()) as session,
-        entry.client(session=session) as client,
+        entry.client(*([] if login is None else [login]), session=session) as client,
     ):
         yield client, clock
 
 
-async def would_disturb(entry: Vendor) -> bool:
+async def would_disturb(entry: Vendor, login: RememberedLogin | None = None) -> bool:
     """Tell whether a token from this command would end the session of a service with the same credentials."""
-    async with opened(entry) as (client, _):
+    async with opened(entry, login) as (client, _):
         if not entry.single_session or not isinstance(client, VendorClient):
             return False
         return client.renewable and not client.store.persistent

@@ -14,7 +14,7 @@ from nauth.secret import Secret
 from nauth.testing.custom_endpoints import TaughtRoute
 from nauth.token import RenewalPolicy, Token
 
-__all__ = ["Ask", "Client", "Login", "Vendor"]
+__all__ = ["Ask", "Client", "Login", "SignedIn", "Vendor"]
 
 
 class Client(Protocol):
@@ -31,10 +31,36 @@ class Client(Protocol):
         ...
 
 
-Ask: TypeAlias = Callable[[str], Coroutine[object, None, Secret]]
-"""Shows a person an address to open, and returns the one their browser came back to."""
+class Ask(Protocol):
+    """A person who signs in."""
 
-Login: TypeAlias = Callable[[Ask, str | None], Coroutine[object, None, Token]]
+    async def back_at(self, registered: str) -> str:
+        """Return the redirect URI to use: `registered`, with a port of this machine if it is loopback and has none."""
+        ...
+
+    async def __call__(self, address: str) -> Secret:
+        """Show an address to open, and return the one the browser came back to."""
+        ...
+
+
+@attrs.frozen
+class SignedIn:
+    """What a person's sign-in has brought.
+
+    Attributes:
+        token: the token.
+        vendor: the vendor's name, as in the store's key.
+        base_url: the URL that it is for, as in the store's key.
+        application: what is needed to renew it.
+    """
+
+    token: Token
+    vendor: str
+    base_url: str
+    application: Mapping[str, Secret] = attrs.field(repr=False)
+
+
+Login: TypeAlias = Callable[[Ask, str | None], Coroutine[object, None, SignedIn]]
 """Lets a person sign in, through the named identity provider if the vendor has several."""
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 import attrs
 from yarl import URL
 
+from nauth.clock import Clock, SystemClock
+from nauth.credential_digest import identity_digest
 from nauth.errors import (
     ConfigurationError,
     CredentialsRejectedError,
@@ -20,9 +23,13 @@ from nauth.manager.token_manager import TokenManager
 from nauth.oauth2.callback import Awaited, Callback, hide, new_state
 from nauth.oauth2.endpoint import Parameters, TokenEndpoint
 from nauth.oauth2.errors import CLIENT_CODES, Operation, ends_grant
+from nauth.oauth2.one_time import OneTime
 from nauth.oauth2.pkce import PKCE
+from nauth.oauth2.sign_in import Sealing, SignIn, StartedSignIn, sign_in_name
 from nauth.oauth2.urls import endpoint_url, with_parameters
 from nauth.secret import Secret
+from nauth.stores.base import StoreKey, TokenStore
+from nauth.time_formats import instant
 from nauth.token import Token
 
 __all__ = ["AuthorizationCode"]
@@ -40,6 +47,7 @@ class _Grant:
 
     code: Secret
     pkce: PKCE | None = attrs.field(repr=False)
+    redirect_uri: str | None
 
 
 class AuthorizationCode:
@@ -64,9 +72,17 @@ class AuthorizationCode:
         refresh_token: from an earlier sign-in; exchanged by the first `issue`, so that no person needs to sign in again.
         parameters: further form fields of the token calls, such as ``resource`` (RFC 8707) or ``organization``; sent
             with the code and with each refresh token.
+        account: whose tokens these are, where a web service signs in many people: one object and one manager's key for
+            each. A sealed sign-in of another account is refused.
+        sealing: keys for `begin_sign_in`, as for `EncryptedStore`, the same in every worker; by default a key of this
+            process, which no other process and no restart can open.
+        pending_for: how long a person may take between `begin_sign_in` and the callback.
+        clock: source of time; the machine's clock if None.
+        awaited: the sign-ins that `authorization_url` has begun, where several objects share them.
 
     Raises:
-        ConfigurationError: `authorization_url` is no https address, or `parameters` names a field of the grant itself.
+        ConfigurationError: `authorization_url` is no https address, `parameters` names a field of the grant itself, or a
+            sealing key has the wrong form.
     """
 
     def __init__(
@@ -79,7 +95,16 @@ class AuthorizationCode:
         pkce: bool = True,
         refresh_token: str | Secret | None = None,
         parameters: Parameters | None = None,
+        account: str | None = None,
+        sealing: Mapping[str, Secret] | None = None,
+        pending_for: timedelta = timedelta(minutes=10),
+        clock: Clock | None = None,
+        awaited: Awaited | None = None,
     ) -> None:
+        self._account = account
+        self._sealing = Sealing(sealing, endpoint.address, endpoint.client_id)
+        self._pending_for = pending_for
+        self._clock = clock or SystemClock()
         self._endpoint = endpoint
         self._authorization_url = endpoint_url(authorization_url, setting="authorization_url")
         self._redirect_uri = redirect_uri
@@ -87,7 +112,7 @@ class AuthorizationCode:
         self._pkce = pkce
         self._parameters = _further(parameters or {})
         self._given_refresh_token = None if refresh_token is None else Secret.of(refresh_token)
-        self._awaited = Awaited()
+        self._awaited = Awaited() if awaited is None else awaited
         self._grant: _Grant | None = None
         self._refusal: CredentialsRejectedError | None = None
         self._ended: Secret | None = None  # the refresh token that the server has refused for good
@@ -109,10 +134,62 @@ class AuthorizationCode:
         """
         state, pkce = new_state(), PKCE() if self._pkce else None
         self._awaited.add(state, pkce)
+        return self._address(state, pkce, self._redirect_uri, parameters)
+
+    def begin_sign_in(
+        self,
+        *,
+        parameters: Mapping[str, str] | None = None,
+        redirect_uri: str | None = None,
+        account: str | None = None,
+        data: Mapping[str, str] | None = None,
+    ) -> StartedSignIn:
+        """Begin a sign-in whose callback any worker can end. Sends nothing and keeps nothing in this object.
+
+        What the callback needs is sealed: put it into this browser's session with `remember`, and hand it to `exchange`
+        with `recall`. Needs ``pip install nauth[crypto]``.
+
+        Args:
+            parameters: as for `authorization_url`.
+            redirect_uri: another registered address to come back to.
+            account: whose sign-in it is; this object's if left out.
+            data: the caller's own small texts, such as where to go afterwards; `read_sign_in` returns them.
+
+        Raises:
+            ConfigurationError: the package cryptography is missing, or `data` is too large.
+        """
+        state, pkce = new_state(), PKCE() if self._pkce else None
+        back = redirect_uri or self._redirect_uri
+        now_s = self._clock.wall()
+        begun = SignIn.begin(
+            state, pkce, redirect_uri=back, now_s=now_s, account=account or self._account, data=data
+        )
+        return StartedSignIn(
+            url=self._address(state, pkce, back, parameters),
+            sealed=self._sealing.seal(begun),
+            name=sign_in_name(state),
+            expires_at=instant(now_s + self._pending_for.total_seconds()),
+        )
+
+    def read_sign_in(self, started: str) -> SignIn:
+        """Return what `begin_sign_in` sealed: account, data, redirect URI.
+
+        Raises:
+            InteractionRequiredError: it is none of this client's.
+        """
+        return self._sealing.open(started)
+
+    def _address(
+        self,
+        state: Secret,
+        pkce: PKCE | None,
+        redirect_uri: str | None,
+        parameters: Mapping[str, str] | None,
+    ) -> str:
         ours = {
             "response_type": "code",
             "client_id": self._endpoint.client_id,
-            "redirect_uri": self._redirect_uri,
+            "redirect_uri": redirect_uri,
             "scope": self._scope,
             "state": state.reveal(),
             "code_challenge": None if pkce is None else pkce.challenge,
@@ -136,21 +213,55 @@ class AuthorizationCode:
         del callback  # else an error tracker would print the code with this frame
         arrived = Callback.parse(hidden)
         pkce = self._awaited.take(arrived.state())
-        self._grant = _Grant(arrived.code(name=self._endpoint.name), pkce)
+        self._grant = _Grant(arrived.code(name=self._endpoint.name), pkce, self._redirect_uri)
 
-    async def exchange(self, callback: str | URL | Secret, manager: TokenManager) -> Token:
+    async def exchange(
+        self, callback: str | URL | Secret, manager: TokenManager, *, started: str | None = None
+    ) -> Token:
         """Check the callback, exchange its code, and let `manager` serve the new token from now on.
 
         Args:
             callback: as for `accept`.
-            manager: the one that was given this authenticator.
+            manager: the one that was given this authenticator. Its store is where a sealed sign-in is marked as used: where
+                all workers share it, each is used once.
+            started: what `recall` took out of this browser's session, where `begin_sign_in` began. None: the sign-in was
+                begun by `authorization_url` of this object.
 
         Raises:
+            InteractionRequiredError: the sign-in is not this browser's, is too old, or was used before. Nothing was sent.
             NauthError: as for `accept` and `issue`.
         """
         hidden = hide(callback)
         del callback  # as in `accept`
-        self.accept(hidden)
+        if started is None:
+            self.accept(hidden)
+            return await self._renewed(manager)
+        once = await self._accept_started(hidden, started, manager.store)
+        try:
+            return await self._renewed(manager)
+        except NotSentError:
+            self._grant = None  # nothing is kept here for a person who may come back to another worker
+            await once.give_back()
+            raise
+
+    async def _accept_started(self, callback: Secret, started: str, store: TokenStore) -> OneTime:
+        arrived = Callback.parse(callback)
+        begun = self._sealing.open(started)
+        begun.check(arrived.state(), now_s=self._clock.wall(), pending_for=self._pending_for)
+        if begun.account != self._account:
+            raise ConfigurationError(
+                "this sign-in was begun for another account than AuthorizationCode(account=...) names. Nothing was sent: "
+                "read_sign_in(started).account tells whose it is"
+            )
+        identity = identity_digest("sign-in", self._endpoint.client_id, begun.digest)
+        key = StoreKey(vendor="sign-in", base_url=self._endpoint.address, identity=identity)
+        # the marker stays longer than the callback is taken anywhere, with clocks apart
+        once = OneTime(store, key, self._pending_for + timedelta(minutes=2))
+        await once.take()
+        self._grant = _Grant(arrived.code(name=self._endpoint.name), begun.pkce, begun.redirect_uri)
+        return once
+
+    async def _renewed(self, manager: TokenManager) -> Token:
         for _ in range(_ATTEMPTS):
             # the person has just signed in, so a cool-down that told callers to sign in is over
             manager.forgive()
@@ -219,7 +330,7 @@ class AuthorizationCode:
         parameters: Parameters = {
             **self._parameters,
             "code": grant.code,
-            "redirect_uri": self._redirect_uri,
+            "redirect_uri": grant.redirect_uri,
             "code_verifier": None if grant.pkce is None else grant.pkce.verifier,
         }
         try:

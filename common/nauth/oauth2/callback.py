@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
+from collections import OrderedDict
 from urllib.parse import parse_qsl
 
 import attrs
 from yarl import URL
 
+from nauth.after_fork import guard
 from nauth.errors import ConfigurationError, InteractionRequiredError, MalformedResponseError
 from nauth.oauth2.errors import authorization_refusal
 from nauth.oauth2.pkce import PKCE
 from nauth.secret import Secret
 
-__all__ = ["Awaited", "Callback", "hide", "new_state"]
+__all__ = ["Awaited", "Callback", "awaited_for", "hide", "new_state"]
 
 _STATE_BYTES = 32
 _NAMES = frozenset({"code", "state", "error", "error_description"})
@@ -137,9 +139,30 @@ class Awaited:
         raise InteractionRequiredError(
             "the callback's state belongs to no sign-in that is under way in this object: it was used before, the sign-in "
             "was started by another process or before a restart, or a third party forged it (RFC 6749 section 10.12). "
-            "Nothing was sent. Start again at the authorization URL; where several workers serve one application, the "
-            "worker that made the URL must get the callback"
+            "Nothing was sent. Start again at the authorization URL; where several workers serve one application, use "
+            "begin_sign_in() and exchange(callback, started=...), which keep the sign-in in the browser's session"
         )
+
+
+_MOST_KEYS = 10_000
+_guard = guard()
+_by_key: OrderedDict[str, Awaited] = OrderedDict()
+
+
+def awaited_for(key: str) -> Awaited:
+    """Return the sign-ins under way that all clients of this process with the same token share.
+
+    A web service may open a client for each request: the one that gets the callback did not make the address.
+
+    Args:
+        key: names the token. Whoever shares the token may share its sign-ins, and no other client does.
+    """
+    with _guard:
+        found = _by_key.setdefault(key, Awaited())
+        _by_key.move_to_end(key)
+        while len(_by_key) > _MOST_KEYS:
+            _by_key.popitem(last=False)
+        return found
 
 
 def _digest(state: Secret) -> bytes:

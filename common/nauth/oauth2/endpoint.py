@@ -135,6 +135,11 @@ class TokenEndpoint:
         return self._client_id
 
     @property
+    def address(self) -> str:
+        """Where tokens come from."""
+        return str(self._token_url)
+
+    @property
     def name(self) -> str:
         """How errors call the server."""
         return self._name

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Protocol
 
+from nauth.daemon_thread import run_in_daemon
 from nauth.errors import NauthError
 from nauth.secret import Secret
 from nauth.sources.base import Fields, SourceRefusedError, SourceUnavailableError, parse_object
 from nauth.sources.optional_import import needed
 
-__all__ = ["KeyringSecret"]
+__all__ = ["KeyringSecret", "encrypting_backend"]
 
 _BACKENDS = (
     ("keyring.backends.macOS", "Keyring"),
@@ -78,9 +78,16 @@ class KeyringSecret:
         """
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await _in_daemon(self._read)
+                return await run_in_daemon(self._read, name="nauth keyring")
         except TimeoutError:
             pass
+        except NauthError:
+            raise
+        except Exception as error:  # noqa: BLE001 - of a backend; its text may hold anything
+            problem = f"failed with {type(error).__name__}"
+            raise SourceUnavailableError(
+                f"{self.name} {problem}", source=self.name, problems=(problem,)
+            ) from None
         raise SourceUnavailableError(
             f"{self.name} did not answer within {self._timeout_s:g} s: the keyring may be locked and waiting for a "
             "person. Unlock it, or use another source",
@@ -90,7 +97,7 @@ class KeyringSecret:
 
     def _read(self) -> Fields:
         errors = needed("keyring.errors", extra="keyring", what="KeyringSecret")
-        backend = self._backend or self._chosen()
+        backend = self._backend or encrypting_backend(self.name)
         try:
             if self._names is None:
                 return parse_object(self._item(backend, _ITEM), source=self.name, version=None)
@@ -111,44 +118,23 @@ class KeyringSecret:
             )
         return Secret(value.strip())
 
-    def _chosen(self) -> Backend:
-        for module, name in _BACKENDS:
-            kind: Any = getattr(needed(module, extra="keyring", what="KeyringSecret"), name)
-            if kind.viable:
-                backend: Backend = kind()
-                return backend
-        raise SourceRefusedError(
-            f"{self.name}: there is no keyring that encrypts on this machine (macOS, Windows, Secret Service, KWallet). A "
-            "plaintext keyring is not used; give the credential by another source",
-            source=self.name,
-            problems=("no keyring",),
-        )
 
+def encrypting_backend(name: str) -> Any:
+    """Return the first keyring here that encrypts. keyring's own choice is not asked: see `_BACKENDS`.
 
-async def _in_daemon(read: Callable[[], Fields]) -> Fields:
-    """Run `read` in a daemon thread: a keyring that hangs holds neither this task nor the end of the program."""
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[Fields | NauthError] = loop.create_future()
+    Args:
+        name: what it is for, in errors.
 
-    def work() -> None:
-        found: Fields | NauthError
-        try:
-            found = read()
-        except NauthError as error:
-            found = error
-        except Exception as error:  # noqa: BLE001 - of a backend; its text may hold anything
-            found = SourceUnavailableError(f"the keyring failed with {type(error).__name__}")
-        try:
-            loop.call_soon_threadsafe(deliver, found)
-        except RuntimeError:
-            return  # the loop has ended meanwhile
-
-    def deliver(found: Fields | NauthError) -> None:
-        if not answer.done():
-            answer.set_result(found)
-
-    threading.Thread(target=work, name="nauth keyring", daemon=True).start()
-    found = await answer
-    if isinstance(found, NauthError):
-        raise found
-    return found
+    Raises:
+        SourceRefusedError: there is none, or the extra is missing.
+    """
+    for module, kind_name in _BACKENDS:
+        kind: Any = getattr(needed(module, extra="keyring", what=name), kind_name)
+        if kind.viable:
+            return kind()
+    raise SourceRefusedError(
+        f"{name}: there is no keyring that encrypts on this machine (macOS, Windows, Secret Service, KWallet). A "
+        "plaintext keyring is not used; give the credential by another source",
+        source=name,
+        problems=("no keyring",),
+    )

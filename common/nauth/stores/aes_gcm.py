@@ -95,11 +95,7 @@ class Keyring:
 
     def seal(self, key: StoreKey, token: Token) -> Token:
         """Return a token for the inner store that holds all of `token` sealed, and its lifetimes in clear."""
-        nonce = os.urandom(_NONCE_BYTES)
-        blob = nonce + self._ciphers[self._first].encrypt(
-            nonce, encode_token(token).encode("ascii"), _bound(key, self._first)
-        )
-        text = base64.urlsafe_b64encode(blob).decode("ascii").rstrip("=")
+        text = self._sealed(encode_token(token).encode("ascii"), _bound(key, self._first))
         return Token(
             access_token=Secret(f"{_FORMAT}.{self._first}.{text}"),
             refresh_token=_REFRESHABLE if token.refresh_token else None,
@@ -129,14 +125,43 @@ class Keyring:
                 f"{key_id!r} to EncryptedStore(keys=...), as the first if it is the new one everywhere. {_WAY_OUT}"
             )
         try:
-            blob = _base64(match[2])
-            return decode_token(cipher.decrypt(blob[:_NONCE_BYTES], blob[_NONCE_BYTES:], _bound(key, key_id)))
+            return decode_token(_opened(cipher, match[2], _bound(key, key_id)))
         except (InvalidTag, ValueError):
             raise StoreError(
                 f"the stored token does not open with the key {key_id!r}: the key that wrote it under this id was "
                 "another one, or the record was altered, or copied here from another credential. Check that every "
                 f"program has the same key under {key_id!r}. {_WAY_OUT}"
             ) from None
+
+    def seal_text(self, text: str, *context: str) -> str:
+        """Return `text` sealed; only the same `context` opens it again."""
+        return f"{self._first}.{self._sealed(text.encode(), _context(self._first, context))}"
+
+    def open_text(self, sealed: str, *context: str) -> Secret | None:
+        """Return the text inside `sealed`; None if no key here opens it for this `context`."""
+        key_id, _, text = sealed.partition(".")
+        cipher = self._ciphers.get(key_id)
+        if cipher is None:
+            return None
+        try:
+            return Secret(_opened(cipher, text, _context(key_id, context)).decode())
+        except (InvalidTag, ValueError):
+            return None
+
+    def _sealed(self, plain: bytes, bound: bytes) -> str:
+        nonce = os.urandom(_NONCE_BYTES)
+        blob = nonce + self._ciphers[self._first].encrypt(nonce, plain, bound)
+        return base64.urlsafe_b64encode(blob).decode("ascii").rstrip("=")
+
+
+def _opened(cipher: AESGCM, text: str, bound: bytes) -> bytes:
+    blob = _base64(text)
+    return cipher.decrypt(blob[:_NONCE_BYTES], blob[_NONCE_BYTES:], bound)
+
+
+def _context(key_id: str, parts: tuple[str, ...]) -> bytes:
+    # another format than a token's, so that neither opens as the other
+    return json.dumps(["nauth-text1", key_id, *parts]).encode("ascii")
 
 
 def _bound(key: StoreKey, key_id: str) -> bytes:
