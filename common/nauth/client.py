@@ -41,6 +41,7 @@ from nauth.transport.connectors import Use, lease_for
 from nauth.transport.loop_sessions import LoopSessions
 from nauth.transport.network import Network
 from nauth.transport.retry import Retrying, WaitHint
+from nauth.transport.shared_cookies import notice_cookies
 from nauth.transport.token_calls import ErrorClasses
 from nauth.typed_calls import CallOptions, ReadResponse, TypedCalls, http_status
 
@@ -122,6 +123,8 @@ class VendorClient:
         self._headers = headers or {}
         self._transport = transport
         self._given_session = self._network.session
+        if self._given_session is not None:
+            notice_cookies(self._given_session, str(key))
         self._closed = False
         origins = [base_url, *origins]
         self._auth = BearerAuth(

@@ -6,9 +6,9 @@ an environment in which nauth is installed, and before pytest-cov begins to coun
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import pytest
 
@@ -19,9 +19,30 @@ if TYPE_CHECKING:
     from nombaauth.sandbox import NombaSandbox
     from noyoauth.sandbox import NoyoSandbox
 
-__all__ = ["fake_clock", "nao_sandbox", "nauth_env", "nomad_sandbox", "nomba_sandbox", "noyo_sandbox"]
+__all__ = [
+    "fake_clock",
+    "nao_sandbox",
+    "nauth_env",
+    "nauth_herd",
+    "nomad_sandbox",
+    "nomba_sandbox",
+    "noyo_sandbox",
+]
 
 SetEnvironment: TypeAlias = "Callable[[Sandbox], Mapping[str, str]]"
+
+_T = TypeVar("_T")
+
+
+class Herd(Protocol):
+    """The type of the fixture `nauth_herd`; see `nauth.testing.herd`."""
+
+    def __call__(
+        self, work: Callable[[], Awaitable[_T]], *, callers: int = 1_000
+    ) -> Coroutine[Any, Any, list[_T]]:
+        """Run `work` in so many tasks at the same moment."""
+        ...
+
 
 _STORE = ("NAUTH_STORE", "NAUTH_STORE_FILE")
 _VENDORS = ("nomad", "nomba", "noyo", "nao")
@@ -80,6 +101,14 @@ def noyo_sandbox(request: pytest.FixtureRequest) -> Iterator[NoyoSandbox]:
 def nao_sandbox(request: pytest.FixtureRequest) -> Iterator[NaoSandbox]:
     """NAO Cloud's sandbox, in a thread of its own; switches by `@pytest.mark.nauth(...)`."""
     yield from _running(request, "nao")
+
+
+@pytest.fixture
+def nauth_herd() -> Herd:
+    """Call with a coroutine function, and how many `callers` there are: all begin at the same moment."""
+    from nauth.testing import herd  # noqa: PLC0415 - see the module's text
+
+    return herd
 
 
 @pytest.fixture

@@ -108,10 +108,7 @@ def demo(
 
 @app.command()
 def status(as_json: AsJson = False, timeout: Timeout = 30) -> None:
-    """Show the records of the store that NAUTH_STORE names, without signing in, renewing or writing anything.
-
-    A Redis store shows those of the vendors whose credentials are in the environment.
-    """
+    """Show the records of the store that NAUTH_STORE names, without signing in, renewing or writing anything."""
 
     async def call() -> int:
         lines = await status_lines({name: load() for name, load in VENDORS.items()})

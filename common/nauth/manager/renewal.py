@@ -25,6 +25,7 @@ from nauth.errors import (
 from nauth.manager.held_token import HeldToken, age_on_arrival
 from nauth.manager.store_access import LEASE_GRACE, KeyedStore
 from nauth.owned_tasks import current_work
+from nauth.reporting import telemetry_seam
 from nauth.stores.base import Lease, Record
 from nauth.time_formats import instant
 from nauth.token import MAX_LIFETIME, RenewalPolicy, Token
@@ -237,7 +238,8 @@ class Renewal:
                 work.sending()  # an answer has come, however it was sent
                 return Renewed(token, version, asked_at, "refresh")
             except CredentialsRejectedError:
-                pass
+                if telemetry_seam.installed is not None:
+                    telemetry_seam.installed.refresh_refused()
             # a sibling that does not respect the lease may have rotated the refresh token: look before giving up
             sure = self.policy.on_store_failure == "serve"
             winner = await self._winner(version, rejected, held, sure=sure)

@@ -8,6 +8,7 @@ import attrs
 
 from nauth.errors import NauthError, VendorUnavailableError, fresh_copy
 from nauth.events import Cause
+from nauth.reporting.telemetry_seam import FlightTrace
 from nauth.token import Token
 
 __all__ = ["ABANDONED", "Flight", "Outcome"]
@@ -39,7 +40,7 @@ class Flight:
     one shared list. A future each costs a dictionary entry.
     """
 
-    __slots__ = ("_loop", "_waiters", "cause", "failure", "outcome", "rejected", "told")
+    __slots__ = ("_loop", "_waiters", "cause", "failure", "outcome", "rejected", "told", "trace")
 
     def __init__(self, cause: Cause, loop: asyncio.AbstractEventLoop, rejected: Token | None = None) -> None:
         self.cause: Cause = cause
@@ -47,6 +48,7 @@ class Flight:
         self.failure: tuple[NauthError, bool] | None = None
         """What it has failed with, once that is counted, and whether the old token lived on then."""
         self.told = False  # the observer, that a caller waits
+        self.trace: FlightTrace | None = None
         self.rejected: list[Token] = [] if rejected is None else [rejected]
         """Tokens that callers have seen refused; the renewal must not bring one of them back."""
         self._loop = loop
@@ -66,11 +68,15 @@ class Flight:
             waiter.set_result(self.outcome)
         else:
             self._waiters[waiter] = None
+            if self.trace is not None:
+                self.trace.joined(waiter)
         return waiter
 
     def leave(self, waiter: asyncio.Future[Outcome]) -> None:
         """Forget a waiter that was cancelled."""
         self._waiters.pop(waiter, None)
+        if self.trace is not None:
+            self.trace.left(waiter)
 
     def finish(self, outcome: Outcome) -> None:
         """Publish the outcome to all callers who still wait. The first outcome stands."""
@@ -78,6 +84,8 @@ class Flight:
             return
         self.outcome = outcome
         waiters, self._waiters = self._waiters, {}
+        if self.trace is not None:
+            self.trace.over(_error_name(outcome), len(waiters))
         if self._loop.is_closed():
             return  # the garbage collector ends the renewal of a closed loop: no caller can be woken there
         for waiter in waiters:
@@ -100,3 +108,9 @@ ABANDONED = Outcome(
     )
 )
 """What waiters are told when the owned task itself is cancelled."""
+
+
+def _error_name(outcome: Outcome) -> str | None:
+    if outcome is ABANDONED:
+        return asyncio.CancelledError.__name__  # no failure of the vendor's
+    return None if outcome.error is None else type(outcome.error).__name__

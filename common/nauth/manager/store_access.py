@@ -13,6 +13,7 @@ import attrs
 
 from nauth.clock import Clock
 from nauth.errors import LeaseLostError, NauthError, StoreError, recast, unexpected
+from nauth.reporting import telemetry_seam
 from nauth.reporting.reporter import SHORT_IDENTITY
 from nauth.stores.base import Lease, Record, StoreKey, TokenStore
 from nauth.time_formats import instant
@@ -97,11 +98,13 @@ class KeyedStore:
     async def _bounded(self, operation: str, work: Awaitable[_T], more: timedelta = timedelta(0)) -> _T:
         queues = getattr(self.store, "queues", False)
         longest = (max(self.deadline, STORE_DEADLINE) if queues else STORE_DEADLINE) + more
+        started = self.clock.monotonic()
         try:
-            return await _bounded(work, longest)
-        except LeaseLostError:
-            raise  # another client was faster: no failure of the store
+            result = await _bounded(work, longest)
         except NauthError as error:
+            self._measure(operation, started, type(error).__name__)
+            if isinstance(error, LeaseLostError):
+                raise  # another client was faster: no failure of the store
             _log.warning(
                 "%s: the token store failed to %s: %s",
                 self.key.vendor,
@@ -117,6 +120,15 @@ class KeyedStore:
                 },
             )
             raise
+        self._measure(operation, started, None)
+        return result
+
+    def _measure(self, operation: str, started: float, error: str | None) -> None:
+        if (
+            telemetry_seam.installed is not None and operation != "watch"
+        ):  # that one is waiting, and no work of the store's
+            took_s = self.clock.monotonic() - started
+            telemetry_seam.installed.store_operation(self.store, operation, took_s, error)
 
 
 async def _bounded(work: Awaitable[_T], longest: timedelta) -> _T:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from datetime import timedelta
+from math import inf
 
 import attrs
 
@@ -84,6 +85,21 @@ class TokenCache:
     def alive(self) -> bool:
         """Tell whether the token is not expired by either clock."""
         return self.held.state(self.monotonic(), self.wall()) is not TokenState.EXPIRED
+
+    def reading(self) -> float:
+        """Return the monotonic seconds of the clock."""
+        return self.monotonic()
+
+    def time_to_expiry_s(self) -> float | None:
+        """Return how many seconds the token held still lives; see `nauth.reporting.telemetry_seam.Expiring`."""
+        mono, held = self.monotonic(), self.held
+        if held.token is None or held.expire_mono == inf:
+            return None
+        left_s = held.expire_mono - mono
+        if left_s > 0:
+            return left_s
+        with self.guard:
+            return None if self.backoff.last_failure(mono) is None else 0.0
 
     def adopt(self, record: Record | None) -> None:
         """Take over what a sibling stored, or forget what it discarded."""

@@ -36,6 +36,7 @@ from nauth.manager.single_flight import ABANDONED, Flight, Outcome
 from nauth.manager.store_access import KeyedStore
 from nauth.manager.token_cache import TokenCache
 from nauth.owned_tasks import Work
+from nauth.reporting import telemetry_seam
 from nauth.reporting.reporter import Reporter
 from nauth.stores.base import Reconnecting, Record, StoreKey, TokenStore, Unsubscribe
 from nauth.stores.memory import default_store
@@ -264,6 +265,8 @@ class TokenManager:
             return
         loop_state = self._loops.here()
         flight = Flight(Cause.FORCED, asyncio.get_running_loop())
+        if telemetry_seam.installed is not None:
+            flight.trace = telemetry_seam.installed.revocation(self._observer)
         loop_state.own(
             self._run_revocation(loop_state, flight),
             name="nauth revocation",
@@ -385,6 +388,8 @@ class TokenManager:
         flight = Flight(cause, asyncio.get_running_loop(), rejected)
         # first of all: an eager task runs its body before the call that makes it returns
         loop_state.flight = flight
+        if telemetry_seam.installed is not None:
+            flight.trace = telemetry_seam.installed.renewal(self._observer, cause, self._cache)
         notify(self._observer, RenewalStarted(cause=cause))
         started = self._monotonic()
         work = loop_state.own(
@@ -401,6 +406,8 @@ class TokenManager:
     async def _run_renewal(
         self, loop_state: LoopState, flight: Flight, seen: HeldToken, started: float
     ) -> None:
+        if flight.trace is not None:
+            flight.trace.enter()
         try:
             async with loop_state.lock:
                 base = self._cache.held
@@ -465,6 +472,8 @@ class TokenManager:
                 self._cache.backoff.failed(_given_up(), self._monotonic(), valid=True)
 
     async def _run_revocation(self, loop_state: LoopState, flight: Flight) -> None:
+        if flight.trace is not None:
+            flight.trace.enter()
         async with loop_state.lock:
             outcome = await revoke_all(self._renewal, lambda: self._cache.held.token, self._cache.forget)
         flight.finish(outcome)
@@ -482,6 +491,8 @@ class TokenManager:
         self, loop_state: LoopState, made: Renewed, base: HeldToken, flight: Flight, started: float
     ) -> Outcome:
         """Hold what a renewal brought and describe it to the waiters."""
+        if flight.trace is not None:
+            flight.trace.brought(made.call or "adopted")
         age_s = self._monotonic() - made.asked_at
         # looked at again: a 401 may have arrived while the token was being stored
         fault = made.fault or fault_of(made.token, age_s, flight.rejected)

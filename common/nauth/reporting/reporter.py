@@ -6,6 +6,7 @@ import attrs
 
 from nauth.clock import Clock
 from nauth.events import Event, Observer, Reporting, deliver
+from nauth.reporting import telemetry_seam
 from nauth.reporting.log_setup import set_up_log
 from nauth.reporting.log_writer import LogWriter
 from nauth.reporting.takeover import TAKEOVERS
@@ -56,7 +57,11 @@ class Reporter(Reporting):
 
     def stamped(self, event: Event) -> Event:
         """Return `event` with vendor, identity and time filled in."""
-        return attrs.evolve(event, vendor=self.vendor, identity=self.identity, at=instant(self._wall()))
+        stamped = attrs.evolve(event, vendor=self.vendor, identity=self.identity, at=instant(self._wall()))
+        # here, where it happens: of what waits for delivery some may be dropped, and the caller's trace is over by then
+        if telemetry_seam.installed is not None:
+            telemetry_seam.installed.event(stamped)
+        return stamped
 
     def __call__(self, event: Event) -> None:
         """Hand `event` to each listener; one that raises keeps it from no other."""

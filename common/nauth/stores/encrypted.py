@@ -7,7 +7,7 @@ import functools
 import logging
 import os
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
 from types import MethodType
 
@@ -16,6 +16,7 @@ import attrs
 from nauth.errors import ConfigurationError, StoreError
 from nauth.secret import Secret
 from nauth.stores.base import Lease, Listener, Reconnecting, Record, StoreKey, TokenStore, Unsubscribe
+from nauth.stores.record_info import ListsRecords, RecordInfo
 from nauth.token import Token
 
 __all__ = ["EncryptedStore"]
@@ -91,6 +92,17 @@ class EncryptedStore:
         """
         record = await self._inner.load(key)
         return None if record is None else self._opened(key, record)
+
+    async def records(self) -> AsyncIterator[RecordInfo]:
+        """Yield a description of each record, without decrypting it: lifetimes are stored in clear.
+
+        Raises:
+            StoreError: `inner` cannot list its records.
+        """
+        if not isinstance(self._inner, ListsRecords):
+            raise StoreError(f"{type(self._inner).__name__}, inside EncryptedStore, cannot list its records")
+        async for info in self._inner.records():
+            yield info
 
     async def lease(self, key: StoreKey, ttl: timedelta) -> Lease | None:
         """Take the right to renew `key` for `ttl`, or return None at once if another client holds it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import weakref
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import attrs
@@ -16,6 +17,7 @@ from nauth.loop_ref import LoopRef, this_loop
 from nauth.stores.base import Lease, Listener, Record, StoreKey, Unsubscribe
 from nauth.stores.codec import REFRESH_LIFETIME, checked_lifetime, lifetime_kept
 from nauth.stores.listeners import Listeners, Waiters
+from nauth.stores.record_info import RecordInfo
 from nauth.token import Token
 
 __all__ = ["MemoryLease", "MemoryStore", "default_store"]
@@ -97,6 +99,15 @@ class MemoryStore:
         with self._guard:
             entry = self._entries.get(key)
         return None if entry is None else self._record(entry)
+
+    async def records(self) -> AsyncIterator[RecordInfo]:
+        """Yield a description of each record. Takes no lease and writes nothing."""
+        now = self._clock.monotonic()
+        with self._guard:
+            found = list(self._entries.items())
+            leased = {key for key, one in self._leases.items() if one.ends_at > now and not one.loop.gone}
+        for key, entry in found:
+            yield RecordInfo.of(key, self._record(entry), leased=key in leased)
 
     async def lease(self, key: StoreKey, ttl: timedelta) -> Lease | None:
         """Take the right to renew `key`, or return None if another client holds it."""

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import attrs
 
-from nauth.stores.base import StoreKey
+from nauth.stores.base import Record, StoreKey
 
 __all__ = ["ListsRecords", "RecordInfo"]
 
@@ -30,6 +30,18 @@ class RecordInfo:
     expires_in: timedelta | None
     refresh_token: bool
     leased: bool
+
+    @classmethod
+    def of(cls, key: StoreKey, record: Record, *, leased: bool) -> RecordInfo:
+        """Describe `record`."""
+        token = record.token
+        return cls(
+            key=key,
+            age=record.age,
+            expires_in=None if token.lifetime is None else token.lifetime - record.age,
+            refresh_token=token.refresh_token is not None,
+            leased=leased,
+        )
 
 
 @runtime_checkable

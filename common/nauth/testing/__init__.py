@@ -5,6 +5,7 @@ from __future__ import annotations
 from nauth.testing.clock import FakeClock
 from nauth.testing.contract.store import StoreContract
 from nauth.testing.faults import Fault, Faults
+from nauth.testing.herd import herd
 from nauth.testing.sandbox import Exchange, Handler, Route, Sandbox
 from nauth.testing.vendor_sandbox import VendorSandbox
 
@@ -18,4 +19,5 @@ __all__ = [
     "Sandbox",
     "StoreContract",
     "VendorSandbox",
+    "herd",
 ]

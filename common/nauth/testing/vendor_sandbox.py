@@ -95,6 +95,14 @@ class VendorSandbox(Sandbox, Generic[T]):
         """How many requests to the endpoints that deal in tokens have arrived."""
         return sum(self.requests[name] for name in self.token_endpoints)
 
+    def assert_token_calls(self, times: int) -> None:
+        """Fail the test unless exactly `times` requests dealt in tokens: sign-ins, renewals and revocations together."""
+        if self.token_calls != times:
+            raise AssertionError(
+                f"{type(self).__name__}: {self.token_calls} token calls instead of {times}; all requests: "
+                f"{dict(self.requests)}"
+            )
+
     @property
     def refresh_reuses(self) -> int:
         """How many times a spent refresh token was presented again."""

@@ -25,13 +25,17 @@ from nauth.cli.shared_sign_in import ServerClock
 from nauth.errors import StoreError
 from nauth.secret import Secret
 from nauth.stores.address import _table
-from nauth.stores.base import StoreKey
+from nauth.stores.base import StoreKey, TokenStore
 from nauth.stores.memory import default_store
 from nauth.stores.sqlite import SQLiteStore
 from nauth.testing import Fault, Sandbox
 from nauth.token import Token
 from nombaauth import NombaClient
 from nombaauth.sandbox import NombaSandbox
+from tests.nauth.stores.conftest import prefix, valkey
+from tests.support.redis.servers import Server
+
+__all__ = ["prefix", "valkey"]
 
 
 def _nauth(*args: str, stdin: str | None = None) -> Result:
@@ -137,15 +141,44 @@ def test_status_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert list(tmp_path.iterdir()) == []
 
 
+class _Unlisted:
+    """A store without `records`."""
+
+    def __init__(self, store: TokenStore) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> object:
+        if name == "records":
+            raise AttributeError(name)
+        return getattr(self._store, name)
+
+
 def test_status_of_a_store_that_lists_nothing(nomba: NombaSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store without the ability to list shows what the environment's credentials lead to."""
     monkeypatch.setenv("NAUTH_STORE", "memory:")
+    monkeypatch.setattr("nauth.cli.status.store_from_env", lambda: _Unlisted(default_store()))
     assert _nauth("status").stdout == "the store holds no token\n"
     assert _nauth("token", "nomba", "--sign-in").exit_code == 0
     done = _nauth("status")
     assert "renewing       not known" in done.stdout
     key = StoreKey(vendor="x", base_url="u", identity="i")
     assert asyncio.run(default_store().load(key)) is None
+
+
+def test_status_of_redis(
+    nomba: NombaSandbox, valkey: Server, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`nauth status` shows the records of Redis without any credentials, and calls no vendor."""
+    monkeypatch.setenv("NAUTH_STORE", f"{valkey.url}?prefix={prefix}")
+    assert _nauth("status").stdout == "the store holds no token\n"
+    assert _nauth("token", "nomba", "--sign-in").exit_code == 0
+    for name in ("CLIENT_ID", "CLIENT_SECRET", "ACCOUNT_ID"):
+        monkeypatch.delenv(f"NOMBA_{name}")
+    done = _nauth("status")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith(f"nomba at {nomba.base_url}\n")
+    assert "renewing       no\n" in done.stdout
+    assert nomba.requests.total() == 1
 
 
 def test_status_without_a_store() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import re
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 import attrs
@@ -41,6 +42,12 @@ _ROUNDS = 80
 
 _BATCH = 64
 """Most calls in one exchange."""
+
+_SCANNED = 500
+"""Keys that the server looks at for one step of a scan."""
+
+_ESCAPED = re.compile(r"[*?\[\]\\^-]")
+"""What means something else in a pattern."""
 
 _monotonic = SystemClock.monotonic
 
@@ -114,6 +121,37 @@ class ScriptExecutor:
         calls = [self._enqueue(script, digest, (), read) for digest in digests]
         await self._wait(*calls)
         return [call.outcome.result() for call in calls]
+
+    async def digests(self) -> AsyncIterator[str]:
+        """Yield the digest of each record, of all nodes of a cluster. Reads by ``SCAN``, which blocks no server.
+
+        Raises:
+            StoreError: the server has not answered within the deadline, or the client cannot scan.
+        """
+        begins, ends = f"{self._prefix}:{{", "}:token"
+        names = self._scan(f"{_ESCAPED.sub(_escape, begins)}*{ends}")
+        seen: set[str] = set()
+        while (name := await self._next(names)) is not None:
+            if isinstance(name, StoreError):
+                raise name
+            digest = name.removeprefix(begins).removesuffix(ends)
+            if digest not in seen:  # a scan may tell the same name twice
+                seen.add(digest)
+                yield digest
+
+    async def _scan(self, pattern: str) -> AsyncGenerator[str | bytes]:
+        await self.prepare()
+        client: Any = self.client
+        async for name in client.scan_iter(match=pattern, count=_SCANNED):
+            yield name
+
+    async def _next(self, names: AsyncGenerator[str | bytes]) -> str | StoreError | None:
+        try:
+            async with _deadline(self.timeout_s):
+                name = await anext(names, None)
+        except Exception as error:  # noqa: BLE001 - whatever the user's client raises, the store has failed
+            return explained(error, timeout_s=self.timeout_s)
+        return name.decode() if isinstance(name, bytes) else name
 
     async def claim(self, script: Script, digest: str, owner: str, *args: str | int) -> float | None:
         """Run `script`, which gives the lease to `owner`.
@@ -322,6 +360,10 @@ def _read(answer: Any, repeated: bool, read: Reader[_T]) -> _T | StoreError:
 def _unknown(answer: object) -> bool:
     """Tell whether the server does not know the script."""
     return type(answer).__name__ == "NoScriptError"
+
+
+def _escape(found: re.Match[str]) -> str:
+    return f"\\{found[0]}"
 
 
 def _opened(value: Argument) -> str | int:

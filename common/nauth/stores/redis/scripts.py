@@ -7,16 +7,19 @@ it counts them exactly (microseconds since the epoch stay below 2**53 for two ce
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import timedelta
 from typing import Any, NamedTuple, TypeAlias
 
 import attrs
 
-from nauth.stores.base import Record
+from nauth.stores.base import Record, StoreKey
 from nauth.stores.codec import decode_token
+from nauth.stores.record_info import RecordInfo
 
 __all__ = [
     "COMMIT",
+    "DESCRIBE",
     "DISCARD",
     "EXTEND",
     "LEASE",
@@ -27,6 +30,7 @@ __all__ = [
     "Peeked",
     "Script",
     "allowed",
+    "described",
     "discarded",
     "loaded",
     "peeked",
@@ -79,6 +83,18 @@ return {whole(ver), whole(now - asked), whole(now - ver), record[3]}
 )
 """-> version, age and time since the commit in microseconds, token; nothing; or an empty list if unreadable."""
 
+DESCRIBE = Script(
+    _NOW
+    + """
+local record = redis.call('HMGET', KEYS[1], 'asked_us', 'token', 'name')
+local asked = tonumber(record[1])
+if not (asked and record[2] and record[3]) then return false end
+return {whole(now - asked), record[2], record[3], redis.call('PTTL', KEYS[2])}
+"""
+)
+"""-> age in microseconds, token, name of the token as JSON, what is left of the lease in milliseconds (negative: it is
+free); nothing where there is no such record, or where a release of nauth that wrote no names has written it."""
+
 PEEK = Script(
     """
 return {redis.call('PTTL', KEYS[2]), redis.call('HGET', KEYS[1], 'ver') or ''}
@@ -128,7 +144,7 @@ if redis.call('GET', KEYS[2]) ~= ARGV[3] then return 'lease' end
 if (record[1] or '0') ~= ARGV[5] then return 'version' end
 local ver = math.max((tonumber(record[1]) or 0) + 1, now)
 redis.call('HSET', KEYS[1], 'ver', whole(ver), 'commit', ARGV[4], 'asked_us', whole(now - ARGV[6]),
-    'access_sha', ARGV[8], 'token', ARGV[9])
+    'access_sha', ARGV[8], 'token', ARGV[9], 'name', ARGV[10])
 redis.call('PEXPIRE', KEYS[1], ARGV[7])
 redis.call('DEL', KEYS[2])
 tell('committed')
@@ -137,7 +153,7 @@ return {whole(ver), ARGV[6]}
     kept=True,
 )
 """ARGV: owner, this commit's own name (a repetition finds it and changes nothing), expected version, age in
-microseconds, milliseconds to keep, digest of the access token, token. -> version and age; or the condition that failed: "lease" or "version"."""
+microseconds, milliseconds to keep, digest of the access token, token, name of the token as JSON. -> version and age; or the condition that failed: "lease" or "version"."""
 
 DISCARD = Script(
     _TELL
@@ -183,6 +199,21 @@ def loaded(answer: Any, repeated: bool) -> Loaded | None:  # noqa: ARG001 - read
     version, age_us, since_us, text = answer
     record = Record(token=decode_token(text), version=int(version), age=_microseconds(age_us))
     return Loaded(record, _microseconds(since_us))
+
+
+def described(answer: Any, repeated: bool) -> RecordInfo | None:  # noqa: ARG001 - readers have one shape
+    """Read the answer of `DESCRIBE`.
+
+    Raises:
+        StoreError, ValueError: the record is not one of ours.
+    """
+    if answer is None:
+        return None
+    age_us, text, name, left_ms = answer
+    vendor, base_url, identity = json.loads(name)
+    key = StoreKey(vendor=vendor, base_url=base_url, identity=identity)
+    record = Record(token=decode_token(text), version=0, age=_microseconds(age_us))
+    return RecordInfo.of(key, record, leased=int(left_ms) > 0)
 
 
 def peeked(answer: Any, repeated: bool) -> Peeked:  # noqa: ARG001 - readers have one shape

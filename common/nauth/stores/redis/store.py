@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import json
 import math
 import secrets
 import warnings
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Self, cast
 
@@ -16,23 +18,26 @@ import attrs
 from nauth.after_fork import forgets
 from nauth.clock import SystemClock
 from nauth.credential_digest import identity_digest
-from nauth.errors import ConfigurationError, LeaseLostError
+from nauth.errors import ConfigurationError, LeaseLostError, StoreError
 from nauth.loop_ref import LoopRef, this_loop
 from nauth.secret import Secret
 from nauth.stores.base import Lease, Listener, Record, StoreKey, Unsubscribe
 from nauth.stores.codec import REFRESH_LIFETIME, checked_lifetime, encode_token, lifetime_kept
 from nauth.stores.listeners import Listeners
+from nauth.stores.record_info import RecordInfo
 from nauth.stores.redis.client_factory import source
 from nauth.stores.redis.executor import ScriptExecutor
 from nauth.stores.redis.loop_state import LoopStates
 from nauth.stores.redis.scripts import (
     COMMIT,
+    DESCRIBE,
     DISCARD,
     EXTEND,
     LEASE,
     LOAD,
     RELEASE,
     allowed,
+    described,
     discarded,
     loaded,
     stamped,
@@ -48,6 +53,9 @@ _TIMEOUT = timedelta(seconds=4)
 
 _MILLISECOND = timedelta(milliseconds=1)
 _MICROSECOND = timedelta(microseconds=1)
+_DESCRIBED_AT_ONCE = 500
+"""Records that `RedisStore.records` asks for at once: a token is long, and only its description is kept."""
+
 _LEAST_KEPT = timedelta(seconds=1)
 """How long a record is kept whose token was dead on arrival."""
 
@@ -157,6 +165,24 @@ class RedisStore:
         found = await self._states.here().executor.ask(LOAD, _digest(key), read=loaded)
         return None if found is None else found.record
 
+    async def records(self) -> AsyncIterator[RecordInfo]:
+        """Yield a description of each record under this prefix. Takes no lease and writes nothing.
+
+        Records that an earlier release of nauth has written are left out: they do not say whose they are.
+
+        Raises:
+            StoreError: Redis failed, or a record is not one of nauth's.
+        """
+        executor = self._states.here().executor
+        digests = [digest async for digest in executor.digests()]
+        for first in range(0, len(digests), _DESCRIBED_AT_ONCE):
+            some = digests[first : first + _DESCRIBED_AT_ONCE]
+            for found in await executor.ask_all(DESCRIBE, some, read=described):
+                if isinstance(found, StoreError):
+                    raise found
+                if found is not None:  # else it has left since it was listed
+                    yield found
+
     async def lease(self, key: StoreKey, ttl: timedelta) -> Lease | None:
         """Take the right to renew `key`, or return None if another client holds it.
 
@@ -227,6 +253,7 @@ class RedisStore:
             lambda: _ms(max(lifetime - old(), _LEAST_KEPT)),
             _access_digest(token),
             Secret(encode_token(token)),
+            json.dumps([lease.key.vendor, lease.key.base_url, lease.key.identity]),
             read=stamped,
         )
         self._out.discard(ours)

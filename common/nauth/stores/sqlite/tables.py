@@ -83,7 +83,7 @@ class Tables:
                 key = StoreKey(vendor=vendor, base_url=base_url, identity=digest)
                 record = _load(db, key, now_us)
                 if record is not None:
-                    found.append(_described(key, record, leased=until_us is not None))
+                    found.append(RecordInfo.of(key, record, leased=until_us is not None))
         return found
 
     def look(self, key: StoreKey) -> tuple[int, Holder | None]:
@@ -287,17 +287,6 @@ class Tables:
 
     def _now_us(self) -> int:
         return int(self._clock.wall() * 1_000_000)
-
-
-def _described(key: StoreKey, record: Record, *, leased: bool) -> RecordInfo:
-    token = record.token
-    return RecordInfo(
-        key=key,
-        age=record.age,
-        expires_in=None if token.lifetime is None else token.lifetime - record.age,
-        refresh_token=token.refresh_token is not None,
-        leased=leased,
-    )
 
 
 def _overwrite(db: sqlite3.Connection) -> None:
