@@ -7,11 +7,11 @@ always wins. https://docs.nomad.media/reference/post_account-login
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 from aiohttp.hdrs import AUTHORIZATION
 
-from nauth.bearer.unauthorized import Answered
+from nauth.bearer.unauthorized import Answered, Screen
 from nauth.clock import Clock
 from nauth.manager.token_manager import TokenManager
 from nauth.responses.body import read_body
@@ -120,8 +120,11 @@ class Hidden401:
     a 401 where this machine's clock says that the token was over by the time of the answer, and only there.
 
     Attributes:
+        screen: asks about no other status.
         manager: whose token; set once it exists.
     """
+
+    screen: Final = Screen(statuses=frozenset({_FORBIDDEN}))
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from types import NoneType
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import attrs
 from aiohttp import ClientError
 
-from nauth.bearer.unauthorized import Answered
+from nauth.bearer.unauthorized import Answered, Screen
 from nauth.responses.body import read_body
 from nauth.responses.error_body import ErrorDocument, find_words
 from nauth.time_formats import RETRY_AFTER_CAP
@@ -21,7 +21,7 @@ from nombaauth.converter import CONVERTER, code_text
 from nombaauth.errors import Endpoint, NombaMalformedResponseError, effective_status, refusal
 from nombaauth.models import AnswerMeta, Envelope, RateLimit
 
-__all__ = ["hidden_401", "rate_limit", "read_response", "status_of", "window_hint"]
+__all__ = ["Hidden401", "hidden_401", "rate_limit", "read_response", "status_of", "window_hint"]
 
 _T = TypeVar("_T")
 
@@ -103,20 +103,42 @@ def window_hint(answer: Answer) -> timedelta | None:
     return None if limit is None or limit.window is None else min(limit.window, RETRY_AFTER_CAP)
 
 
-async def hidden_401(response: Answered) -> bool:
+class Hidden401:
     """Tell whether a 2xx is a 401 in disguise: its envelope's code says ``401``.
 
     Nomba's specification lists a 202 with the body of a 401. The body stays readable for the caller.
+
+    Attributes:
+        screen: what rules a response out by its bytes. The digits of a code may also be written in escapes, or be those of
+            another script.
     """
-    if not 200 <= response.status < 300:  # noqa: PLR2004
-        return False
-    if response.content_type != "application/json" or not 0 < (response.content_length or 0) <= _REFUSAL_SIZE:
-        return False
-    try:
-        code, _ = _peek(await response.read())
-    except (ClientError, OSError):
-        return False  # the caller meets the same failure when it reads the body
-    return effective_status(response.status, code) == 401  # noqa: PLR2004
+
+    screen: Final = Screen(
+        statuses=range(200, 300),
+        mark=b"401",
+        types=frozenset(
+            {"application/json", "application/json; charset=utf-8", "application/json;charset=UTF-8"}
+        ),
+        digits=len(str(_REFUSAL_SIZE)),
+    )
+
+    async def __call__(self, response: Answered) -> bool:
+        """Tell whether `response` refuses the token."""
+        if not 200 <= response.status < 300:  # noqa: PLR2004
+            return False
+        if (
+            response.content_type != "application/json"
+            or not 0 < (response.content_length or 0) <= _REFUSAL_SIZE
+        ):
+            return False
+        try:
+            code, _ = _peek(await response.read())
+        except (ClientError, OSError):
+            return False  # the caller meets the same failure when it reads the body
+        return effective_status(response.status, code) == 401  # noqa: PLR2004
+
+
+hidden_401 = Hidden401()
 
 
 def _succeeded(status: int, code: str | None) -> bool:

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self, TypeVar, Unpack, overload
 
 import cattrs
-from aiohttp import ClientResponse, ClientSession
+from aiohttp import BaseConnector, ClientResponse, ClientSession
 from yarl import URL
 
 from nauth.authenticator import Authenticator
@@ -24,7 +24,7 @@ from nauth.events import Observer
 from nauth.logins.remembered import RememberedLogin
 from nauth.manager.health import Health
 from nauth.manager.token_manager import TokenManager
-from nauth.origins import resolve
+from nauth.origins import Targets
 from nauth.owned_tasks import own_task
 from nauth.pages import PageForm, Pages
 from nauth.request_options import PendingResponse, RequestOptions
@@ -145,9 +145,8 @@ class VendorClient:
             observer=reporter,
         )
         self._httpx_auth: HttpxAuth | None = None
-        self._sessions = LoopSessions(
-            partial(lease_for, Use.REQUESTS, self._network), partial(request_session, network=self._network)
-        )
+        self._targets = Targets(base_url, self._auth.origins)
+        self._sessions = LoopSessions(partial(lease_for, Use.REQUESTS, self._network), self._own_session())
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._base_url}: {self._manager!r}>"
@@ -271,16 +270,22 @@ class VendorClient:
             NauthError: when awaited: no token could be had.
             aiohttp.ClientError: when awaited: the request itself failed.
         """
-        target = resolve(self._base_url, url, allowed=self._auth.origins)
-        if not _UNSAFE.isdisjoint(options):
+        target = self._targets.get(url) if type(url) is str else None
+        if target is None:
+            target = self._targets.add(url)
+        if options and not _UNSAFE.isdisjoint(options):
             raise ConfigurationError(
                 "TLS verification cannot be changed for a request that carries a token. For a private certificate "
                 "authority give the client ssl_context=, or set SSL_CERT_FILE"
             )
-        session = self._http()
+        session = self._given_session
+        if session is None:
+            session = self._http()
+            if "middlewares" not in options:  # it carries ours
+                return session.request(method, target, **options)
         # a call's `middlewares` replace the session's, so all of them are named; ours is the outermost
         others = (*options.get("middlewares", ()), *session_middlewares(session))
-        options["middlewares"] = (self._auth, *(other for other in others if other is not self._auth))
+        options["middlewares"] = (self._auth, *(other for other in others if not self._auth.is_same(other)))
         return session.request(method, target, **options)
 
     def get(self, url: str | URL, **options: Unpack[RequestOptions]) -> PendingResponse:
@@ -495,6 +500,17 @@ class VendorClient:
             data_root=data_root,
             status_of=status_of,
         )
+
+    def _own_session(self) -> Callable[[BaseConnector], ClientSession]:
+        """Return what makes this client's sessions. It does not hold the client: sessions would keep that alive."""
+        auth, network = self._auth, self._network
+
+        def make(connector: BaseConnector) -> ClientSession:
+            # a context of the user's can be changed later, so it is looked at for each request
+            ours = auth.for_own_session() if network.ssl_context is None else auth
+            return request_session(connector, network, (ours,))
+
+        return make
 
     def _http(self) -> ClientSession:
         if self._closed:  # else a session would be made that is never closed

@@ -52,8 +52,8 @@ MIDDLEWARE: tuple[Planted, ...] = (
     core(
         "a wrong account id becomes a renewal for each request",
         "bearer/aiohttp",
-        "await self._hidden_401(replayed)):\n            self._manager.refused(renewed, at=_endpoint(request))\n",
-        "await self._hidden_401(replayed)):\n            pass\n",
+        "await self._hides_401(replayed):\n            self._manager.refused(renewed, at=_endpoint(request))\n",
+        "await self._hides_401(replayed):\n            pass\n",
         "bearer/aiohttp_unauthorized",
         simulated=False,
     ),

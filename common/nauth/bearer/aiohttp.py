@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 from collections.abc import Iterable, Mapping
 
-from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
-from aiohttp.hdrs import AUTHORIZATION
+from aiohttp import ClientError, ClientHandlerType, ClientRequest, ClientResponse
+from aiohttp.hdrs import AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE
 from aiohttp.http import SERVER_SOFTWARE
+from multidict import istr
 from yarl import URL
 
 from nauth.bearer.aiohttp_netrc import from_netrc
 from nauth.bearer.aiohttp_redirects import Calls, remember, remembered
 from nauth.bearer.aiohttp_replay import expect_again, replayable, settle
-from nauth.bearer.unauthorized import Hidden401, Rejections, TokenHeaders
+from nauth.bearer.unauthorized import Hidden401, Rejections, TokenHeaders, screen_of
 from nauth.errors import OriginError, TokenRefusedError
 from nauth.events import Observer, OriginRefused, RequestReplayed, notify
 from nauth.manager.token_manager import TokenManager
@@ -58,17 +60,23 @@ class BearerAuth:
     """
 
     __slots__ = (
+        "_asks_tls",
         "_cache",
         "_first_authority",
         "_first_scheme",
         "_foreign",
         "_headers",
         "_hidden_401",
+        "_last_url",
         "_manager",
+        "_monotonic",
         "_observer",
         "_origins",
         "_rejections",
+        "_screen",
+        "_suspects",
         "_token_headers",
+        "_wall",
     )
 
     def __init__(
@@ -83,14 +91,21 @@ class BearerAuth:
     ) -> None:
         self._token_headers = token_headers
         self._hidden_401 = hidden_401
+        self._screen = screen_of(hidden_401)
+        self._suspects = self._screen.statuses
         self._manager, self._cache = manager, manager.cache
+        self._monotonic, self._wall = self._cache.monotonic, self._cache.wall
+        self._asks_tls = True
         urls = tuple(origins)
         self._origins: frozenset[OriginKey] = frozenset(map(origin_key, urls))
         first = urls[0].origin() if urls else URL()
         self._first_authority, self._first_scheme = first.raw_authority, first.scheme
         """How most requests spell where they go: host, with port if not the default, and scheme."""
+        self._last_url: URL | None = None
+        """The last one that was found to be ours. A client gives the same object for the same path again."""
+        # a name that is a `str` is looked up as cheaply only once aiohttp has made an `istr` of it, for each request
         self._headers = tuple(
-            (name, value, _AUTOMATIC.get(name.lower())) for name, value in (headers or {}).items()
+            (istr(name), value, _AUTOMATIC.get(name.lower())) for name, value in (headers or {}).items()
         )
         self._observer = observer
         self._foreign: Calls = {}
@@ -105,6 +120,19 @@ class BearerAuth:
         """(scheme, host, port) of each server that may see the token."""
         return self._origins
 
+    def for_own_session(self) -> BearerAuth:
+        """Return the same for a session whose connector nauth has made and which checks certificates, now and later.
+
+        Both share all that they learn.
+        """
+        made = copy.copy(self)
+        made._asks_tls = False  # noqa: SLF001 - it is of this class
+        return made
+
+    def is_same(self, other: object) -> bool:
+        """Tell whether `other` is this object, or the same for a session of nauth's own."""
+        return isinstance(other, BearerAuth) and other._rejections is self._rejections  # noqa: SLF001 - it is of this class
+
     async def __call__(  # noqa: C901, PLR0912 - one function: another coroutine would cost as much as all its questions
         self, request: ClientRequest, handler: ClientHandlerType
     ) -> ClientResponse:
@@ -116,19 +144,22 @@ class BearerAuth:
                 errors, on which aiohttp would run the whole chain a second time.
         """
         url, headers = request.url, request.headers
-        # nearly all requests go to the first origin, spelled like it: that is the cheapest to ask
-        usual = url.raw_authority == self._first_authority and url.scheme == self._first_scheme
-        if not usual and origin_key(url) not in self._origins:
-            return await self._elsewhere(request, handler)
+        if url is not self._last_url:
+            # nearly all requests go to the first origin, spelled like it: that is the cheapest to ask
+            usual = url.raw_authority == self._first_authority and url.scheme == self._first_scheme
+            if not usual and origin_key(url) not in self._origins:
+                return await self._elsewhere(request, handler)
+            self._last_url = url
         tls: object = request.ssl
-        if tls is True:  # no setting of the request's own: the connector's holds
-            tls = connector_tls(request.session)
-        if tls is not True and unverified(tls):
-            raise OriginError(
-                "the request, or its session's connector, switches TLS verification off (ssl=False, or a context "
-                "that demands no certificate); a token is never sent that way. For a private certificate authority "
-                "use a context that trusts it"
-            )
+        if self._asks_tls or tls is not True:
+            if tls is True:  # no setting of the request's own: the connector's holds
+                tls = connector_tls(request.session)
+            if tls is not True and unverified(tls):
+                raise OriginError(
+                    "the request, or its session's connector, switches TLS verification off (ssl=False, or a context "
+                    "that demands no certificate); a token is never sent that way. For a private certificate authority "
+                    "use a context that trusts it"
+                )
         for name, value, automatic in self._headers:
             if headers.get(name, automatic) == automatic:
                 headers[name] = value
@@ -137,7 +168,11 @@ class BearerAuth:
         if self._foreign and remembered(self._foreign, request):
             headers.pop(AUTHORIZATION, None)
             return await self._unsigned(request, handler)
-        token = self._cache.fresh() or await self._manager.token()
+        # `TokenCache.fresh`, written out
+        ready = self._cache.ready
+        token = ready.token
+        if token is None or ready.renew_mono <= self._monotonic() or ready.renew_wall <= self._wall():
+            token = await self._manager.token()
         headers[AUTHORIZATION] = token.authorization
         if self._token_headers is not None:
             for name, value in self._token_headers(token).items():
@@ -150,7 +185,24 @@ class BearerAuth:
             if await self._refused_unseen(request, token):
                 self._rejections.note(token, _endpoint(request))
             raise
-        if response.status == _UNAUTHORIZED or (self._hidden_401 and await self._hidden_401(response)):
+        status = response.status
+        refused = status == _UNAUTHORIZED
+        if status in self._suspects:
+            screen, got = self._screen, response.headers
+            if screen.mark is None:
+                refused = refused or await self._hides_401(response)
+            elif 0 < len(got.get(CONTENT_LENGTH, "")) <= screen.digits:
+                suspect = True
+                if got.get(CONTENT_TYPE) in screen.types:
+                    try:
+                        body = await response.read()
+                        # `in` costs twice as much as `find`, and a coroutine for all this as much as the rest of it
+                        suspect = not (body.find(screen.mark) < 0 and body.find(b"\\") < 0 and body.isascii())
+                        del body
+                    except (ClientError, OSError):
+                        suspect = False  # the caller meets the same failure when it reads the body
+                refused = suspect and await self._hides_401(response)
+        if refused:
             return await self._after_401(request, handler, response, token)
         if (self._cache.settled is not token or self._rejections.last is not None) and response.ok:
             self._rejections.worked(token, _endpoint(request))
@@ -183,11 +235,15 @@ class BearerAuth:
         status = getattr(response, "status", None)
         if status is None or status == _UNAUTHORIZED:
             return status == _UNAUTHORIZED
-        if self._hidden_401 is None or not response.content.is_eof():
+        if not response.content.is_eof():
             return False
         with contextlib.suppress(Exception):
-            return await self._hidden_401(response)
+            return await self._hides_401(response)
         return False
+
+    async def _hides_401(self, response: ClientResponse) -> bool:
+        """Tell whether `response`, which is no 401 by its status, is one all the same."""
+        return self._hidden_401 is not None and await self._hidden_401(response)
 
     async def _after_401(
         self, request: ClientRequest, handler: ClientHandlerType, response: ClientResponse, token: Token
@@ -212,7 +268,7 @@ class BearerAuth:
             raise
         if self._observer is not None:
             notify(self._observer, RequestReplayed(method=request.method, status=replayed.status))
-        if replayed.status == _UNAUTHORIZED or (self._hidden_401 and await self._hidden_401(replayed)):
+        if replayed.status == _UNAUTHORIZED or await self._hides_401(replayed):
             self._manager.refused(renewed, at=_endpoint(request))
         elif replayed.ok:
             self._rejections.worked(renewed, _endpoint(request))

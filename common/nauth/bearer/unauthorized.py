@@ -2,26 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 from typing import TypeAlias
 
+import attrs
 from aiohttp import ClientResponse
 
 from nauth.bearer.httpx_response import HttpxResponseView
 from nauth.manager.token_manager import TokenManager
 from nauth.token import Token
 
-__all__ = ["Answered", "Hidden401", "Rejections", "TokenHeaders"]
+__all__ = ["NO_SCREEN", "Answered", "Hidden401", "Rejections", "Screen", "TokenHeaders", "screen_of"]
 
 
 Answered: TypeAlias = ClientResponse | HttpxResponseView
 """Argument of a `Hidden401`: aiohttp's response, or httpx's with the attributes that `HttpxResponseView` gives it."""
 
 Hidden401: TypeAlias = Callable[[Answered], Awaitable[bool]]
-"""Tells whether a response other than 401 means that the token was refused. Must leave its body readable."""
+"""Tells whether a response other than 401 means that the token was refused. Must leave its body readable.
+
+It may have an attribute `screen`, a `Screen`, and is then asked only about the responses that pass it.
+"""
 
 TokenHeaders: TypeAlias = Callable[[Token], Mapping[str, str]]
 """Returns the headers that go with a token."""
+
+
+@attrs.frozen
+class Screen:
+    """What rules out nearly every response before a `Hidden401` is asked: asking costs more than all else a middleware does.
+
+    Attributes:
+        statuses: those that may hide a 401.
+        mark: bytes that the body of a hidden 401 holds, unless it writes them in escapes or in other than ASCII characters.
+            None if the body says nothing; the three below are not looked at then.
+        types: values of ``Content-Type`` with which the body may be searched. With any other the `Hidden401` is asked.
+        digits: the most that ``Content-Length`` may have in a hidden 401. A response without one is none.
+    """
+
+    statuses: Container[int]
+    mark: bytes | None = None
+    types: frozenset[str | None] = frozenset()
+    digits: int = 0
+
+
+NO_SCREEN = Screen(range(1000))
+"""Rules out nothing."""
+
+_NONE = Screen(frozenset())
+
+
+def screen_of(hidden_401: Hidden401 | None) -> Screen:
+    """Return the screen of `hidden_401`; one that lets nothing through if there is none to ask."""
+    if hidden_401 is None:
+        return _NONE
+    screen: Screen = getattr(hidden_401, "screen", NO_SCREEN)
+    return screen
 
 
 class Rejections:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Coroutine
 from typing import Any
 
 from aiohttp import ClientRequest, ClientResponse
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import Connection
 from aiohttp.hdrs import CONNECTION
@@ -33,31 +36,44 @@ class TooManyInterimResponses(BadHttpMessage):
         super().__init__(f"more than {INTERIM} interim responses")
 
 
+class _Counting(ResponseHandler):
+    """A connection's protocol that counts the heads of responses, and reads no endless row of them."""
+
+    __slots__ = ()
+    heads: int
+
+    def read(self) -> Coroutine[Any, Any, Any]:  # type: ignore[override]  # no coroutine of its own: each request pays for it
+        self.heads += 1
+        if self.heads > INTERIM + 1:
+            raise TooManyInterimResponses
+        return super().read()
+
+
+@functools.cache
+def _counting(kind: type[ResponseHandler]) -> type[_Counting]:
+    """Return `kind`, the protocol of some connector, as one that counts."""
+    if issubclass(kind, _Counting):
+        return kind
+    return type(f"Counting{kind.__name__}", (_Counting, kind), {"__slots__": ()})
+
+
 class BoundedResponse(ClientResponse):
     """A response before which no endless row of interim responses is read."""
 
-    async def start(self, connection: Connection) -> ClientResponse:
+    def start(self, connection: Connection) -> Coroutine[Any, Any, ClientResponse]:  # type: ignore[override]  # as `read` above
         """Read the head of the response.
 
         Raises:
-            aiohttp.ClientResponseError: it is no HTTP, or does not come for interim responses.
+            aiohttp.ClientResponseError: when awaited: it is no HTTP, or does not come for interim responses.
         """
-        protocol, seen = connection.protocol, 0
-        assert protocol is not None  # noqa: S101 - the connection was made a moment ago
-        read = protocol.read
-
-        async def counted() -> Any:
-            nonlocal seen
-            seen += 1
-            if seen > INTERIM + 1:
-                raise TooManyInterimResponses
-            return await read()
-
-        protocol.read = counted  # type: ignore[method-assign]  # aiohttp has no setting for it
-        try:
-            return await super().start(connection)
-        finally:
-            del protocol.read
+        protocol: Any = connection.protocol
+        kind = type(protocol)
+        counting = _counting(kind)
+        if kind is not counting:
+            # aiohttp has no setting for it, and a function in the protocol's place would be a cycle for each connection
+            protocol.__class__ = counting
+        protocol.heads = 0
+        return super().start(connection)
 
 
 class TokenRequest(ClientRequest):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import aiohttp
-from aiohttp import BaseConnector, ClientSession, ClientTimeout
+from aiohttp import BaseConnector, ClientMiddlewareType, ClientSession, ClientTimeout
 
 from nauth.transport.aiohttp_limits import FIELD_SIZE, BoundedResponse, TokenRequest
 from nauth.transport.attempt import Attempt
@@ -39,8 +39,10 @@ def token_session(connector: BaseConnector) -> ClientSession:
     )
 
 
-def request_session(connector: BaseConnector, network: Network) -> ClientSession:
-    """Return a session for a client's requests: no cookies, no netrc, and `network`'s proxies.
+def request_session(
+    connector: BaseConnector, network: Network, middlewares: tuple[ClientMiddlewareType, ...] = ()
+) -> ClientSession:
+    """Return a session for a client's requests: no cookies, no netrc, `middlewares` and then `network`'s proxies.
 
     Raises:
         ConfigurationError: see `Network.pick_proxy`.
@@ -50,7 +52,7 @@ def request_session(connector: BaseConnector, network: Network) -> ClientSession
         connector=connector,
         connector_owner=False,
         cookie_jar=aiohttp.DummyCookieJar(),
-        middlewares=() if pick is None else (ThroughProxy(pick),),
+        middlewares=middlewares if pick is None else (*middlewares, ThroughProxy(pick)),
         trust_env=False,
         response_class=BoundedResponse,
         timeout=_TIMEOUT,

@@ -1,0 +1,164 @@
+"""Count instructions, compare with the recorded figures and with the bars.
+
+    uv run python -m tests.bench.instructions            # what CI runs: fails above a bar, or 5 % above the record
+    uv run python -m tests.bench.instructions record     # writes recorded.json anew, for a change made on purpose
+    uv run python -m tests.bench.instructions imports    # what each `import` costs: ten minutes, so apart
+
+``--only TEXT`` counts the rows whose name has that text. Needs valgrind; exits 77 with the reason where there is none.
+Instructions are the same every time, whatever else the machine does, but they are those of one Python and one
+aiohttp: with others the record is not compared, and the bars, which are ratios, still are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import attrs
+
+from tests.bench.instructions.callgrind import counted, missing, whole
+from tests.bench.instructions.scenarios import CLIENTS, SCENARIOS
+from tests.bench.instructions.server import serving
+
+RECORD = Path(__file__).with_name("recorded.json")
+LEEWAY = 1.05
+"""How far above its record a figure may be."""
+SKIPPED = 77
+
+
+@attrs.frozen
+class Row:
+    """A figure of ours beside the one that it is measured by."""
+
+    name: str
+    floor: str
+    bar: float
+
+
+def _rows() -> list[Row]:
+    rows = [Row("manager.token()", "empty coroutine", 2.0), Row("client.token()", "empty coroutine", 2.0)]
+    for where, bar, nomba in (("same path", 1.04, 1.07), ("another path each time", 1.06, 1.08)):
+        rows += [
+            Row(
+                f"{vendor} client, {where}",
+                f"plain session like {vendor}, {where}",
+                nomba if vendor == "nomba" else bar,
+            )
+            for vendor in CLIENTS
+        ]
+    return [
+        *rows,
+        Row("call() of one row", "get() and json()", 1.2),
+        Row("Nomba renewal", "POST on a new connection", 2.75),
+        Row("10,000 cold callers", "10,000 on one future", 1.2),
+        Row("10,000 callers cancelled", "10,000 futures cancelled", 1.2),
+    ]
+
+
+ROWS = _rows()
+ALONE = ("manager renewal",)
+"""Figures that have no floor; they are compared with the record only."""
+
+IMPORTS = {"nauth": 1.25, "nomadauth": 1.5, "nombaauth": 1.5, "noyoauth": 1.5, "naoauth": 1.5}
+
+
+def _setting() -> dict[str, str]:
+    names = ("aiohttp", "yarl", "multidict", "attrs", "anyio")
+    return {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        **{name: version(name) for name in names},
+    }
+
+
+def _measure(names: list[str]) -> dict[str, int]:
+    """Return instructions for each time that a scenario's work is done."""
+    first = "plain session like nao, same path"  # the first subject pays for what is made once
+    with serving() as where:
+        parts = counted("-m", "tests.bench.instructions.scenarios", where.sandbox, where.host, first, *names)
+    # every other part is what lies between two scenarios
+    return {name: part // SCENARIOS[name].times for name, part in zip(names, parts[2::2], strict=True)}
+
+
+def _names(only: str) -> list[str]:
+    wanted: dict[str, None] = {}
+    for row in ROWS:
+        if only in row.name:
+            wanted |= {row.floor: None, row.name: None}
+    return [*wanted, *(name for name in ALONE if only in name)]
+
+
+def _judge(found: dict[str, int], recorded: dict[str, int]) -> bool:
+    """Print the figures; say whether all are within their bars and near their record."""
+    good = True
+    print(f"{'':44}{'instructions':>14}{'recorded':>14}{'ratio':>8}{'bar':>7}")
+    for row in (row for row in ROWS if row.name in found):
+        ratio = found[row.name] / found[row.floor]
+        faults = ["above its bar"] if ratio > row.bar else []
+        faults += _above(row.name, found, recorded)
+        good = good and not faults
+        print(f"{row.floor:44}{found[row.floor]:14,}{recorded.get(row.floor, 0):14,}")
+        print(
+            f"{row.name:44}{found[row.name]:14,}{recorded.get(row.name, 0):14,}{ratio:8.3f}{row.bar:7.2f} {', '.join(faults)}"
+        )
+    for name in (name for name in ALONE if name in found):
+        faults = _above(name, found, recorded)
+        good = good and not faults
+        print(f"{name:44}{found[name]:14,}{recorded.get(name, 0):14,} {', '.join(faults)}")
+    return good
+
+
+def _above(name: str, found: dict[str, int], recorded: dict[str, int]) -> list[str]:
+    return (
+        ["more than 5 % above its record"]
+        if name in recorded and found[name] > recorded[name] * LEEWAY
+        else []
+    )
+
+
+def _imports() -> bool:
+    floor = whole("-c", "import aiohttp")
+    print(f"{'import aiohttp':20}{floor:16,} instructions")
+    good = True
+    for name, bar in IMPORTS.items():
+        found = whole("-c", f"import {name}")
+        good = good and found / floor <= bar
+        print(f"{'import ' + name:20}{found:16,} instructions  ratio {found / floor:.3f} (bar {bar})")
+    return good
+
+
+def main() -> int:
+    """Count, compare, judge."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", nargs="?", default="check", choices=("check", "record", "imports"))
+    parser.add_argument("--only", default="", metavar="TEXT")
+    given = parser.parse_args()
+    reason = missing()
+    if reason is not None:
+        print(f"skipped: {reason}")
+        return SKIPPED
+    if given.what == "imports":
+        return 0 if _imports() else 1
+    found = _measure(_names(given.only))
+    kept = json.loads(RECORD.read_text()) if RECORD.exists() else {"setting": {}, "instructions": {}}
+    if given.what == "record":
+        same = kept["setting"] == _setting()
+        instructions = {**(kept["instructions"] if same else {}), **found}
+        RECORD.write_text(json.dumps({"setting": _setting(), "instructions": instructions}, indent=2) + "\n")
+        _judge(found, {})
+        return 0
+    recorded: dict[str, int] = kept["instructions"]
+    if kept["setting"] != _setting():
+        print(f"the record is not compared: it was made with {kept['setting']}, and this is {_setting()}")
+        recorded = {}
+    return 0 if _judge(found, recorded) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
