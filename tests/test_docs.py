@@ -16,7 +16,9 @@ import pytest
 from nombaauth.sandbox import NombaSandbox
 from tests.support.pages import ROOT, pages
 
-FENCE = re.compile(r"^```python\n(?P<code>.*?)^```$(?:\n\n^```text\n(?P<output>.*?)^```$)?", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(
+    r"^```python\n(?P<code>.*?)^```$(?:\n\n^```text\n(?P<output>.*?)^```$)?", re.MULTILINE | re.DOTALL
+)
 CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"^[ \t]+```(python|console)", re.MULTILINE)
 WIDTH = 100
@@ -40,7 +42,7 @@ class Example:
     @property
     def needs_nomba(self) -> bool:
         """Whether the block reads `NOMBA_*`: those with a sandbox of their own must do without."""
-        return "NombaClient" in self.code and "sandbox import" not in self.code or "from_env" in self.code
+        return "from_env" in self.code or ("NombaClient" in self.code and "sandbox import" not in self.code)
 
 
 def _examples() -> Iterator[tuple[str, Example]]:
@@ -71,7 +73,9 @@ def script(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Example, Pat
 async def test_example_runs(script: tuple[Example, Path], tmp_path: Path) -> None:
     """The example ends without an error or warning and prints the text that the page shows below it."""
     example, path = script
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("NOMBA_", "NAUTH_"))}
+    environment = {
+        key: value for key, value in os.environ.items() if not key.startswith(("NOMBA_", "NAUTH_"))
+    }
     environment["PYTHONPATH"] = os.pathsep.join(PATH)
     async with NombaSandbox() as sandbox:
         if example.needs_nomba:
@@ -83,6 +87,7 @@ async def test_example_runs(script: tuple[Example, Path], tmp_path: Path) -> Non
             }
         pytest_block = "StoreContract" in example.code or "pytest" in example.code
         runner = ["-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto"]
+        runner += ["-o", "asyncio_default_fixture_loop_scope=function"]
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-W", "error", *(runner if pytest_block else []), path,
             env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=tmp_path,
@@ -145,7 +150,9 @@ async def test_shell_lines_run(name: str, tmp_path: Path) -> None:
     `NAUTH_DOCS_BIN` names the folder of another installation's commands: .ci/run gives that of the built wheel.
     """
     given = os.environ.get("NAUTH_DOCS_BIN")
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("NOMBA_", "NAUTH_"))}
+    environment = {
+        key: value for key, value in os.environ.items() if not key.startswith(("NOMBA_", "NAUTH_"))
+    }
     environment["PATH"] = os.pathsep.join([given or str(Path(sys.executable).parent), os.environ["PATH"]])
     if given is None:
         environment["PYTHONPATH"] = os.pathsep.join(PATH)

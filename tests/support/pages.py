@@ -15,7 +15,5 @@ def pages() -> list[Path]:
     found = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
     found += sorted((ROOT / "docs").rglob("*.md"))
     return [
-        page
-        for page in found
-        if page.exists() and not str(page.relative_to(ROOT)).startswith(_GENERATED)
+        page for page in found if page.exists() and not str(page.relative_to(ROOT)).startswith(_GENERATED)
     ]
