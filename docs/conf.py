@@ -19,8 +19,6 @@ extensions = [
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build", "examples/*.md"]
-# pages that are listed before they are written, see index.md
-suppress_warnings = ["toc.empty_glob"]
 templates_path = ["_templates"]
 
 html_theme = "furo"

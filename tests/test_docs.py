@@ -90,10 +90,10 @@ async def test_example_runs(script: tuple[Example, Path], tmp_path: Path) -> Non
         runner += ["-o", "asyncio_default_fixture_loop_scope=function"]
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-W", "error", *(runner if pytest_block else []), path,
-            env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=tmp_path,
+            env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path,
         )  # fmt: skip
-        output, _ = await process.communicate()
-    assert process.returncode == 0, output.decode()
+        output, errors = await process.communicate()
+    assert process.returncode == 0, (output + errors).decode()
     if example.output is not None:
         assert output.decode() == example.output
 
