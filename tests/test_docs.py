@@ -21,7 +21,7 @@ FENCE = re.compile(
 )
 CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"^[ \t]+```(python|console)", re.MULTILINE)
-WIDTH = 100
+WIDTH = 88
 PATH = [str(ROOT), str(ROOT / "common")]
 
 
