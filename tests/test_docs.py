@@ -1,4 +1,4 @@
-"""Every example in README and docs runs as it is printed."""
+"""Every example in README and docs runs as it is printed, prints what stands below it, and satisfies a type checker."""
 
 from __future__ import annotations
 
@@ -10,49 +10,155 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import attrs
 import pytest
 
 from nombaauth.sandbox import NombaSandbox
+from tests.support.pages import ROOT, pages
 
-ROOT = Path(__file__).parents[1]
-FENCE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(
+    r"^```python\n(?P<code>.*?)^```$(?:\n\n^```text\n(?P<output>.*?)^```$)?", re.MULTILINE | re.DOTALL
+)
+CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+INDENTED = re.compile(r"^[ \t]+```(python|console)", re.MULTILINE)
+WIDTH = 88
+PATH = [str(ROOT), str(ROOT / "common")]
 
 
-def _examples() -> Iterator[tuple[str, str]]:
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
-        for number, match in enumerate(FENCE.finditer(page.read_text()), 1):
-            yield f"{page.name}-{number}", match[1]
+@attrs.frozen
+class Example:
+    """One block of a page: its code at the line where the page has it, so that a traceback names the page's line."""
+
+    page: str
+    line: int
+    code: str
+    output: str | None
+
+    @property
+    def padded(self) -> str:
+        """The code, preceded by as many empty lines as stand above it in the page."""
+        return "\n" * self.line + self.code
+
+    @property
+    def needs_nomba(self) -> bool:
+        """Whether the block reads `NOMBA_*`: those with a sandbox of their own must do without."""
+        return "from_env" in self.code or ("NombaClient" in self.code and "sandbox import" not in self.code)
+
+
+def _examples() -> Iterator[tuple[str, Example]]:
+    for page in pages():
+        name, text = str(page.relative_to(ROOT)), page.read_text()
+        for match in FENCE.finditer(text):
+            line = text.count("\n", 0, match.start("code"))
+            yield f"{name}:{line}", Example(name, line, match["code"], match["output"])
 
 
 EXAMPLES = dict(_examples())
 
 
-@pytest.fixture(params=EXAMPLES)
-def script(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """Write one example to a file of its own."""
-    path = tmp_path / "example.py"
-    path.write_text(EXAMPLES[request.param])
+def write(example: Example, folder: Path) -> Path:
+    """Write one example to a file of its own, named like its page."""
+    path = folder / f"{Path(example.page).stem.replace('-', '_')}_{example.line}.py"
+    path.write_text(example.padded)
     return path
 
 
-async def test_example_runs(script: Path) -> None:
-    """The example ends without an error or warning, with the environment pointing at the vendor's double."""
+@pytest.fixture(params=EXAMPLES)
+def script(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Example, Path]:
+    """Write one example to a file of its own."""
+    example = EXAMPLES[request.param]
+    return example, write(example, tmp_path)
+
+
+async def test_example_runs(script: tuple[Example, Path], tmp_path: Path) -> None:
+    """The example ends without an error or warning and prints the text that the page shows below it."""
+    example, path = script
+    environment = {
+        key: value for key, value in os.environ.items() if not key.startswith(("NOMBA_", "NAUTH_"))
+    }
+    environment["PYTHONPATH"] = os.pathsep.join(PATH)
     async with NombaSandbox() as sandbox:
-        environment = os.environ | {
-            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "common")]),
-            "NOMBA_CLIENT_ID": sandbox.credentials.client_id,
-            "NOMBA_CLIENT_SECRET": sandbox.credentials.client_secret.reveal(),
-            "NOMBA_ACCOUNT_ID": sandbox.credentials.account_id,
-            "NOMBA_BASE_URL": sandbox.base_url,
-        }
+        if example.needs_nomba:
+            environment |= {
+                "NOMBA_CLIENT_ID": sandbox.credentials.client_id,
+                "NOMBA_CLIENT_SECRET": sandbox.credentials.client_secret.reveal(),
+                "NOMBA_ACCOUNT_ID": sandbox.credentials.account_id,
+                "NOMBA_BASE_URL": sandbox.base_url,
+            }
+        pytest_block = "StoreContract" in example.code or "pytest" in example.code
+        runner = ["-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto"]
+        runner += ["-o", "asyncio_default_fixture_loop_scope=function"]
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-W", "error", script,
-            env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            sys.executable, "-W", "error", *(runner if pytest_block else []), path,
+            env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path,
         )  # fmt: skip
-        output, _ = await process.communicate()
-    assert process.returncode == 0, output.decode()
+        output, errors = await process.communicate()
+    assert process.returncode == 0, (output + errors).decode()
+    if example.output is not None:
+        assert output.decode() == example.output
 
 
 def test_there_are_examples() -> None:
     """The pages hold examples at all: an expression that finds none would pass everything."""
-    assert len(EXAMPLES) >= 5
+    assert len(EXAMPLES) >= 30
+    assert sum(example.output is not None for example in EXAMPLES.values()) >= 5
+
+
+def test_no_fence_is_indented() -> None:
+    """An indented block would be run by no test."""
+    assert [str(page) for page in pages() if INDENTED.search(page.read_text())] == []
+
+
+def test_code_fits_its_box() -> None:
+    """No line of an example is wider than its box at a desktop's width."""
+    wide = [name for name, it in EXAMPLES.items() if max(map(len, it.code.splitlines())) > WIDTH]
+    assert wide == []
+
+
+@pytest.mark.slow
+def test_examples_satisfy_a_type_checker(tmp_path: Path) -> None:
+    """Pyright finds nothing in any example: the manual of a typed library holds to its types."""
+    for example in EXAMPLES.values():
+        write(example, tmp_path)
+    paths = ", ".join(f'"{each}"' for each in PATH)
+    (tmp_path / "pyrightconfig.json").write_text(
+        f'{{"extraPaths": [{paths}], "typeCheckingMode": "strict", "pythonVersion": "3.11", '
+        '"reportMissingTypeStubs": false, "reportMissingModuleSource": false}'
+    )
+    command = [sys.executable, "-m", "pyright", "-p", tmp_path, "--pythonpath", sys.executable]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own text
+    assert done.returncode == 0, done.stdout
+
+
+def _shell_lines() -> Iterator[tuple[str, list[str]]]:
+    for page in pages():
+        for number, match in enumerate(CONSOLE.finditer(page.read_text()), 1):
+            lines = [line.removeprefix("$ ") for line in match[1].splitlines() if line.startswith("$ ")]
+            ours = [line for line in lines if not line.startswith(("pip ", "uv ", "docker ", "kubectl "))]
+            if ours:
+                yield f"{page.relative_to(ROOT)}:{number}", ours
+
+
+SHELL = dict(_shell_lines())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SHELL)
+async def test_shell_lines_run(name: str, tmp_path: Path) -> None:
+    """The lines of a shell block work as they are pasted, in an empty folder.
+
+    `NAUTH_DOCS_BIN` names the folder of another installation's commands: .ci/run gives that of the built wheel.
+    """
+    given = os.environ.get("NAUTH_DOCS_BIN")
+    environment = {
+        key: value for key, value in os.environ.items() if not key.startswith(("NOMBA_", "NAUTH_"))
+    }
+    environment["PATH"] = os.pathsep.join([given or str(Path(sys.executable).parent), os.environ["PATH"]])
+    if given is None:
+        environment["PYTHONPATH"] = os.pathsep.join(PATH)
+    process = await asyncio.create_subprocess_exec(
+        "bash", "-euo", "pipefail", "-c", "\n".join(SHELL[name]),
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=tmp_path, start_new_session=True,
+    )  # fmt: skip
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()

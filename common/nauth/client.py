@@ -174,7 +174,7 @@ class VendorClient:
 
     @property
     def auth(self) -> BearerAuth:
-        """The aiohttp middleware, for a session of your own: ``ClientSession(middlewares=(client.auth,))``."""
+        """The aiohttp middleware for a session of your own, as in ``ClientSession(middlewares=(client.auth,))``."""
         return self._auth
 
     def httpx_auth(self) -> HttpxAuth:
@@ -231,7 +231,7 @@ class VendorClient:
 
     @property
     def health(self) -> Health:
-        """How this client is doing: state, expiry, last error. From memory alone, so a probe may read it."""
+        """How this client is doing (state, expiry, last error). From memory alone, so a probe may read it."""
         return self._manager.health
 
     async def token(self) -> Token:

@@ -49,7 +49,7 @@ class Secret:
 
     @property
     def sendable(self) -> bool:
-        """Whether it can stand in an HTTP header as it is: printable ASCII without white space, and not empty."""
+        """Whether it can stand in an HTTP header as it is, which takes printable ASCII without white space."""
         return _SENDABLE.fullmatch(self.__value) is not None
 
     def __repr__(self) -> str:

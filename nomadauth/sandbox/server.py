@@ -133,7 +133,7 @@ class NomadSandbox(VendorSandbox[Switches]):
 
     @property
     def base_url(self) -> str:
-        """The root to give to a client: what stands before ``/api``."""
+        """The root to give to a client, which is what stands before ``/api``."""
         return super().base_url + self.switches.mount.removesuffix("/api")
 
     @property

@@ -153,7 +153,7 @@ class TokenManager:
 
     @property
     def renewable(self) -> bool:
-        """Whether a token has to be obtained at all: a credential that is sent as it is needs no sign-in."""
+        """Whether a token has to be obtained at all. A credential that is sent as it is needs no sign-in."""
         return bool(getattr(self._authenticator, "renewable", True))
 
     @property

@@ -78,7 +78,7 @@ class SourcedAuthenticator(Generic[_C]):
 
     @property
     def renewable(self) -> bool:
-        """Whether a 401 can be answered by a renewal: not where the credential is sent as it is."""
+        """Whether a 401 can be answered by a renewal. It cannot where the credential is sent as it is."""
         return self._made is None or getattr(self._made.authenticator, "renewable", True)
 
     async def issue(self) -> Token:

@@ -83,7 +83,7 @@ class TokenStore(Protocol):
 
     @property
     def persistent(self) -> bool:
-        """Whether records outlive the process: some vendors forbid that."""
+        """Whether records outlive the process, which some vendors forbid."""
         ...
 
     async def load(self, key: StoreKey) -> Record | None:
