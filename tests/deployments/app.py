@@ -13,7 +13,6 @@ from typing import Any
 
 import aiohttp
 from asgiref.sync import async_to_sync
-from redis.asyncio import Redis
 from yarl import URL
 
 from nauth import BearerAuth, RenewalPolicy, TokenManager
@@ -40,7 +39,7 @@ def _store() -> TokenStore | None:
         return None
     if "://" not in where:
         return SQLiteStore(where)
-    return RedisStore(Redis.from_url(where, protocol=3), prefix=os.environ["STORE_PREFIX"])
+    return RedisStore(where, prefix=os.environ["STORE_PREFIX"])  # an address: it serves each loop
 
 
 _endpoint = TokenEndpoint(f"{_VENDOR}/token", client_id="id", client_secret="secret", policy=_POLICY)

@@ -72,6 +72,14 @@ def _never_cancelled() -> int:
         loop.close()
 
 
+_standing = asyncio.new_event_loop()
+
+
+def _as_cells() -> int:
+    """Run the job as a notebook's cell: the loop stands still between two of them, and is never closed."""
+    return _standing.run_until_complete(request())
+
+
 RUNS: dict[str, Callable[[], int]] = {
     "asyncio.run": lambda: asyncio.run(request()),
     "asyncio.Runner": _with_runner,
@@ -80,6 +88,7 @@ RUNS: dict[str, Callable[[], int]] = {
     "async_to_sync": _from_sync,
     "cancel all": _recipe,
     "loop.close": _never_cancelled,
+    "standing loop": _as_cells,
 }
 
 

@@ -24,7 +24,16 @@ def _all_well(vendor: Vendor, said: list[object], count: int) -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    ["asyncio.run", "asyncio.Runner", "anyio.run", "uvloop.run", "async_to_sync", "cancel all", "one loop"],
+    [
+        "asyncio.run",
+        "asyncio.Runner",
+        "anyio.run",
+        "uvloop.run",
+        "async_to_sync",
+        "cancel all",
+        "one loop",
+        "standing loop",
+    ],
 )
 def test_a_loop_for_each_job(kind: str, start: Start, vendor: Vendor) -> None:
     """Every job is served, though each ends its loop while a renewal may be under way."""
