@@ -165,7 +165,7 @@ class NaoOAuthAuthenticator:
             parameters=parameters, redirect_uri=redirect_uri, account=account, data=data
         )
 
-    def read_sign_in(self, started: str) -> SignIn:
+    def read_sign_in(self, started: Secret) -> SignIn:
         """Return what `begin_sign_in` sealed.
 
         Raises:
@@ -182,7 +182,7 @@ class NaoOAuthAuthenticator:
         return self._flow.authorization_url(parameters)
 
     async def exchange(
-        self, callback: str | URL | Secret, manager: TokenManager, *, started: str | None = None
+        self, callback: str | URL | Secret, manager: TokenManager, *, started: Secret | None = None
     ) -> Token:
         """Check the callback, exchange its code and let `manager` serve the token.
 

@@ -230,7 +230,7 @@ class NaoClient(VendorClient):
             account, parameters=parameters, redirect_uri=redirect_uri, data=data
         )
 
-    def read_sign_in(self, started: str) -> SignIn:
+    def read_sign_in(self, started: str | Secret) -> SignIn:
         """Return the account and data that `begin_sign_in` sealed.
 
         Args:
@@ -239,9 +239,11 @@ class NaoClient(VendorClient):
         Raises:
             NaoSignInNeededError: it is none of this client's.
         """
-        return self._oauth().read_sign_in(started)
+        sealed = started if isinstance(started, Secret) else Secret(started)
+        del started  # as in `exchange`
+        return self._oauth().read_sign_in(sealed)
 
-    async def exchange(self, callback: str | URL | Secret, *, started: str | None = None) -> Token:
+    async def exchange(self, callback: str | URL | Secret, *, started: str | Secret | None = None) -> Token:
         """Check the address the person came back to, exchange its code, and serve the new token from now on.
 
         Args:
@@ -260,13 +262,15 @@ class NaoClient(VendorClient):
         oauth = self._oauth()
         if started is None:
             return await oauth.exchange(hidden, self._manager)
-        account = oauth.read_sign_in(started).account
+        sealed = started if isinstance(started, Secret) else Secret(started)
+        del started
+        account = oauth.read_sign_in(sealed).account
         application = cast("NaoOAuth", self._given)
         if account is None or account == application.account:
-            return await oauth.exchange(hidden, self._manager, started=started)
+            return await oauth.exchange(hidden, self._manager, started=sealed)
         # one person's token must not be served to another: it goes under the account's own key
         async with self._twin(application.for_account(account), store=self.store) as theirs:
-            return await theirs.exchange(hidden, started=started)
+            return await theirs.exchange(hidden, started=sealed)
 
     async def revoke(self, token: Token | None = None) -> None:
         """Forget the current token, here and in the store; with `NaoOAuth` also revoke it, if the instance has a way to.

@@ -16,6 +16,7 @@ from naoauth.config import AUTHORIZE_PATH, REVOKE_PATH, TOKEN_PATH
 from nauth.credential_digest import identity_digest, slow_digest
 from nauth.env_settings import EnvironmentReader
 from nauth.errors import ConfigurationError
+from nauth.logins import Application
 from nauth.oauth2.endpoint import ClientAuth
 from nauth.secret import Secret
 from nauth.sources.client_setup import CredentialFields
@@ -309,27 +310,22 @@ def _read(reader: EnvironmentReader) -> Callable[[], NaoCredentials] | None:
     return None if made is None else lambda: made
 
 
-def application_fields(application: NaoOAuth) -> Mapping[str, Secret]:
+def application_fields(application: NaoOAuth) -> Application:
     """Return what is remembered beside a login's token: what renews it."""
-    plain = {
+    return {
         "client_id": application.client_id,
+        "client_secret": application.client_secret,
         "redirect_uri": application.redirect_uri,
         "client_auth": application.client_auth,
         "token_path": application.token_path,
         "revoke_path": application.revoke_path,
     }
-    return {
-        **{name: Secret(text) for name, text in plain.items()},
-        "client_secret": application.client_secret,
-    }
 
 
-def application_from(fields: Mapping[str, Secret]) -> NaoOAuth:
+def application_from(fields: Application) -> NaoOAuth:
     """Return the application out of `application_fields`."""
-    given: dict[str, Any] = {
-        name: value.reveal() for name, value in fields.items() if name != "client_secret"
-    }
-    return NaoOAuth(client_secret=fields["client_secret"], **given)
+    given: dict[str, Any] = dict(fields)
+    return NaoOAuth(**given)
 
 
 def _who(given: NaoCredentials) -> tuple[str, ...]:

@@ -13,7 +13,6 @@ from nauth.clock import SystemClock
 from nauth.env_settings import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.logins import RememberedLogin, remembered_by_default
-from nauth.secret import Secret
 from nauth.testing.custom_endpoints import TaughtRoute, teach
 from nauth.token import Token
 from nomadauth.client import NomadClient
@@ -86,7 +85,7 @@ async def _login(ask: Ask, provider: str | None) -> SignedIn:
         expires_at=ends,
         lifetime=None if ends is None else ends - now,
     )
-    return SignedIn(token, VENDOR_NAME, str(base_url), {"provider": Secret(got.provider)})
+    return SignedIn(token, VENDOR_NAME, str(base_url), {"provider": got.provider})
 
 
 def _settings() -> Mapping[str, str]:

@@ -15,7 +15,7 @@ from nauth.clock import Clock, SystemClock
 from nauth.env_settings import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.events import Observer
-from nauth.logins import RememberedAuthenticator, RememberedLogin, remembered_by_default
+from nauth.logins import Application, RememberedAuthenticator, RememberedLogin, remembered_by_default
 from nauth.origins import parse_base_url
 from nauth.secret import Secret
 from nauth.sources import AnySource
@@ -273,9 +273,9 @@ def _authenticator(
 def _remembered(
     login: RememberedLogin, key: StoreKey, store: LoginStore, api: NomadApi, clock: Clock
 ) -> RememberedAuthenticator:
-    def make(found: Mapping[str, Secret]) -> Authenticator:
+    def make(found: Application) -> Authenticator:
         # the token is in the store; this one is never served, for the store's is refreshed
-        given = NomadSSO(found["provider"].reveal(), Secret("remembered"))
+        given = NomadSSO(str(found["provider"]), Secret("remembered"))
         return NomadSSOAuthenticator(given, api, clock=clock)
 
     return RememberedAuthenticator(

@@ -9,6 +9,7 @@ from tests.mutation.planted_manager import MANAGER
 from tests.mutation.planted_middleware import MIDDLEWARE
 from tests.mutation.planted_network import NETWORK
 from tests.mutation.planted_operating import OPERATING
+from tests.mutation.planted_people import PEOPLE
 from tests.mutation.planted_renewal import RENEWAL
 from tests.mutation.planted_sources import SOURCES
 from tests.mutation.planted_stores import STORES
@@ -25,4 +26,5 @@ PLANTED: tuple[Planted, ...] = (
     *LOOPS,
     *OPERATING,
     *SOURCES,
+    *PEOPLE,
 )

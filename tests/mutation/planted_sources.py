@@ -97,7 +97,7 @@ SOURCES: tuple[Planted, ...] = (
     ),
     _core(
         "keyring: a hung call holds the program's end",
-        "sources/keyring",
+        "daemon_thread",
         "daemon=True",
         "daemon=False",
         "sources/keyring",

@@ -1,18 +1,27 @@
-"""What a person gives passes through as unseen as what a program holds: codes, new passwords, PKCE verifiers."""
+"""What a person gives passes through as unseen as what a program holds: codes, new passwords, PKCE verifiers, logins."""
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
+from typing import Any, cast
 
 import attrs
 import pytest
+from aiohttp import ClientSession
 from yarl import URL
 
-from naoauth import NaoClient
+import nauth.stores.aes_gcm  # noqa: F401 - what it wraps when it is imported is no secret of a test
+from naoauth import NaoClient, NaoOAuth, Secret
+from naoauth.credentials import application_fields
 from nauth.errors import NauthError
-from nauth.oauth2 import PKCE
+from nauth.interactive import LoopbackListener
+from nauth.logins import RememberedLogin, known_logins
+from nauth.oauth2 import PKCE, recall, remember
+from nauth.stores import EncryptedStore
 from nauth.testing import Fault
 from nomadauth import LoginStatus, NomadInteraction
 from tests.secret_leaks.places import EXTRA, PLACES
@@ -127,7 +136,7 @@ class _Drawn:
     def verifier(self, address: str) -> str:
         """Return the verifier behind the challenge in an authorization URL."""
         wanted = URL(address).query["code_challenge"]
-        return next(text for text in self._texts if PKCE(text).challenge == wanted)
+        return next(text for text in self._texts if len(text) > 43 and PKCE(text).challenge == wanted)
 
 
 async def _consents(scene: Scene, *, drawn: _Drawn, sent: set[str]) -> None:
@@ -190,3 +199,124 @@ def test_a_verifier_stands_in_one_place(kind: str, monkeypatch: pytest.MonkeyPat
     }
     assert places == {("token", "body code_verifier")}
     assert {part.text for part in scene.parts if part.place == "body code_verifier"} == sent
+
+
+# --- sealed sign-ins, the listener, remembered logins -----------------------------------------------------------------
+
+
+async def _sealed(scene: Scene, *, drawn: _Drawn) -> None:
+    """Sign-ins in a browser's session that go well, are repeated, copied, altered, declined, refused and lost."""
+    client = await scene.client()
+    assert isinstance(client, NaoClient)
+    session: dict[str, Any] = {}
+
+    def begin() -> tuple[str, str]:
+        started = client.begin_sign_in("ada", data={"next": "/"})
+        scene.canaries.add("verifier", drawn.verifier(started.url))
+        scene.canaries.add("state", URL(started.url).query["state"])
+        scene.canaries.add("sealed", started.sealed)
+        scene.witness.seen.append(("started", repr(started)))
+        remember(session, started)
+        return scene.sandbox.approve(started.url), started.sealed
+
+    async def end(name: str, callback: str, started: str) -> None:
+        await scene.attempt(name, client.exchange(callback, started=started))
+
+    async with client:
+        callback, sealed = begin()
+        await end("well", callback, recall(session, callback))
+        await end("again", callback, recall(session, callback))
+        await end("copied", callback, sealed)
+        await end("altered", callback, sealed[:-3] + "AAA")
+        _, other = begin()
+        await end("of another tab", callback, other)
+        scene.sandbox.deny()
+        callback, sealed = begin()
+        await end("denied", callback, sealed)
+        scene.sandbox.deny(None)
+        for name, fault in (
+            ("refused", Fault(status=400, body=b'{"error": "invalid_grant"}')),
+            ("broken", Fault(status=500, body=PLANTED.encode())),
+            ("lost", Fault(drop="after")),
+        ):
+            scene.sandbox.faults.add(fault, endpoint="token", times=10)
+            callback, sealed = begin()
+            await end(name, callback, sealed)
+            scene.sandbox.faults.clear()
+        scene.witness.shown("read", client.read_sign_in(sealed))
+        scene.look(client)
+
+
+def test_a_sealed_sign_in_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the seal nor what is in it stands in an error, a log, a frame or a repr."""
+    case: Case = attrs.evolve(
+        _CASES["NaoOAuth"], switches={**_CASES["NaoOAuth"].switches, "oauth_pkce": "required"}
+    )
+    scene, drawn = Scene(case), _Drawn(monkeypatch)
+    play(scene, partial(_sealed, drawn=drawn))
+    assert scene.witness.render()
+    assert scene.witness.leaks(scene.canaries, but=EXTRA) == []
+    assert scene.misplaced(PLACES["nao"]) == []
+
+
+async def _returns(scene: Scene) -> None:
+    """A browser comes back, well and badly, and nobody logs what it brought."""
+    state = Secret("state-51d0c7e2a94b")
+    async with LoopbackListener(path="/secret-path-9b2e41d7") as listener, ClientSession() as browser:
+        scene.witness.shown("listener", listener)
+        waiting = asyncio.create_task(listener.callback(state=state))
+        await asyncio.sleep(0)
+        for query in ("code=x&state=wrong", "state=y", f"code={_CODE}&state={state.reveal()}"):
+            async with browser.get(f"{listener.redirect_uri}?{query}") as page:
+                scene.witness.seen.append(("page", await page.text()))
+        scene.witness.shown("callback", await waiting)
+
+
+def test_what_a_browser_brings_is_not_shown() -> None:
+    """Neither code, nor state, nor a secret path, on any logger and on no page."""
+    scene = Scene(_CASES["NaoOAuth"])
+    for kind, secret in (("code", _CODE), ("state", "state-51d0c7e2a94b"), ("path", "secret-path-9b2e41d7")):
+        scene.canaries.add(kind, secret)
+    play(scene, _returns)
+    assert scene.witness.leaks(scene.canaries) == []
+
+
+async def _logins(scene: Scene, *, folder: Path) -> None:
+    """A login is remembered, found, renewed, refused, read with a wrong key, and forgotten."""
+    key = EncryptedStore.generate_key()
+    scene.canaries.add("login_key", key)
+    environ = {"NAUTH_LOGIN_STORE": str(folder / "logins.db"), "NAUTH_STORE_KEY": key.reveal()}
+    client = await scene.client()
+    assert isinstance(client, NaoClient)
+    async with client:
+        token = await client.token()
+        base_url = client.key.base_url
+        application = application_fields(cast("NaoOAuth", client._given))
+    login = RememberedLogin(environ=environ)
+    scene.witness.shown("login", login)
+    await scene.attempt("save", login.save("nao", base_url, token, application))
+    await scene.attempt("known", known_logins(environ))
+    async with NaoClient(login, base_url=base_url) as found:
+        await scene.attempt("token", found.token())
+        await scene.attempt("renew", found.renew())
+        scene.look(found)
+        for fault in (Fault(status=400, body=b'{"error": "invalid_grant"}'), Fault(status=500)):
+            scene.sandbox.faults.add(fault, endpoint="token", times=10)
+            await scene.attempt("renew badly", found.renew())
+            scene.sandbox.faults.clear()
+    wrong = EncryptedStore.generate_key()
+    scene.canaries.add("login_key", wrong)
+    other = RememberedLogin(environ={**environ, "NAUTH_STORE_KEY": wrong.reveal()})
+    await scene.attempt("wrong key", other.load("nao", base_url))
+    await scene.attempt("forget", login.forget("nao", base_url))
+
+
+def test_a_remembered_login_is_not_shown(tmp_path: Path) -> None:
+    """Neither its tokens, nor the application's secret, nor the key stand anywhere but in requests; the file is sealed."""
+    scene = Scene(_CASES["NaoOAuth"])
+    play(scene, partial(_logins, folder=tmp_path))
+    assert scene.witness.render()
+    assert scene.witness.leaks(scene.canaries, but=EXTRA) == []
+    assert scene.misplaced(PLACES["nao"]) == []
+    for file in tmp_path.rglob("*"):
+        assert not (file.is_file() and scene.canaries.kinds(file.read_bytes().decode("latin-1"))), file

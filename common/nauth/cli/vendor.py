@@ -10,6 +10,7 @@ from typing import Any, Protocol, Self, TypeAlias
 import attrs
 
 from nauth.cli.demo.scenario import MakeStory
+from nauth.logins import Application
 from nauth.secret import Secret
 from nauth.testing.custom_endpoints import TaughtRoute
 from nauth.token import RenewalPolicy, Token
@@ -57,7 +58,7 @@ class SignedIn:
     token: Token
     vendor: str
     base_url: str
-    application: Mapping[str, Secret] = attrs.field(repr=False)
+    application: Application = attrs.field(repr=False)
 
 
 Login: TypeAlias = Callable[[Ask, str | None], Coroutine[object, None, SignedIn]]

@@ -13,10 +13,11 @@ from __future__ import annotations
 from nauth.logins.authenticator import RememberedAuthenticator
 from nauth.logins.login_file import FILE_VARIABLE
 from nauth.logins.places import login_beside, remembered_by_default
-from nauth.logins.remembered import KnownLogin, RememberedLogin, known_logins
+from nauth.logins.remembered import Application, KnownLogin, RememberedLogin, known_logins
 
 __all__ = [
     "FILE_VARIABLE",
+    "Application",
     "KnownLogin",
     "RememberedAuthenticator",
     "RememberedLogin",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from nauth.authenticator import Authenticator
 from nauth.errors import InteractionRequiredError
-from nauth.logins.remembered import RememberedLogin
-from nauth.secret import Secret
+from nauth.logins.remembered import Application, RememberedLogin
 from nauth.stores.base import StoreKey
 from nauth.token import Token
 
@@ -36,7 +35,7 @@ class RememberedAuthenticator:
         *,
         key: StoreKey,
         store: LoginStore,
-        make: Callable[[Mapping[str, Secret]], Authenticator],
+        make: Callable[[Application], Authenticator],
         needed: type[InteractionRequiredError],
         command: str,
     ) -> None:

@@ -9,19 +9,24 @@ from pathlib import Path
 
 import attrs
 
+from nauth.env_settings import EnvironmentReader
 from nauth.errors import ConfigurationError
+from nauth.secret import Secret
 from nauth.secret_files import is_file
 from nauth.stores.base import StoreKey
 
-__all__ = ["FILE_VARIABLE", "LoginFile", "logins_allowed"]
+__all__ = ["FILE_VARIABLE", "LoginFile", "LoginSettings", "logins_allowed"]
 
 FILE_VARIABLE = "NAUTH_LOGIN_STORE"
 SWITCH = "NAUTH_LOGIN"
+KEY_VARIABLE = "NAUTH_STORE_KEY"
+KEYRING_VARIABLE = "NAUTH_KEYRING"
+_OFF = frozenset({"off", "0", "false"})
 
 
 def logins_allowed(environ: Mapping[str, str]) -> bool:
     """Tell whether a remembered login may be used unasked: `NAUTH_LOGIN=off` forbids it."""
-    return environ.get(SWITCH, "").strip().lower() not in {"off", "0", "false"}
+    return environ.get(SWITCH, "").strip().lower() not in _OFF
 
 
 @attrs.frozen
@@ -78,3 +83,34 @@ class LoginFile:
     def _mark(self, key: StoreKey) -> Path:
         name = hashlib.sha256(str(key).encode()).hexdigest()[:32]
         return self.path.with_name(f"{self.path.name}-logins") / name
+
+
+@attrs.frozen
+class LoginSettings:
+    """What the environment says of remembered logins.
+
+    Attributes:
+        file: where they lie.
+        key: a key of the user's own; None takes the keyring's.
+        keyring: whether the keyring may be asked.
+    """
+
+    file: LoginFile
+    key: Secret | None
+    keyring: bool
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> LoginSettings:
+        """Read them.
+
+        Raises:
+            ConfigurationError: `NAUTH_STORE_KEY_FILE` names a file that cannot be read.
+        """
+        reader = EnvironmentReader(environ)
+        given = reader.optional(KEY_VARIABLE)
+        reader.finish("the store of remembered logins")
+        return cls(
+            LoginFile.of(environ),
+            None if given is None else Secret(given),
+            environ.get(KEYRING_VARIABLE, "").strip().lower() not in _OFF,
+        )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Protocol, TypeVar
 
 from nauth.daemon_thread import run_in_daemon
-from nauth.env_settings import EnvironmentReader
 from nauth.errors import ConfigurationError, NauthError
+from nauth.logins.login_file import KEYRING_VARIABLE, LoginSettings
 from nauth.secret import Secret
 from nauth.sources.keyring import encrypting_backend
 from nauth.stores.base import StoreKey, TokenStore
@@ -21,8 +21,6 @@ __all__ = ["KeyringBackend", "login_key"]
 
 _T = TypeVar("_T")
 
-KEY_VARIABLE = "NAUTH_STORE_KEY"
-KEYRING_VARIABLE = "NAUTH_KEYRING"
 _SERVICE, _ITEM = "nauth", "login-key"
 _MAKING = StoreKey(vendor="nauth", base_url="", identity="login-key")
 _LEASE = timedelta(seconds=60)
@@ -47,26 +45,23 @@ class KeyringBackend(Protocol):
 
 
 async def login_key(
-    store: TokenStore, *, environ: Mapping[str, str], make: bool, backend: KeyringBackend | None = None
+    store: TokenStore, *, settings: LoginSettings, make: bool, backend: KeyringBackend | None = None
 ) -> Secret:
     """Return the key.
 
     Args:
         store: the store that is shared by all programs of the user; who makes the key holds a lease there. Two that made it
             at once would lose all but one login.
-        environ: may hold the key, or forbid the keyring.
+        settings: may hold the key, or forbid the keyring.
         make: make the key if there is none.
         backend: the keyring; by default the first one here that encrypts.
 
     Raises:
         ConfigurationError: there is no key, or no keyring, or it is locked or does not answer.
     """
-    reader = EnvironmentReader(environ)
-    given = reader.optional(KEY_VARIABLE)
-    reader.finish("the store of remembered logins")
-    if given is not None:
-        return Secret(given)
-    if environ.get(KEYRING_VARIABLE, "").strip().lower() in {"off", "0", "false"}:
+    if settings.key is not None:
+        return settings.key
+    if not settings.keyring:
         raise ConfigurationError(f"{KEYRING_VARIABLE} forbids the keyring. {_WAY_OUT}")
     found = await _asked(lambda: _get(backend))
     if found is not None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import timedelta
 
-from nauth.logins.login_file import LoginFile
+from nauth.logins.login_file import LoginFile, LoginSettings
 from nauth.logins.login_key import KeyringBackend, login_key
 from nauth.stores.base import Lease, Listener, Record, StoreKey, TokenStore, Unsubscribe
 from nauth.stores.encrypted import EncryptedStore
@@ -23,8 +23,7 @@ class LoginStore:
     """A `TokenStore` of one user's logins. Neither the file nor the keyring is touched before the first call.
 
     Args:
-        file: where it lies.
-        environ: may hold the key.
+        settings: where it lies, and where its key is.
         make: make file and key if there are none.
         backend: the keyring; by default the first one here that encrypts.
     """
@@ -34,17 +33,16 @@ class LoginStore:
 
     def __init__(
         self,
-        file: LoginFile,
+        settings: LoginSettings,
         *,
-        environ: Mapping[str, str],
         make: bool = False,
         backend: KeyringBackend | None = None,
     ) -> None:
-        self.file = file
-        self._environ = environ
+        self.file: LoginFile = settings.file
+        self._settings = settings
         self._make = make
         self._backend = backend
-        self._inner = SQLiteStore(file.path, refresh_lifetime=_REFRESH_LIFETIME)
+        self._inner = SQLiteStore(self.file.path, refresh_lifetime=_REFRESH_LIFETIME)
         self._sealed: EncryptedStore | None = None
 
     def __repr__(self) -> str:
@@ -60,7 +58,9 @@ class LoginStore:
         if self._sealed is None:
             if self._make:
                 await asyncio.to_thread(self.file.make_folder)
-            key = await login_key(self._inner, environ=self._environ, make=self._make, backend=self._backend)
+            key = await login_key(
+                self._inner, settings=self._settings, make=self._make, backend=self._backend
+            )
             self._sealed = EncryptedStore(self._inner, {"k1": key})
         return self._sealed
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 
 from nauth.env_settings import EnvironmentReader
@@ -37,5 +38,5 @@ def login_beside(reader: EnvironmentReader, *, vendor: str, base_url: str) -> Re
     """Return the login that there is for this vendor and URL, used or not."""
     if not logins_allowed(reader.environ):
         return None
-    login = RememberedLogin(environ=reader.environ)
+    login = RememberedLogin(environ=None if reader.environ is os.environ else reader.environ)
     return login if login.exists(vendor, base_url) else None

@@ -9,12 +9,12 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import attrs
 
 from nauth.errors import ConfigurationError, InteractionRequiredError, StoreError
-from nauth.logins.login_file import LoginFile
+from nauth.logins.login_file import LoginFile, LoginSettings
 from nauth.logins.login_key import KeyringBackend
 from nauth.secret import Secret
 from nauth.stores.base import StoreKey, TokenStore
@@ -23,7 +23,10 @@ from nauth.token import Token
 if TYPE_CHECKING:
     from nauth.logins.login_store import LoginStore
 
-__all__ = ["KnownLogin", "RememberedLogin", "known_logins"]
+__all__ = ["Application", "KnownLogin", "RememberedLogin", "known_logins"]
+
+Application: TypeAlias = Mapping[str, str | Secret]
+"""What is remembered beside a token to renew it, by name."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _LOGIN, _APPLICATION = "login:", "login-application:"
@@ -35,6 +38,11 @@ _ZERO = timedelta(0)
 def _name(_: object, __: object, value: object) -> None:
     if not isinstance(value, str) or not _NAME.fullmatch(value):
         raise ConfigurationError("the name of a login has up to 64 letters, digits and . _ @ -")
+
+
+def _read(environ: Mapping[str, str] | None) -> LoginSettings | None:
+    # not the mapping itself, which may hold other secrets as text
+    return None if environ is None else LoginSettings.of(environ)
 
 
 @attrs.frozen
@@ -51,7 +59,9 @@ class RememberedLogin:
     """
 
     name: str = attrs.field(default="default", validator=_name)
-    environ: Mapping[str, str] | None = attrs.field(default=None, kw_only=True, repr=False, eq=False)
+    _settings: LoginSettings | None = attrs.field(
+        default=None, kw_only=True, repr=False, eq=False, alias="environ", converter=_read
+    )
     backend: KeyringBackend | None = attrs.field(default=None, kw_only=True, repr=False, eq=False)
 
     def key(self, vendor: str, base_url: str) -> StoreKey:
@@ -70,8 +80,7 @@ class RememberedLogin:
         """
         from nauth.logins.login_store import LoginStore  # noqa: PLC0415 - brings SQLite, which most programs do without
 
-        environ = self._variables()
-        return LoginStore(LoginFile.of(environ), environ=environ, make=make, backend=self.backend)
+        return LoginStore(self._where(), make=make, backend=self.backend)
 
     async def prepare(self) -> None:
         """Make the file and the key, if there are none.
@@ -82,7 +91,7 @@ class RememberedLogin:
         async with self._opened(make=True):
             pass
 
-    async def save(self, vendor: str, base_url: str, token: Token, application: Mapping[str, Secret]) -> None:
+    async def save(self, vendor: str, base_url: str, token: Token, application: Application) -> None:
         """Remember `token`, and what is needed to renew it.
 
         Args:
@@ -96,7 +105,13 @@ class RememberedLogin:
             StoreError: the file cannot be written.
         """
         key = self.key(vendor, base_url)
-        sealed = json.dumps({name: value.reveal() for name, value in application.items()})
+        parts = {
+            "plain": {name: value for name, value in application.items() if isinstance(value, str)},
+            "secret": {
+                name: value.reveal() for name, value in application.items() if isinstance(value, Secret)
+            },
+        }
+        sealed = json.dumps(parts)
         async with self._opened(make=True) as store:
             await _put(store, _beside(key), Token(access_token=Secret(sealed)))
             await _put(store, key, token)
@@ -121,9 +136,9 @@ class RememberedLogin:
 
     def exists(self, vendor: str, base_url: str) -> bool:
         """Tell whether there is such a login, from a mark on the disk alone."""
-        return LoginFile.of(self._variables()).has(self.key(vendor, base_url))
+        return self._where().file.has(self.key(vendor, base_url))
 
-    async def application(self, vendor: str, base_url: str, store: TokenStore) -> Mapping[str, Secret]:
+    async def application(self, vendor: str, base_url: str, store: TokenStore) -> Application:
         """Return what is needed to renew the login's token.
 
         Raises:
@@ -132,8 +147,8 @@ class RememberedLogin:
         record = await store.load(_beside(self.key(vendor, base_url)))
         if record is None:
             raise InteractionRequiredError(f"no login {self.name!r} is remembered: sign in with nauth login")
-        found = cast("dict[str, str]", json.loads(record.token.access_token.reveal()))
-        return {name: Secret(value) for name, value in found.items()}
+        parts = cast("dict[str, dict[str, str]]", json.loads(record.token.access_token.reveal()))
+        return {**parts["plain"], **{name: Secret(value) for name, value in parts["secret"].items()}}
 
     @asynccontextmanager
     async def _opened(self, *, make: bool = False) -> AsyncIterator[LoginStore]:
@@ -144,8 +159,8 @@ class RememberedLogin:
         finally:
             await store.aclose()
 
-    def _variables(self) -> Mapping[str, str]:
-        return os.environ if self.environ is None else self.environ
+    def _where(self) -> LoginSettings:
+        return self._settings or LoginSettings.of(os.environ)
 
 
 @attrs.frozen

@@ -171,13 +171,15 @@ class AuthorizationCode:
             expires_at=instant(now_s + self._pending_for.total_seconds()),
         )
 
-    def read_sign_in(self, started: str) -> SignIn:
+    def read_sign_in(self, started: str | Secret) -> SignIn:
         """Return what `begin_sign_in` sealed: account, data, redirect URI.
 
         Raises:
             InteractionRequiredError: it is none of this client's.
         """
-        return self._sealing.open(started)
+        hidden = _hidden(started)
+        del started  # as in `accept`
+        return self._sealing.open(hidden)
 
     def _address(
         self,
@@ -216,7 +218,7 @@ class AuthorizationCode:
         self._grant = _Grant(arrived.code(name=self._endpoint.name), pkce, self._redirect_uri)
 
     async def exchange(
-        self, callback: str | URL | Secret, manager: TokenManager, *, started: str | None = None
+        self, callback: str | URL | Secret, manager: TokenManager, *, started: str | Secret | None = None
     ) -> Token:
         """Check the callback, exchange its code, and let `manager` serve the new token from now on.
 
@@ -236,7 +238,9 @@ class AuthorizationCode:
         if started is None:
             self.accept(hidden)
             return await self._renewed(manager)
-        once = await self._accept_started(hidden, started, manager.store)
+        sealed = _hidden(started)
+        del started
+        once = await self._accept_started(hidden, sealed, manager.store)
         try:
             return await self._renewed(manager)
         except NotSentError:
@@ -244,7 +248,7 @@ class AuthorizationCode:
             await once.give_back()
             raise
 
-    async def _accept_started(self, callback: Secret, started: str, store: TokenStore) -> OneTime:
+    async def _accept_started(self, callback: Secret, started: Secret, store: TokenStore) -> OneTime:
         arrived = Callback.parse(callback)
         begun = self._sealing.open(started)
         begun.check(arrived.state(), now_s=self._clock.wall(), pending_for=self._pending_for)
@@ -376,6 +380,10 @@ class AuthorizationCode:
             detail=None if refusal is None else refusal.detail,
             request_id=None if refusal is None else refusal.request_id,
         )
+
+
+def _hidden(started: str | Secret) -> Secret:
+    return started if isinstance(started, Secret) else Secret(started)
 
 
 def _further(parameters: Parameters) -> Parameters:

@@ -54,8 +54,9 @@ def recall(session: Session, callback: str | URL | Secret, *, name: str = _MEMBE
     """
     hidden = hide(callback)
     del callback  # else an error tracker would print the code with this frame
+    wanted = sign_in_name(Callback.parse(hidden).state())
     kept = _kept(session, name)
-    sealed = kept.pop(sign_in_name(Callback.parse(hidden).state()), "")
+    sealed = kept.pop(wanted, "")
     if sealed:
         # a new object: Django does not notice a change inside the old one
         session[name] = kept

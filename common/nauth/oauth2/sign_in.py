@@ -160,7 +160,7 @@ class Sealing:
         )
         return self._keyring().seal_text(text, *self._context)
 
-    def open(self, sealed: str) -> SignIn:
+    def open(self, sealed: Secret) -> SignIn:
         """Return the sign-in inside `sealed`.
 
         Raises:

@@ -124,29 +124,28 @@ class Keyring:
                 f"the stored token was encrypted with the key {key_id!r}; the keys given here are: {self.ids}. Add "
                 f"{key_id!r} to EncryptedStore(keys=...), as the first if it is the new one everywhere. {_WAY_OUT}"
             )
-        try:
-            return decode_token(_opened(cipher, match[2], _bound(key, key_id)))
-        except (InvalidTag, ValueError):
+        blob = Secret(match[2])
+        del match  # an error below would show it with this frame
+        plain = _opened(cipher, blob.reveal(), _bound(key, key_id))
+        token = None if plain is None else _decoded(plain)
+        if token is None:
             raise StoreError(
                 f"the stored token does not open with the key {key_id!r}: the key that wrote it under this id was "
                 "another one, or the record was altered, or copied here from another credential. Check that every "
                 f"program has the same key under {key_id!r}. {_WAY_OUT}"
-            ) from None
+            )
+        return token
 
     def seal_text(self, text: str, *context: str) -> str:
         """Return `text` sealed; only the same `context` opens it again."""
         return f"{self._first}.{self._sealed(text.encode(), _context(self._first, context))}"
 
-    def open_text(self, sealed: str, *context: str) -> Secret | None:
+    def open_text(self, sealed: Secret, *context: str) -> Secret | None:
         """Return the text inside `sealed`; None if no key here opens it for this `context`."""
-        key_id, _, text = sealed.partition(".")
+        key_id, _, text = sealed.reveal().partition(".")
         cipher = self._ciphers.get(key_id)
-        if cipher is None:
-            return None
-        try:
-            return Secret(_opened(cipher, text, _context(key_id, context)).decode())
-        except (InvalidTag, ValueError):
-            return None
+        plain = None if cipher is None else _opened(cipher, text, _context(key_id, context))
+        return None if plain is None else Secret(plain.decode())
 
     def _sealed(self, plain: bytes, bound: bytes) -> str:
         nonce = os.urandom(_NONCE_BYTES)
@@ -154,9 +153,20 @@ class Keyring:
         return base64.urlsafe_b64encode(blob).decode("ascii").rstrip("=")
 
 
-def _opened(cipher: AESGCM, text: str, bound: bytes) -> bytes:
-    blob = _base64(text)
-    return cipher.decrypt(blob[:_NONCE_BYTES], blob[_NONCE_BYTES:], bound)
+def _opened(cipher: AESGCM, text: str, bound: bytes) -> bytes | None:
+    # raises nothing: its frame holds what is sealed, and an error would keep the frame
+    try:
+        blob = _base64(text)
+        return cipher.decrypt(blob[:_NONCE_BYTES], blob[_NONCE_BYTES:], bound)
+    except (InvalidTag, ValueError):
+        return None
+
+
+def _decoded(plain: bytes) -> Token | None:
+    try:
+        return decode_token(plain)
+    except ValueError:
+        return None
 
 
 def _context(key_id: str, parts: tuple[str, ...]) -> bytes:

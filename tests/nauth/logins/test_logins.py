@@ -342,9 +342,9 @@ async def test_a_login_that_is_over(user: pytest.MonkeyPatch) -> None:
                 await late.revoke_given(token)
         with pytest.raises(ConfigurationError, match="nauth login nao"):
             NaoClient()
+        user.delenv("NAUTH_STORE_KEY")
+        user.setenv("NAUTH_KEYRING", "off")
         async with NaoClient(RememberedLogin("other")) as lost:
-            user.delenv("NAUTH_STORE_KEY")
-            user.setenv("NAUTH_KEYRING", "off")
             with pytest.raises(ConfigurationError, match="forbids the keyring"):
                 await lost.token()
 
@@ -358,7 +358,7 @@ async def test_nomad(user: pytest.MonkeyPatch) -> None:
             access_token=Secret(members["azure_token"]), refresh_token=Secret(members["azure_refresh_token"])
         )
         base_url = f"{sandbox.base_url}/api"
-        await RememberedLogin().save("nomad-media", base_url, token, {"provider": Secret("azure")})
+        await RememberedLogin().save("nomad-media", base_url, token, {"provider": "azure"})
         user.setenv("NOMAD_MEDIA_BASE_URL", sandbox.base_url)
         with pytest.raises(ConfigurationError, match="allow_persistence=True"):
             NomadClient()
