@@ -106,7 +106,7 @@ async def _pool(
         ClientSession(
             connector=connector, cookie_jar=None if plan.keeps_cookies else DummyCookieJar()
         ) as session,
-        ClientPool(
+        ClientPool[NombaClient, NombaCredentials](
             lambda key: NombaClient(key, base_url=url, session=session, store=store, clock=clock),
             most=plan.most,
             idle=timedelta(minutes=5),

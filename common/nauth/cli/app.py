@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 from nauth.cli.demo.run import demonstrate
+from nauth.cli.detached import PID, start_detached
 from nauth.cli.output import print_json, print_pairs, print_record, print_token, show_secrets, token_facts
 from nauth.cli.person import Listening, Person
 from nauth.cli.registry import VENDORS
@@ -467,6 +469,10 @@ def sandbox(  # noqa: PLR0917 - the options of a command, which typer passes by 
     env_file: Annotated[
         Path | None, typer.Option(help="Write the variables to this file, for a tool that reads such files.")
     ] = None,
+    detach: Annotated[
+        bool,
+        typer.Option("--detach", "-d", help=f"Return once it listens; {PID} names the process that goes on."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run local test servers that behave like the vendors, and print the environment that points a client at them."""
@@ -480,6 +486,21 @@ def sandbox(  # noqa: PLR0917 - the options of a command, which typer passes by 
         taught = [] if routes is None else read_routes(routes)
     except ConfigurationError as error:
         raise typer.BadParameter(str(error)) from None
+    if detach:
+        arguments = [*names, *(f"--switch={one}" for one in switch or [])]
+        arguments += [] if port is None else [f"--port={port}"]
+        arguments += [] if routes is None else [f"--routes={routes}"]
+
+        started: list[Mapping[str, str]] = []
+
+        async def start() -> int:
+            started.append(await asyncio.to_thread(start_detached, arguments))
+            return 0
+
+        code = run(start, waiting_for="the sandbox", as_json=as_json)
+        if not code:
+            _tell_environment(started[0], env_file, as_json=as_json)
+        raise typer.Exit(code)
 
     async def serve() -> int:
         async with AsyncExitStack() as stack:
@@ -488,18 +509,22 @@ def sandbox(  # noqa: PLR0917 - the options of a command, which typer passes by 
                 entry = VENDORS[name]()
                 made = entry.sandbox(entry.port if port is None else port, taught, switches)
                 environment |= await stack.enter_async_context(made)
-            if env_file is not None:
-                _write_private(env_file, "".join(f"{name}={value}\n" for name, value in environment.items()))
-            if as_json:
-                print_json(environment)
-            for name, value in environment.items() if not as_json else ():
-                typer.echo(f"export {name}='{value}'")
+            _tell_environment(environment, env_file, as_json=as_json)
             titles = " and ".join(VENDORS[name]().title for name in names)
             typer.echo(f"{titles}'s sandbox is running; Ctrl-C ends it", err=True)
             while True:
                 await SystemClock().sleep(3600)
 
     raise typer.Exit(run(serve))
+
+
+def _tell_environment(environment: Mapping[str, str], env_file: Path | None, *, as_json: bool) -> None:
+    if env_file is not None:
+        _write_private(env_file, "".join(f"{name}={value}\n" for name, value in environment.items()))
+    if as_json:
+        print_json(environment)
+    for name, value in environment.items() if not as_json else ():
+        typer.echo(f"export {name}='{value}'")
 
 
 def _switches(given: list[str]) -> Mapping[str, str]:
