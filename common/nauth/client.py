@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
+from asyncio import get_running_loop as _running_loop
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from functools import partial
@@ -280,7 +281,9 @@ class VendorClient:
             )
         session = self._given_session
         if session is None:
-            session = self._http()
+            loop, session = self._sessions.last
+            if session is None or self._closed or loop is not _running_loop() or session.closed:
+                session = self._http()
             if "middlewares" not in options:  # it carries ours
                 return session.request(method, target, **options)
         # a call's `middlewares` replace the session's, so all of them are named; ours is the outermost
@@ -508,7 +511,8 @@ class VendorClient:
         def make(connector: BaseConnector) -> ClientSession:
             # a context of the user's can be changed later, so it is looked at for each request
             ours = auth.for_own_session() if network.ssl_context is None else auth
-            return request_session(connector, network, (ours,))
+            # the method itself: an object that is called has it looked up each time
+            return request_session(connector, network, (ours.__call__,))
 
         return make
 

@@ -74,8 +74,8 @@ NETWORK: tuple[Planted, ...] = (
     core(
         "interim responses are read without end",
         "transport/aiohttp_limits",
-        "        if self.heads > INTERIM + 1:\n",
-        "        if self.heads < 0:\n",
+        "        if self._interim > INTERIM:\n",
+        "        if self._interim < 0:\n",
         "../network/limits",
         simulated=False,
     ),

@@ -130,7 +130,8 @@ class BearerAuth:
         return made
 
     def is_same(self, other: object) -> bool:
-        """Tell whether `other` is this object, or the same for a session of nauth's own."""
+        """Tell whether `other` is this object, or what a session of nauth's own has of it."""
+        other = getattr(other, "__self__", other)
         return isinstance(other, BearerAuth) and other._rejections is self._rejections  # noqa: SLF001 - it is of this class
 
     async def __call__(  # noqa: C901, PLR0912 - one function: another coroutine would cost as much as all its questions
@@ -175,8 +176,8 @@ class BearerAuth:
             token = await self._manager.token()
         headers[AUTHORIZATION] = token.authorization
         if self._token_headers is not None:
-            for name, value in self._token_headers(token).items():
-                headers.setdefault(name, value)
+            for own_name, value in self._token_headers(token).items():
+                headers.setdefault(own_name, value)
         # an error of aiohttp's passes through this frame, whose locals an error tracker prints
         del headers
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import Callable
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 import attrs
 from aiohttp import BaseConnector, ClientSession
@@ -26,19 +26,27 @@ class _Open:
         self.lease.abandon()
 
 
+_Last: TypeAlias = "tuple[asyncio.AbstractEventLoop | None, ClientSession | None]"
+
+
 class LoopSessions:
     """Make, hand out and close sessions. A session belongs to its loop and cannot be used from another.
 
     Args:
         lease: returns the connector to use; called inside the running loop.
         make: builds a session over it that does not own it.
+
+    Attributes:
+        last: the session handed out last, and its loop, for fast paths: they ask themselves whether it is the running one and
+            the session is open. Set as a whole, as several threads may.
     """
 
-    __slots__ = ("__weakref__", "_lease", "_make", "_table")
+    __slots__ = ("__weakref__", "_lease", "_make", "_table", "last")
 
     def __init__(self, lease: Callable[[], Lease], make: Callable[[BaseConnector], ClientSession]) -> None:
         self._lease = lease
         self._make = make
+        self.last: _Last = (None, None)
         # No lock: each loop touches its own entry only, and one of a closed loop is popped once.
         # A session holds its loop, so weak keys would never let go of either.
         self._table: dict[asyncio.AbstractEventLoop, _Open] = {}
@@ -64,6 +72,7 @@ class LoopSessions:
         loop = asyncio.get_running_loop()
         known = self._table.get(loop)
         if known is not None and not known.session.closed:
+            self.last = (loop, known.session)
             return known.session
         self._sweep()
         if known is not None:  # closed behind our back
@@ -75,11 +84,13 @@ class LoopSessions:
         except BaseException:
             lease.abandon()
             raise
+        self.last = (loop, made.session)
         return made.session
 
     async def aclose(self) -> None:
         """Close the running loop's session; those of other loops can only be closed there."""
         known = self._table.pop(asyncio.get_running_loop(), None)
+        self.last = (None, None)
         self._sweep()
         if known is not None:
             try:
@@ -97,9 +108,11 @@ class LoopSessions:
             left_open = left_open or not (loop.is_closed() or known.session.closed)
             known.drop()
         self._table.clear()
+        self.last = (None, None)
         return left_open
 
     def _sweep(self) -> None:
+        self.last = (None, None)
         for loop in list(self._table):
             if loop.is_closed() and (known := self._table.pop(loop, None)) is not None:
                 known.drop()

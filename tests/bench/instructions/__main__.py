@@ -77,11 +77,12 @@ def _setting() -> dict[str, str]:
 
 def _measure(names: list[str]) -> dict[str, int]:
     """Return instructions for each time that a scenario's work is done."""
-    first = "plain session like nao, same path"  # the first subject pays for what is made once
     with serving() as where:
-        parts = counted("-m", "tests.bench.instructions.scenarios", where.sandbox, where.host, first, *names)
-    # every other part is what lies between two scenarios
-    return {name: part // SCENARIOS[name].times for name, part in zip(names, parts[2::2], strict=True)}
+        return {
+            name: counted("-m", "tests.bench.instructions.scenarios", where.sandbox, where.host, name)[0]
+            // SCENARIOS[name].times
+            for name in names
+        }
 
 
 def _names(only: str) -> list[str]:

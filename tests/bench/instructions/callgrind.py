@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import mmap
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -10,13 +13,35 @@ import sys
 import tempfile
 from pathlib import Path
 
-__all__ = ["counted", "mark", "missing", "whole"]
+__all__ = ["begin", "counted", "mark", "missing", "whole"]
 
 _MARK = "getsid"
 """A function of the C library that nothing here calls otherwise. callgrind writes down what it has counted since the last
 time and begins anew whenever it is called."""
 
 _LIMIT_S = 1800
+
+
+_BEGIN = (ord("C") << 24) + (ord("T") << 16) + 4
+"""callgrind's client request to begin: CALLGRIND_START_INSTRUMENTATION in valgrind/callgrind.h."""
+
+_REQUEST = bytes.fromhex("4889f8 31d2 48c1c703 48c1c70d 48c1c73d 48c1c733 4887db 4889d0 c3")
+"""The rotations that valgrind takes for a client request, as its header's macro has them for x86-64. Without valgrind they do
+nothing."""
+
+_CAN_BEGIN_LATE = platform.machine() == "x86_64" and sys.platform == "linux"
+
+
+def begin() -> None:
+    """Let callgrind begin: five times as fast until then. Where this is not possible it has begun with the process."""
+    if not _CAN_BEGIN_LATE:
+        return
+    page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    page.write(_REQUEST)
+    call = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p)(
+        ctypes.addressof(ctypes.c_char.from_buffer(page))
+    )
+    call(ctypes.addressof((ctypes.c_uint64 * 6)(_BEGIN)))
 
 
 def mark() -> None:
@@ -32,14 +57,15 @@ def missing() -> str | None:
 
 
 def counted(*arguments: str) -> list[int]:
-    """Run this Python with `arguments` and return the instructions between each two of its marks.
+    """Run this Python with `arguments`, a program that begins, and return the instructions between each two of its marks.
 
     Raises:
         SystemExit: the program failed; the text is what it said.
     """
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"
-        _run(out, (f"--dump-before={_MARK}",), arguments)
+        late = ("--instr-atstart=no",) if _CAN_BEGIN_LATE else ()
+        _run(out, (f"--dump-before={_MARK}", *late), arguments)
         # callgrind numbers what it writes: out.1 for what came before the first mark, and so on
         parts = sorted(Path(folder).glob("out.*"), key=lambda path: int(path.suffix[1:]))
         return [_total(part.read_text()) for part in parts[1:]]
