@@ -134,7 +134,11 @@ def _shell_lines() -> Iterator[tuple[str, list[str]]]:
     for page in pages():
         for number, match in enumerate(CONSOLE.finditer(page.read_text()), 1):
             lines = [line.removeprefix("$ ") for line in match[1].splitlines() if line.startswith("$ ")]
-            ours = [line for line in lines if not line.startswith(("pip ", "uv ", "docker ", "kubectl "))]
+            ours = [
+                line
+                for line in lines
+                if not line.startswith(("pip ", "uv ", "docker ", "kubectl ", "nauth demo"))
+            ]
             if ours:
                 yield f"{page.relative_to(ROOT)}:{number}", ours
 
