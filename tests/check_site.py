@@ -43,7 +43,7 @@ def faults(site: Path) -> list[str]:
     """Return what is wrong with the site."""
     known = names(site)
     # a name has one home, which may be another door than the one it is asked at
-    homes = {}
+    homes: dict[str, set[str]] = {}
     for name in known:
         homes.setdefault(name.rpartition(".")[2], set()).add(name)
     found = [

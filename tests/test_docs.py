@@ -125,7 +125,7 @@ def test_examples_satisfy_a_type_checker(tmp_path: Path) -> None:
         f'{{"extraPaths": [{paths}], "typeCheckingMode": "strict", "pythonVersion": "3.11", '
         '"reportMissingTypeStubs": false, "reportMissingModuleSource": false}'
     )
-    command = [sys.executable, "-m", "pyright", "-p", tmp_path, "--pythonpath", sys.executable]
+    command = [sys.executable, "-m", "pyright", "-p", str(tmp_path), "--pythonpath", sys.executable]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own text
     assert done.returncode == 0, done.stdout
 
