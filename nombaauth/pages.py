@@ -10,7 +10,7 @@ from nauth.pages import PageForm, by_cursor, by_flag
 __all__ = ["CURSOR", "NEXT_PAGE", "PAGE_FLAG"]
 
 CURSOR = PageForm(start="cursor", size="limit", rows=("results",), following=by_cursor("cursor"))
-"""The usual form: terminals, transactions and virtual accounts. Three of the lists are asked for by POST, with the cursor
+"""The usual form, that of terminals, transactions and virtual accounts. Three of the lists are asked for by POST, with the cursor
 in the query all the same. "It will be empty if there is no more page"."""
 
 NEXT_PAGE = PageForm(

@@ -91,7 +91,7 @@ class NoyoCredentials:
 
     @property
     def authorization(self) -> str:
-        """The token call's `Authorization`: base64 of ``id:secret`` in UTF-8, not percent-encoded first.
+        """The token call's `Authorization` header, which is base64 of ``id:secret`` in UTF-8, not percent-encoded first.
 
         RFC 6749 section 2.3.1 would encode; Noyo does not. A secret: use it in the expression that sends it.
         """

@@ -1,4 +1,4 @@
-"""Look into a built wheel: our five top-level names at most, typed, and nothing else.
+"""Look into a built wheel: our own top-level names, typed, and nothing else.
 
 uv run python tests/check_wheel.py dist/nauth-*.whl
 """

@@ -125,7 +125,7 @@ def test_examples_satisfy_a_type_checker(tmp_path: Path) -> None:
         f'{{"extraPaths": [{paths}], "typeCheckingMode": "strict", "pythonVersion": "3.11", '
         '"reportMissingTypeStubs": false, "reportMissingModuleSource": false}'
     )
-    command = [sys.executable, "-m", "pyright", "-p", tmp_path, "--pythonpath", sys.executable]
+    command = [sys.executable, "-m", "pyright", "-p", str(tmp_path), "--pythonpath", sys.executable]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own text
     assert done.returncode == 0, done.stdout
 
@@ -134,7 +134,11 @@ def _shell_lines() -> Iterator[tuple[str, list[str]]]:
     for page in pages():
         for number, match in enumerate(CONSOLE.finditer(page.read_text()), 1):
             lines = [line.removeprefix("$ ") for line in match[1].splitlines() if line.startswith("$ ")]
-            ours = [line for line in lines if not line.startswith(("pip ", "uv ", "docker ", "kubectl "))]
+            ours = [
+                line
+                for line in lines
+                if not line.startswith(("pip ", "uv ", "docker ", "kubectl ", "nauth demo"))
+            ]
             if ours:
                 yield f"{page.relative_to(ROOT)}:{number}", ours
 

@@ -85,7 +85,7 @@ class Token:
 
     @property
     def authorization(self) -> str:
-        """The value of the `Authorization` header. A secret: use it in the expression that sends it."""
+        """The value of the `Authorization` header. It is a secret, so use it in the expression that sends it."""
         return self._header.reveal()
 
     def same_access(self, other: Token | None) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.typedefs import Handler
 
 from nauth import CredentialsRejectedError, VendorUnavailableError
 from nombaauth import NombaClient
@@ -24,7 +25,7 @@ async def nomba(app: web.Application) -> AsyncIterator[None]:
 
 @web.middleware
 async def vendor_errors(
-    request: web.Request, handler: web.Handler
+    request: web.Request, handler: Handler
 ) -> web.StreamResponse:
     """Say of the vendor's failures what our own callers can act on."""
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Annotated, TypedDict
 
@@ -24,7 +24,7 @@ class State(TypedDict):
 
 
 @asynccontextmanager
-async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+async def lifespan(_: FastAPI) -> AsyncGenerator[State]:
     """Open both clients in the server's event loop, and close them when it stops."""
     async with NombaClient() as nomba, NoyoClient() as noyo:
         yield {"nomba": nomba, "noyo": noyo}

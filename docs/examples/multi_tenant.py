@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 
 from aiohttp import ClientSession, DummyCookieJar, TCPConnector, web
 from aiohttp.test_utils import TestClient, TestServer
@@ -13,7 +14,14 @@ from nombaauth import NombaClient, NombaCredentials
 from nombaauth.sandbox import NombaSandbox
 
 TENANTS = web.AppKey("tenants", Mapping[str, NombaCredentials])
-POOL = web.AppKey("pool", ClientPool[NombaCredentials, NombaClient])
+POOL = web.AppKey("pool", ClientPool[NombaClient, NombaCredentials])
+
+
+def open_client(
+    session: ClientSession, base_url: str, credentials: NombaCredentials
+) -> NombaClient:
+    """Return the client of one tenant."""
+    return NombaClient(credentials, base_url=base_url, session=session)
 
 
 def make_app(
@@ -28,8 +36,7 @@ def make_app(
                 connector=connector, cookie_jar=DummyCookieJar()
             ) as session,
             ClientPool(
-                lambda key: NombaClient(key, base_url=base_url, session=session),
-                most=100,
+                partial(open_client, session, base_url), most=100
             ) as clients,
         ):
             app[POOL] = clients

@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 VENDORS: dict[str, list[str]] = {
@@ -31,7 +31,7 @@ VENDORS: dict[str, list[str]] = {
 
 
 @contextlib.contextmanager
-def sandbox(vendor: str) -> Iterator[dict[str, str]]:
+def sandbox(vendor: str) -> Generator[dict[str, str]]:
     """Run ``nauth sandbox``; yield the variables that point a client at it."""
     command = [
         sys.executable,

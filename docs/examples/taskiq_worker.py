@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import Annotated
 
 from taskiq import Context, InMemoryBroker, TaskiqDepends, TaskiqEvents, TaskiqState
 
 from nombaauth import NombaClient
 
+DEPENDS: Context = TaskiqDepends()
 broker = InMemoryBroker()  # in production one with a server, such as taskiq-redis's
 
 
@@ -26,7 +26,7 @@ async def shutdown(state: TaskiqState) -> None:
 
 
 @broker.task
-async def balance(context: Annotated[Context, TaskiqDepends()]) -> str:
+async def balance(context: Context = DEPENDS) -> str:
     """Do one job."""
     nomba: NombaClient = context.state.nomba
     return str((await nomba.check()).amount)

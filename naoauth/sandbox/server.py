@@ -6,7 +6,7 @@ import re
 import secrets
 import ssl
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal, TypeAlias, Unpack, cast
+from typing import ClassVar, Literal, TypeAlias, Unpack, cast, overload
 
 from aiohttp import web
 from yarl import URL
@@ -164,6 +164,18 @@ class NaoSandbox(VendorSandbox[Switches]):
     def failure(self, status: int, words: str | None = None, *, code: str | None = None) -> web.Response:  # noqa: ARG002 - NAO Cloud has no codes
         """Return NAO Cloud's refusal: HTTP status, and words in the form of ``errors`` that is switched on."""
         return self._answers.failure(status, words or phrase(status))
+
+    @overload
+    def credentials_of(self, kind: Literal["api_key"]) -> NaoApiKey: ...
+
+    @overload
+    def credentials_of(self, kind: Literal["session", "session_by_key"]) -> NaoSession: ...
+
+    @overload
+    def credentials_of(self, kind: Literal["oauth"]) -> NaoOAuth: ...
+
+    @overload
+    def credentials_of(self, kind: Kind) -> NaoCredentials: ...
 
     def credentials_of(self, kind: Kind) -> NaoCredentials:
         """Return the account's credentials of one kind, fit for the switches.

@@ -104,7 +104,7 @@ def _rotate_key(sandbox: NaoSandbox) -> None:
 
 def _nao(kind: str) -> Callable[[Any], Mapping[str, str]]:
     def fields(sandbox: NaoSandbox) -> Mapping[str, str]:
-        given: Any = sandbox.credentials_of(kind)  # type: ignore[arg-type]  # one of its kinds
+        given: Any = sandbox.credentials_of(kind)  # type: ignore[call-overload]  # one of its kinds
         if kind == "session":
             return {"email": given.email, "password": given.password.reveal()}
         return {"auth_token": given.auth_token.reveal()}

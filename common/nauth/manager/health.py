@@ -14,13 +14,13 @@ class HealthState(enum.Enum):
     """What a call for a token would find now."""
 
     NONE = "none"
-    """No token yet, or it was revoked: the next call signs in."""
+    """No token yet, or it was revoked. The next call signs in."""
     FRESH = "fresh"
     """A token far from its end."""
     STALE = "stale"
     """A token near its end, which still serves; it is renewed by the next call, or renewing fails for now."""
     EXPIRED = "expired"
-    """The token has expired, or the vendor refused it: the next call waits for a renewal."""
+    """The token has expired, or the vendor refused it. The next call waits for a renewal."""
     CLOSED = "closed"
     """The client was closed."""
 

@@ -65,6 +65,6 @@ class PKCE:
 
     @property
     def challenge(self) -> str:
-        """The value of `code_challenge`: the base64url SHA-256 of the verifier (RFC 7636 section 4.2)."""
+        """The value of `code_challenge`, which is the base64url SHA-256 of the verifier (RFC 7636 section 4.2)."""
         digest = hashlib.sha256(self.verifier.reveal().encode("ascii")).digest()
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
