@@ -25,7 +25,7 @@ from nauth.testing import Fault, VendorSandbox
 from nauth_pytest import _variables
 
 ROOT = Path(__file__).parents[3]
-PAGE = ROOT / "docs/check.md"
+PAGE = ROOT / "docs/how-to/check.md"
 LONGEST = 240
 VENDORS = ("nomad", "nomba", "noyo", "nao")
 SECRET = {

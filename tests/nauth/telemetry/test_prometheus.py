@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[3]
 
 def _example() -> str:
     found: str = re.findall(
-        r"^```python\n(.*?)^```", (ROOT / "docs/telemetry.md").read_text(), re.MULTILINE | re.DOTALL
+        r"^```python\n(.*?)^```", (ROOT / "docs/how-to/telemetry.md").read_text(), re.MULTILINE | re.DOTALL
     )[-1]
     assert "prometheus_client" in found
     return found
