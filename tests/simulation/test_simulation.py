@@ -43,6 +43,7 @@ WITH_ENDINGS = {
     55789: "as 50769: the next loop got the lease before the failure was counted",
     361658284102: "after a shutdown's cancelling a caller of the loop that went on was told of an end that was not its own",
     700017668: "a loop that waited for the lease of a closed one called quietly right after the call that was lost there",
+    910010641: "a token that another loop revoked before its commit was confirmed was handed out",
     900004037: "a revocation that was taking its lock in a closed loop complained at the garbage collection",
 }
 """The same for loops that end."""
