@@ -156,4 +156,11 @@ LOOPS: tuple[Planted, ...] = (
         "        self._loops.sweep()  # another",
         "        # another",
     ),
+    _loop(
+        "a token revoked in another loop before its commit was confirmed is handed out",
+        "manager/token_manager",
+        "        if ended:  # revoked",
+        "        if ended is None:  # revoked",
+        "tests/nauth/manager/test_revoke_close.py",
+    ),
 )

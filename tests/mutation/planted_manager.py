@@ -46,8 +46,8 @@ MANAGER: tuple[Planted, ...] = (
     core(
         "a late result replaces a newer push",
         "manager/token_manager",
-        "if ours or now.version <= made.version or now.version == base.version:",
-        "if ours or now.version <= made.version or True:",
+        "(ours or now.version <= made.version or now.version == base.version):",
+        "(ours or now.version <= made.version or True):",
         "manager/shared_store",
         simulated=False,
     ),

@@ -38,6 +38,16 @@ REGRESSIONS = {
 }
 """Seeds that once broke a promise, each with what it found. A change to `plan.py` changes what they mean."""
 
+WITH_ENDINGS = {
+    50769: "a client whose store was slow to release its lease let another loop call in the cool-down that it had begun",
+    55789: "as 50769: the next loop got the lease before the failure was counted",
+    361658284102: "after a shutdown's cancelling a caller of the loop that went on was told of an end that was not its own",
+    700017668: "a loop that waited for the lease of a closed one called quietly right after the call that was lost there",
+    910010641: "a token that another loop revoked before its commit was confirmed was handed out",
+    900004037: "a revocation that was taking its lock in a closed loop complained at the garbage collection",
+}
+"""The same for loops that end."""
+
 
 def test_a_share_of_all_seeds() -> None:
     """Whatever seed the run begins with, no promise is broken. Loops that end have seeds of their own, below."""
@@ -50,7 +60,7 @@ def test_a_share_of_all_seeds() -> None:
 
 
 def test_loops_that_end() -> None:
-    """Where loops end, are closed and forked, these seeds break no promise; about 1 in 1,000 others still does."""
+    """Where loops end, are closed and forked, these seeds break no promise. The last fault came after 10,000 others."""
     batch = run_seeds(range(1, 401), most=1, endings=True)
     assert not batch.broken, "\n\n".join(timeline(seed, endings=True) for seed in batch.broken)
     assert batch.runs == 400
@@ -60,6 +70,12 @@ def test_loops_that_end() -> None:
 def test_what_was_found_before(seed: int) -> None:
     """A seed that once broke a promise breaks none."""
     assert not run_seeds([seed], endings=False).broken, timeline(seed, endings=False)
+
+
+@pytest.mark.parametrize("seed", WITH_ENDINGS)
+def test_what_was_found_where_loops_end(seed: int) -> None:
+    """Nor does one in which loops end."""
+    assert not run_seeds([seed], endings=True).broken, timeline(seed, endings=True)
 
 
 def test_a_seed_replays_exactly() -> None:

@@ -63,9 +63,11 @@ class HeldToken:
 
         Its version cannot tell where the token held here has never been stored.
         """
-        return any(map(token.same_access, self.unusable)) or (
-            not self.stored and asked_mono < self.asked_mono
-        )
+        return self.ended(token) or (not self.stored and asked_mono < self.asked_mono)
+
+    def ended(self, token: Token) -> bool:
+        """Tell whether `token`, which is not held any more, was refused or revoked here."""
+        return any(map(token.same_access, self.unusable))
 
     def was_refused(self, token: Token) -> bool:
         """Tell whether `token` is the one held, and the vendor has refused it."""

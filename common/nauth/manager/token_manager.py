@@ -19,6 +19,7 @@ from nauth.errors import (
     NauthError,
     OutcomeUnknownError,
     TokenRefusedError,
+    VendorUnavailableError,
     fresh_copy,
     unexpected,
 )
@@ -498,6 +499,7 @@ class TokenManager:
         fault = made.fault or fault_of(made.token, age_s, flight.rejected)
         with self._cache.guard:
             now = self._cache.held
+            ended = now.ended(made.token) and not base.ended(made.token)
             if fault is None and now.was_refused(made.token) and not base.was_refused(made.token):
                 fault = refusal(
                     made.token, [made.token]
@@ -505,11 +507,13 @@ class TokenManager:
             # pushed before its answer came: placed anew all the same, for the wall clock may have been stepped since
             ours = made.token.same_access(now.token)
             # else a sibling's newer record may have been pushed while this one was on its way
-            if ours or now.version <= made.version or now.version == base.version:
+            if not ended and (ours or now.version <= made.version or now.version == base.version):
                 version, stored = max(made.version, now.version), made.stored or (ours and now.stored)
                 self._cache.hold(made.token, version, age_s, dead=fault is not None, stored=stored)
             if fault is None:
                 self._cache.backoff.succeeded()
+        if ended:  # revoked in another loop since its early push: no failure, but nothing to hand out either
+            return _ENDED
         if not made.stored:
             self._commit_later(loop_state, made)
         if fault is not None:
@@ -593,6 +597,12 @@ class TokenManager:
             recheck.finish(Outcome(token=record.token))
 
 
+_ENDED = Outcome(
+    error=VendorUnavailableError(
+        "the token that this renewal brought was revoked by another event loop of this process before its commit was "
+        "confirmed; the next call signs in anew"
+    )
+)
 _UNCONFIRMED = Outcome(
     error=OutcomeUnknownError(
         "the revocation was given up, because its event loop has ended; the vendor may have acted on it: revoke again"

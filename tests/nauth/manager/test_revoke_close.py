@@ -273,3 +273,20 @@ async def test_pushes_after_closing_are_ignored() -> None:
     assert record is not None
     listener(record)
     assert rig.manager.current is None
+
+
+async def test_revoked_in_another_loop_before_its_commit_was_confirmed() -> None:
+    """A token that was pushed and revoked while its own commit was on its way is not handed out, and no failure counts."""
+    rig = Rig()
+
+    async def revoked_elsewhere() -> None:
+        token = rig.manager.current
+        assert token is not None
+        rig.manager.cache.forget(token, rig.manager.cache.held.version)
+
+    rig.store.will("committed", revoked_elsewhere)
+    with pytest.raises(VendorUnavailableError, match="revoked by another event loop"):
+        await rig.manager.token()
+    assert rig.manager.current is None
+    assert rig.manager.health.last_error is None
+    assert await rig.name() == "t2"
