@@ -44,7 +44,7 @@ class EnvironmentReader:
 
         Two that are set and differ are a fault too: one of them is left over, and which one cannot be told.
         """
-        found = {name: value for name in names if (value := self._value(name))}
+        found = {name: secret for name in names if (secret := self._value(name))}
         if len(set(found.values())) > 1:
             self.fault(f"{' and '.join(found)} are set and differ: unset the one that is left over")
         value = self.optional(*names)

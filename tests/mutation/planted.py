@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.mutation.bug import Planted
+from tests.mutation.planted_doubles import DOUBLES
 from tests.mutation.planted_endings import ENDINGS
 from tests.mutation.planted_loops import LOOPS
 from tests.mutation.planted_manager import MANAGER
@@ -22,6 +23,7 @@ PLANTED: tuple[Planted, ...] = (
     *STORES,
     *MIDDLEWARE,
     *NETWORK,
+    *DOUBLES,
     *ENDINGS,
     *LOOPS,
     *OPERATING,

@@ -58,10 +58,11 @@ async def test_a_herd(vendor: Vendor) -> None:
 async def test_a_body_goes_out_with_its_length(vendor: Vendor) -> None:
     """HTTP/1.0 has no chunks: what is posted as bytes or JSON is not cut into any."""
     path = {"nomad": "/echo", "nomba": "/v1/echo", "noyo": "/api/v1/echo", "nao": "/api/v2/echo"}[vendor.name]
-    async with vendor.sandbox() as sandbox, Http10(sandbox.base_url) as front:
-        async with (
-            _client(vendor, sandbox, front) as client,
-            client.post(path, data=b"x" * 100_000) as response,
-        ):
-            assert response.status == 200
-            assert b"100000" in await response.read()
+    async with (
+        vendor.sandbox() as sandbox,
+        Http10(sandbox.base_url) as front,
+        _client(vendor, sandbox, front) as client,
+        client.post(path, data=b"x" * 100_000) as response,
+    ):
+        assert response.status == 200
+        assert b"100000" in await response.read()

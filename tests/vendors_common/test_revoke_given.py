@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from naoauth import NaoClient, NaoOAuth
+from naoauth import NaoClient
 from nauth.errors import ConfigurationError
 from nauth.secret import Secret
 from nauth.token import Token
@@ -26,7 +26,8 @@ async def test_nomba_revokes_the_leaked_token_and_keeps_the_current_one() -> Non
         assert stage.sandbox.live_tokens == 1
         await other.check()
         await other.revoke()
-        assert (other.current, stage.sandbox.live_tokens) == (None, 0)
+        assert other.health.state.value == "none"
+        assert stage.sandbox.live_tokens == 0
 
 
 async def test_the_current_token_given_is_forgotten_as_well() -> None:
@@ -58,7 +59,7 @@ async def test_nomad_s_single_sign_on_outlives_another_session_s_logout() -> Non
         client = await stage.client(stage.signed_on())
         await client.token()
         await client.logout(Token(access_token=leaked.token))
-        assert await client.renew()
+        await client.renew()
         await client.logout()
         with pytest.raises(NomadInteractionRequiredError):
             await client.token()
@@ -84,4 +85,3 @@ async def test_a_jwt_that_is_not_the_current_one_cannot_be_revoked() -> None:
         with pytest.raises(ConfigurationError, match="was not revoked"):
             await client.revoke(Token(access_token=Secret("a-leaked-jwt")))
         assert client.current is current
-        assert not isinstance(stage.sandbox.credentials, NaoOAuth)
