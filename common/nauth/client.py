@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from functools import partial
 from types import TracebackType
-from typing import Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Self, TypeVar, Unpack, overload
 
 import cattrs
 from aiohttp import BaseConnector, ClientResponse, ClientSession
@@ -22,7 +22,6 @@ from nauth.bearer.unauthorized import Hidden401, TokenHeaders
 from nauth.clock import Clock, SystemClock
 from nauth.errors import ClosedError, ConfigurationError
 from nauth.events import Observer
-from nauth.logins.remembered import RememberedLogin
 from nauth.manager.health import Health
 from nauth.manager.token_manager import TokenManager
 from nauth.origins import Targets
@@ -45,6 +44,9 @@ from nauth.transport.retry import Retrying, WaitHint
 from nauth.transport.shared_cookies import notice_cookies
 from nauth.transport.token_calls import ErrorClasses
 from nauth.typed_calls import CallOptions, ReadResponse, TypedCalls, http_status
+
+if TYPE_CHECKING:
+    from nauth.logins.remembered import RememberedLogin  # two of four vendors have people who sign in
 
 __all__ = ["MAX_RESPONSE_BYTES", "VendorClient"]
 

@@ -240,11 +240,16 @@ class NaoSandbox(VendorSandbox[Switches]):
             "publish": ("POST", "/api/v2/sites/{site_id}/publish", self.guarded(self._publish)),
             "job": ("GET", _JOB, self.guarded(self._job)),
             "authorize": ("GET", "/oauth/authorize", self._oauth.authorize),
-            "consent": ("POST", "/oauth/authorize", self._oauth.authorize),
             "token": ("POST", self.token_path, self._metered(self._oauth.token)),
             "revoke": ("POST", "/oauth/revoke", self._metered(self._oauth.revoke)),
             "me": ("GET", self.switches.oauth_me_path, me),
             "echo": ("POST", "/api/v2/echo", self.guarded(self._echo)),
+            # the page and its form are not the vendor's
+            **(
+                {"consent": ("POST", "/oauth/authorize", self._oauth.authorize)}
+                if self._oauth.consent_page
+                else {}
+            ),
         }
 
     async def unknown(self, request: web.Request) -> web.Response:  # noqa: ARG002 - the path is known to be none

@@ -197,11 +197,12 @@ class NomadSandbox(VendorSandbox[Switches]):
             "user": ("GET", f"{api}/account/user", self.guarded(self._user)),
             "server_ping": ("GET", f"{api}/ping", self._server_ping),
             "sso_login": ("GET", f"{sso}/{self.provider}/login", self._sso_login),
-            "sso_consent": ("POST", f"{sso}/{self.provider}/login", self._sso_login),
             "sso_callback": ("GET", f"{sso}/{self.provider}/callback", self._sso_callback),
             "renew": ("POST", f"{sso}/{self.provider}/renew", self._metered("renew", self._renew)),
             "echo": ("POST", f"{api}/echo", self.guarded(self._echo)),
         }
+        if self._consent_page:  # not the vendor's
+            routes["sso_consent"] = ("POST", f"{sso}/{self.provider}/login", self._sso_login)
         match self.switches.auth_ping:
             case "both" | "get_ping_auth":
                 routes["ping_auth"] = ("GET", f"{api}/ping/auth", self.guarded(self._pong))

@@ -33,9 +33,9 @@ async def _up(url: URL) -> None:
     pytest.fail("the server never came up")
 
 
-def _kill(child: Child) -> None:
-    child.process.kill()
-    child.process.wait()
+def _end(child: Child) -> None:
+    child.tell(signal.SIGTERM)  # not SIGKILL, which would leave the workers behind
+    child.end()
     assert child.process.stdout is not None
     child.process.stdout.close()
 
@@ -115,11 +115,10 @@ async def test_a_hundred_people(tmp_path: Path) -> None:  # noqa: PLR0915 - one 
 
             async with ClientSession(cookie_jar=CookieJar(unsafe=True)) as browser:
                 page = await begin(browser, "late")
-                child.tell(signal.SIGTERM)
-                await asyncio.to_thread(_kill, child)
+                await asyncio.to_thread(_end, child)
                 child = await asyncio.to_thread(Child, command, environment)
                 await _up(base)
                 status, text, _ = await press(browser, page)
                 assert status == 200, text
         finally:
-            await asyncio.to_thread(_kill, child)
+            await asyncio.to_thread(_end, child)

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession
 from yarl import URL
 
-from nomadauth import LoginStatus
+from nomadauth import LoginStatus, sso_login_url
 from nomadauth.sandbox import NomadSandbox
 from nomadauth.sandbox.data import APPLICATION_ID
 from tests.support.vendors.callers.nomad import Caller, calling
@@ -130,3 +131,19 @@ async def test_sessions_of_others_are_left_alone() -> None:
         body = (await caller.login(caller.sandbox.second_credentials)).body
         caller.sandbox.take_over()
         assert await caller.user(body["token"]) == 200
+
+
+async def test_a_button_and_a_return_address_of_ones_own() -> None:
+    """With a consent page a person presses a button; allowed, the browser is sent to the address that was set."""
+    there = "http://127.0.0.1:4711/back"
+    async with NomadSandbox(sso_return=there, consent_page=True) as sandbox, ClientSession() as browser:
+        start = sso_login_url("azure", sandbox.base_url)
+        async with browser.get(start) as page:
+            assert 'id="allow"' in await page.text()
+        async with browser.post(start, data={"decision": "deny"}) as denied:
+            assert denied.status == 403
+        async with browser.post(start, data={"decision": "allow"}, allow_redirects=False) as allowed:
+            callback = allowed.headers["Location"]
+        async with browser.get(callback, allow_redirects=False) as back:
+            assert back.headers["Location"].startswith(f"{there}?")
+        assert sandbox.sign_on().startswith(f"{there}?")

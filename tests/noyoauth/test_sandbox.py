@@ -12,6 +12,9 @@ from urllib.parse import quote
 
 import pytest
 
+from nauth.stores import MemoryStore
+from noyoauth import NoyoClient, NoyoCredentials, NoyoCredentialsRejectedError
+from noyoauth.sandbox import NoyoSandbox
 from tests.support.vendors.callers.noyo import GRANT, Caller, calling
 
 
@@ -105,3 +108,33 @@ async def test_the_controls(noyo: Caller) -> None:
     assert (await noyo.groups(token)).status == 401
     noyo.sandbox.window = timedelta(minutes=1)
     assert noyo.sandbox.window == timedelta(minutes=1)
+
+
+async def test_two_secrets_for_a_while() -> None:
+    """With an overlap the old secret is good until the next rotation; without one it is refused at once."""
+    async with NoyoSandbox() as sandbox:
+        old = sandbox.credentials
+
+        async def works(credentials: NoyoCredentials) -> bool:
+            client = NoyoClient(
+                credentials,
+                environment="sandbox",
+                base_url=sandbox.base_url,
+                token_url=sandbox.token_url,
+                store=MemoryStore(),
+            )
+            async with client:
+                try:
+                    await client.token()
+                except NoyoCredentialsRejectedError:
+                    return False
+                return True
+
+        new = sandbox.rotate_secret(overlap=True)
+        assert [await works(old), await works(new), await works(sandbox.second_credentials)] == [
+            True,
+            True,
+            True,
+        ]
+        newest = sandbox.rotate_secret()
+        assert [await works(old), await works(new), await works(newest)] == [False, False, True]

@@ -7,7 +7,9 @@ import base64
 import contextlib
 import itertools
 import json
+import os
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -80,6 +82,7 @@ async def chromium() -> AsyncGenerator[Chromium]:
         "about:blank",
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
+        start_new_session=True,  # its helpers end with it, as one group
     )
     try:
         port_file = folder / "DevToolsActivePort"
@@ -96,6 +99,6 @@ async def chromium() -> AsyncGenerator[Chromium]:
                 yield tab
     finally:
         with contextlib.suppress(ProcessLookupError):
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)

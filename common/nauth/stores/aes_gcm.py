@@ -127,14 +127,13 @@ class Keyring:
         blob = Secret(match[2])
         del match  # an error below would show it with this frame
         plain = _opened(cipher, blob.reveal(), _bound(key, key_id))
-        token = None if plain is None else _decoded(plain)
-        if token is None:
+        if plain is None:
             raise StoreError(
                 f"the stored token does not open with the key {key_id!r}: the key that wrote it under this id was "
                 "another one, or the record was altered, or copied here from another credential. Check that every "
                 f"program has the same key under {key_id!r}. {_WAY_OUT}"
             )
-        return token
+        return decode_token(plain)
 
     def seal_text(self, text: str, *context: str) -> str:
         """Return `text` sealed; only the same `context` opens it again."""
@@ -159,13 +158,6 @@ def _opened(cipher: AESGCM, text: str, bound: bytes) -> bytes | None:
         blob = _base64(text)
         return cipher.decrypt(blob[:_NONCE_BYTES], blob[_NONCE_BYTES:], bound)
     except (InvalidTag, ValueError):
-        return None
-
-
-def _decoded(plain: bytes) -> Token | None:
-    try:
-        return decode_token(plain)
-    except ValueError:
         return None
 
 

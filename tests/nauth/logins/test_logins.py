@@ -22,6 +22,7 @@ from nauth.errors import InteractionRequiredError, StoreError
 from nauth.logins import RememberedLogin, known_logins
 from nauth.logins import login_key as key_module
 from nauth.logins.login_file import LoginFile
+from nauth.logins.login_store import LoginStore
 from nauth.stores import EncryptedStore, MemoryStore
 from nomadauth import NomadClient, NomadInteractionRequiredError
 from nomadauth.sandbox import NomadSandbox
@@ -211,7 +212,7 @@ def test_six_first_logins_at_once(tmp_path: Path) -> None:
     assert asyncio.run(read()) == [f"token-{name}" for name in names]
 
 
-async def test_a_busy_login_is_waited_for(environ: dict[str, str]) -> None:
+async def test_a_busy_login_is_waited_for(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A program that renews the login that is being replaced is waited for."""
     keyring = _Keyring()
     login = _login(environ, keyring)
@@ -219,12 +220,17 @@ async def test_a_busy_login_is_waited_for(environ: dict[str, str]) -> None:
     store = login.open_store()
     lease = await store.lease(login.key("nao", _URL), key_module._LEASE)
     assert lease is not None
-    saving = asyncio.create_task(login.save("nao", _URL, _TOKEN, {}))
-    await asyncio.sleep(0.05)
-    assert not saving.done()
-    lease = await store.extend(lease, key_module._LEASE)
-    await store.release(lease)
-    await saving
+    waited = []
+    original = LoginStore.changed
+
+    async def changed(self: LoginStore, key: Any, *, timeout: Any) -> None:  # noqa: ASYNC109 - the contract's shape
+        waited.append(key)
+        await store.release(await store.extend(lease, key_module._LEASE))
+        await original(self, key, timeout=timeout)
+
+    monkeypatch.setattr(LoginStore, "changed", changed)
+    await login.save("nao", _URL, _TOKEN, {})
+    assert waited == [login.key("nao", _URL)]
     store.subscribe(login.key("nao", _URL), print)()
     assert "logins.db" in repr(store)
     await store.aclose()

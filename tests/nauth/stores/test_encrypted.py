@@ -16,7 +16,8 @@ import pytest
 
 from nauth.errors import ConfigurationError, StoreError
 from nauth.secret import Secret
-from nauth.stores import EncryptedStore
+from nauth.stores import EncryptedStore, aes_gcm
+from nauth.stores.aes_gcm import Keyring
 from nauth.stores.base import Lease, Record, StoreKey, TokenStore
 from nauth.stores.memory import MemoryStore
 from nauth.testing.clock import FakeClock
@@ -392,3 +393,12 @@ def test_importing_the_stores_imports_no_cryptography() -> None:
         env={"PYTHONPATH": ":".join(sys.path)},
     )
     assert done.stdout.strip() == "False"
+
+
+def test_what_opens_and_is_no_token() -> None:
+    """A record that opens and holds no token is an error that says so."""
+    keyring = Keyring({"k": EncryptedStore.generate_key()})
+    key = StoreKey(vendor="v", base_url="https://x.example", identity="i")
+    text = keyring._sealed(b"no token", aes_gcm._bound(key, "k"))
+    with pytest.raises(StoreError, match="cannot be read"):
+        keyring.open(key, Token(access_token=Secret(f"nauth1.k.{text}"), scheme=""))

@@ -15,6 +15,7 @@ __all__ = [
     "OWN_LEAVES",
     "OWN_OPTIONS",
     "OWN_ROOMS",
+    "OWN_SANDBOX_OPTIONS",
     "ROOMS",
     "SANDBOX_FACE",
     "SANDBOX_OPTIONS",
@@ -92,6 +93,12 @@ OPTIONS: Mapping[str, str] = {
 }
 """The client's keyword parameters, in this order, and their types; each None by default, if it may be None."""
 SANDBOX_OPTIONS = ["clock", "port", "ssl_context", "switches"]
+OWN_SANDBOX_OPTIONS: Mapping[tuple[str, str], str] = {
+    ("nomad", "sso_return"): "where an administrator has browsers sent to",
+    ("nomad", "consent_page"): "a button stands for the identity provider",
+    ("nao", "redirect_uri"): "applications register theirs",
+    ("nao", "consent_page"): "a person presses a button",
+}
 SANDBOX_FACE = {
     "base_url",
     "committed",
@@ -135,13 +142,17 @@ OWN_OPTIONS: Mapping[tuple[str, str], str] = {
     ("nomad", "allow_persistence"): "the vendor asks that its JWT stays in memory",
     ("nomad", "on_interaction"): "supplies the code or new password",
     ("nomad", "portal_url"): "a second host takes the same token",
+    ("nao", "sealing"): "people sign in to web services with several workers",
     ("nomad", "sso_base_url"): "pages disagree on where /auth lies",
     ("noyo", "expires_in_unit"): "documents and samples disagree on it",
     ("noyo", "max_lifetime"): "`expires_in` is not believed beyond it",
     ("noyo", "origins"): "three APIs on three hosts take the same token",
     ("noyo", "token_url"): "tokens come from a host of their own",
 }
+_LOGIN = "{prefix}Credentials | AnySource[{prefix}Credentials] | RememberedLogin | None"
 OTHER_TYPES: Mapping[tuple[str, str], tuple[str, str]] = {
+    ("nomad", "credentials"): (_LOGIN.format(prefix="Nomad"), "people sign in"),
+    ("nao", "credentials"): (_LOGIN.format(prefix="Nao"), "people sign in"),
     ("nomad", "environment"): ("None", "each customer has hosts of its own; there is nothing to choose from"),
     ("nao", "environment"): ("None", "there is one side only"),
     ("noyo", "credentials"): (
@@ -156,6 +167,8 @@ OWN_CALLS: Mapping[tuple[str, str], str] = {
     ("nomba", "revoke"): "the vendor can revoke",
     ("noyo", "groups"): "the one list that its test call belongs to, page by page",
     ("nao", "authorization_url"): "OAuth sends people to a page",
+    ("nao", "begin_sign_in"): "...in a web service, sealed",
+    ("nao", "read_sign_in"): "whose sign-in is sealed",
     ("nao", "exchange"): "OAuth brings them back",
     ("nao", "revoke"): "OAuth tokens can be revoked",
 }
