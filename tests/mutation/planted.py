@@ -12,6 +12,7 @@ from tests.mutation.planted_operating import OPERATING
 from tests.mutation.planted_renewal import RENEWAL
 from tests.mutation.planted_sources import SOURCES
 from tests.mutation.planted_stores import STORES
+from tests.mutation.planted_telemetry import TELEMETRY
 
 __all__ = ["PLANTED", "Planted"]
 
@@ -25,4 +26,5 @@ PLANTED: tuple[Planted, ...] = (
     *LOOPS,
     *OPERATING,
     *SOURCES,
+    *TELEMETRY,
 )
