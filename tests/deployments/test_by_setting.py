@@ -89,7 +89,7 @@ def test_servers(
     port = free_port()
     begin(*command, str(port) if module == "uvicorn" else f"127.0.0.1:{port}")
     web = Web(port)
-    web.up()
+    web.up(150)
     asked = sandbox.requests["balance"]
     with ThreadPoolExecutor(20) as pool:
         said: list[Any] = list(pool.map(lambda _: web.get(path), range(MANY)))

@@ -14,6 +14,7 @@ from tests.mutation.planted_people import PEOPLE
 from tests.mutation.planted_renewal import RENEWAL
 from tests.mutation.planted_sources import SOURCES
 from tests.mutation.planted_stores import STORES
+from tests.mutation.planted_telemetry import TELEMETRY
 
 __all__ = ["PLANTED", "Planted"]
 
@@ -29,4 +30,5 @@ PLANTED: tuple[Planted, ...] = (
     *OPERATING,
     *SOURCES,
     *PEOPLE,
+    *TELEMETRY,
 )

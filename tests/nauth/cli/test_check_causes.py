@@ -96,7 +96,7 @@ SAYS: Mapping[str, tuple[int, str]] = {
     "sign-in: 500": (4, "HTTP 500"),
     "sign-in: 503": (4, "HTTP 503"),
     "sign-in: 429 for a minute": (4, "too many .*HTTP 429"),
-    "sign-in: a web page instead of JSON": (1, "text/html.*markup.*check"),
+    "sign-in: a web page instead of JSON": (1, "markup.*check"),
     "sign-in: no answer": (4, "--timeout"),
     "request: every token is refused": (3, "(Likely causes|Check )"),
     "request: 403": (3, "new token would change nothing.*HTTP 403"),
