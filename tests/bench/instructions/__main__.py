@@ -78,11 +78,8 @@ def _setting() -> dict[str, str]:
 def _measure(names: list[str]) -> dict[str, int]:
     """Return instructions for each time that a scenario's work is done."""
     with serving() as where:
-        return {
-            name: counted("-m", "tests.bench.instructions.scenarios", where.sandbox, where.host, name)[0]
-            // SCENARIOS[name].times
-            for name in names
-        }
+        found = counted("-m", "tests.bench.instructions.scenarios", where.sandbox, where.host, *names)
+    return {name: found[name] // SCENARIOS[name].times for name in names}
 
 
 def _names(only: str) -> list[str]:
