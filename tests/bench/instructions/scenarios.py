@@ -12,6 +12,7 @@ import gc
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import TypeAlias
 
 import attrs
@@ -333,10 +334,14 @@ async def _count(scenario: Scenario, sandbox: str, host: str) -> None:
         mark()
 
 
+def _run(scenario: Scenario, sandbox: str, host: str) -> None:
+    asyncio.run(_count(scenario, sandbox, host))
+
+
 def _main(sandbox: str, host: str, *names: str) -> None:
     gc.disable()
     for name in names:
-        in_child(name, lambda name=name: asyncio.run(_count(SCENARIOS[name], sandbox, host)))
+        in_child(name, partial(_run, SCENARIOS[name], sandbox, host))
 
 
 if __name__ == "__main__":
