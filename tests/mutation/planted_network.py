@@ -18,8 +18,8 @@ NETWORK: tuple[Planted, ...] = (
     core(
         "a client's own requests go past the proxy",
         "transport/aiohttp_session",
-        "        middlewares=() if pick is None else (ThroughProxy(pick),),\n",
-        "        middlewares=(),\n",
+        "        middlewares=middlewares if pick is None else (*middlewares, ThroughProxy(pick)),\n",
+        "        middlewares=middlewares,\n",
         "../network/ways",
         simulated=False,
     ),

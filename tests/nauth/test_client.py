@@ -159,6 +159,29 @@ async def test_session_that_does_not_verify() -> None:
         pass
 
 
+async def test_a_context_that_is_changed_later() -> None:
+    """A context whose checks are switched off after it was given carries no token any more, also in the session made before."""
+    context = ssl.create_default_context()
+    vendor = Vendor("t1")
+    async with served(vendor) as url, client_of(Issuer(), url, ssl_context=context) as client:
+        (await client.get("/x")).release()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        with pytest.raises(OriginError, match="switches TLS verification off"):
+            await client.get("/x")
+    assert vendor.tokens == ["Bearer t1"]
+
+
+async def test_a_session_closed_behind_its_back() -> None:
+    """A middleware that closes the client's own session costs that request at most; the next call opens another one."""
+    vendor = Vendor("t1")
+    async with served(vendor) as url, client_of(Issuer(), url) as client:
+        (await client.get("/x")).release()
+        await client._http().close()
+        (await client.get("/x")).release()
+    assert vendor.tokens == ["Bearer t1", "Bearer t1"]
+
+
 def test_not_a_session() -> None:
     """What is no session is refused by its type's name."""
     with pytest.raises(ConfigurationError, match=r"must be an aiohttp\.ClientSession, not str"):

@@ -6,10 +6,12 @@ import ssl
 
 import pytest
 from aiohttp import Fingerprint
+from hypothesis import example, given
+from hypothesis import strategies as st
 from yarl import URL
 
 from nauth.errors import ConfigurationError, OriginError
-from nauth.origins import is_loopback, origin_key, parse_base_url, resolve, unverified
+from nauth.origins import Targets, is_loopback, origin_key, parse_base_url, resolve, unverified
 
 _BASE = URL("https://api.example.com:8443/v1")
 _ALLOWED = frozenset({origin_key(_BASE), origin_key(URL("https://files.example.com"))})
@@ -252,3 +254,45 @@ def test_unverified() -> None:
     assert not unverified(None)
     assert not unverified(ssl.create_default_context())
     assert not unverified(Fingerprint(b"0" * 32))
+
+
+_PATHS = st.text(st.sampled_from("/aZ09_-=&?.~%2e#:@ \t\\é+;"), max_size=12)
+
+
+@pytest.mark.parametrize("base", ["https://h", "https://h/v1", "http://[::1]:8080/a/b"])
+@given(path=_PATHS)
+@example(path="/v1/rows?limit=5")
+@example(path="//h")
+@example(path="/a//b")
+@example(path="/\t/")
+def test_remembered_targets_are_what_is_resolved(base: str, path: str) -> None:
+    """However a target is found the first time, and when it is remembered, it is what `resolve` says."""
+    url = URL(base)
+    allowed = frozenset({origin_key(url)})
+    targets = Targets(url, allowed)
+    try:
+        expected = resolve(url, path, allowed=allowed)
+    except OriginError:
+        with pytest.raises(OriginError):
+            targets.add(path)
+        assert targets.get(path) is None
+        return
+    added = targets.add(path)
+    assert (str(added), origin_key(added)) == (str(expected), origin_key(expected))
+    assert targets.get(path) is added
+
+
+def test_targets_of_another_base_are_not_remembered() -> None:
+    """What one client remembers is not served to another, nor beyond a bound of number and length."""
+    first, second = (
+        Targets(URL(base), frozenset()) for base in ("https://one.example", "https://two.example")
+    )
+    assert first.add("/x").host == "one.example"
+    assert second.get("/x") is None
+    assert second.add("/x").host == "two.example"
+    first.add("/" + "y" * 5_000)
+    assert first.get("/" + "y" * 5_000) is None
+    for number in range(128):
+        first.add(f"/{number}")
+    assert first.get("/x") is None
+    assert first.get("/127") is not None

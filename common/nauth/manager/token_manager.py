@@ -190,7 +190,9 @@ class TokenManager:
         # not `answer.wait()`: ten thousand waiters would pay for ten thousand more coroutines
         waiter = answer.join()
         try:
-            return (await waiter).unwrap()
+            outcome = await waiter
+            # `unwrap` alone would do; each waiter would pay for the call
+            return outcome.unwrap() if outcome.token is None else outcome.token
         except BaseException:
             answer.leave(waiter)
             raise
@@ -295,7 +297,8 @@ class TokenManager:
 
     def _serve(self) -> Token | Flight:
         """Return a token to serve now or the flight to wait for, starting one where it is due."""
-        self._check_open()
+        if self._cache.closed:
+            self._check_open()
         loop_state = self._loops.here()
         now, flight = self._cache.held, loop_state.joinable
         if not now.stored:

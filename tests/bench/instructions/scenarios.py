@@ -1,6 +1,4 @@
-"""What is counted. Each scenario runs in a process of its own under callgrind:
-``python -m tests.bench.instructions.scenarios URL URL NAME``. In one process, what ran first would be cheaper: the interpreter
-adapts its code to the types that it meets first.
+"""What is counted: each scenario in a process of its own, ``python -m tests.bench.instructions.scenarios URL URL NAME...``.
 
 Each scenario warms up, then does the same again between two marks. All of it happens in one thread and one event loop, with the
 garbage collector switched off, so that two runs differ by less than half a percent.
@@ -14,6 +12,7 @@ import gc
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import TypeAlias
 
 import attrs
@@ -28,7 +27,7 @@ from nomadauth import NomadClient, NomadPassword
 from nombaauth import NombaClient, NombaCredentials
 from nombaauth.sandbox import NombaSandbox
 from noyoauth import NoyoClient, NoyoCredentials
-from tests.bench.instructions.callgrind import begin, mark
+from tests.bench.instructions.callgrind import in_child, mark
 
 __all__ = ["SCENARIOS"]
 
@@ -335,11 +334,15 @@ async def _count(scenario: Scenario, sandbox: str, host: str) -> None:
         mark()
 
 
-async def _main(name: str, sandbox: str, host: str) -> None:
+def _run(scenario: Scenario, sandbox: str, host: str) -> None:
+    asyncio.run(_count(scenario, sandbox, host))
+
+
+def _main(sandbox: str, host: str, *names: str) -> None:
     gc.disable()
-    begin()
-    await _count(SCENARIOS[name], sandbox, host)
+    for name in names:
+        in_child(name, partial(_run, SCENARIOS[name], sandbox, host))
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(sys.argv[3], *sys.argv[1:3]))
+    _main(*sys.argv[1:])
