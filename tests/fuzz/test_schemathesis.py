@@ -80,7 +80,7 @@ def _noyo(sandbox: NoyoSandbox) -> Mapping[str, str]:
 
 def _nao(sandbox: NaoSandbox) -> Mapping[str, str]:
     key = sandbox.credentials_of("api_key")
-    return {"Authorization": key.auth_token.reveal(), "Accept": "application/json"}  # type: ignore[union-attr]  # an API key
+    return {"Authorization": key.auth_token.reveal(), "Accept": "application/json"}  # type: ignore[union-attr,unused-ignore]  # an API key
 
 
 _DOUBLES: Mapping[str, _Double] = {

@@ -190,11 +190,11 @@ def test_nao_clouds_lines() -> None:
                 "--data-urlencode",
                 "grant_type=refresh_token",
                 "--data-urlencode",
-                f"refresh_token={application.refresh_token.reveal()}",  # type: ignore[union-attr]  # an application's
+                f"refresh_token={application.refresh_token.reveal()}",  # type: ignore[union-attr,unused-ignore]  # an application's
                 "--data-urlencode",
-                f"client_id={application.client_id}",  # type: ignore[union-attr]  # as above
+                f"client_id={application.client_id}",  # type: ignore[union-attr,unused-ignore]  # as above
                 "--data-urlencode",
-                f"client_secret={application.client_secret.reveal()}",  # type: ignore[union-attr]  # as above
+                f"client_secret={application.client_secret.reveal()}",  # type: ignore[union-attr,unused-ignore]  # as above
                 f"{sandbox.base_url}/oauth/token",
             ]
         )

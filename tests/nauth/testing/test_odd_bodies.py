@@ -61,7 +61,7 @@ async def test_an_echo_of_broken_chunks_counts_what_came() -> None:
     """The digest is of the part that could be read."""
     async with NaoSandbox() as sandbox, _connected() as http:
         key = sandbox.credentials_of("api_key")
-        headers = _JSON | {"Authorization": key.auth_token.reveal(), "Content-Encoding": "gzip"}  # type: ignore[union-attr]  # an API key
+        headers = _JSON | {"Authorization": key.auth_token.reveal(), "Content-Encoding": "gzip"}  # type: ignore[union-attr,unused-ignore]  # an API key
         async with http.post(f"{sandbox.base_url}/api/v2/echo", data=b"no gzip", headers=headers) as answer:
             assert (answer.status, (await answer.json())["length"]) == (200, 0)
 
