@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self, TypeVar, Unpack, overload
 
 import cattrs
 from aiohttp import BaseConnector, ClientResponse, ClientSession
+from aiohttp.client_middlewares import ClientMiddlewareType
 from yarl import URL
 
 from nauth.authenticator import Authenticator
@@ -288,10 +289,18 @@ class VendorClient:
                 session = self._http()
             if "middlewares" not in options:  # it carries ours
                 return session.request(method, target, **options)
-        # a call's `middlewares` replace the session's, so all of them are named; ours is the outermost
-        others = (*options.get("middlewares", ()), *session_middlewares(session))
-        options["middlewares"] = (self._auth, *(other for other in others if not self._auth.is_same(other)))
+        options["middlewares"] = self._middlewares(session, *options.get("middlewares", ()))
         return session.request(method, target, **options)
+
+    def _middlewares(
+        self, session: ClientSession, *more: ClientMiddlewareType
+    ) -> tuple[ClientMiddlewareType, ...]:
+        """Return what a request through `session` passes: ours as the outermost, the call's own, the session's.
+
+        A call's `middlewares` replace the session's, one of which may choose the proxy; so all of them are named.
+        """
+        others = (*more, *session_middlewares(session))
+        return (self._auth, *(other for other in others if not self._auth.is_same(other)))
 
     def get(self, url: str | URL, **options: Unpack[RequestOptions]) -> PendingResponse:
         """Send a GET request and hand its response over unread; see `request` for arguments and errors.
@@ -474,7 +483,7 @@ class VendorClient:
             user_agent=user_agent,
             max_body=self._max_response_bytes,
             session=self._http,
-            middlewares=(self._auth,),
+            middlewares=self._middlewares,
         )
         return Retrying(transport, policy=policy, clock=clock, wait_hint=wait_hint)
 

@@ -59,5 +59,5 @@ def client_tls(authority: trustme.CA) -> ssl.SSLContext:
 
 def _server(authority: trustme.CA) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1", "localhost", "api.example.com").configure_cert(context)
+    authority.issue_cert("127.0.0.1", "localhost", "api.example.com", "vendor.test").configure_cert(context)
     return context

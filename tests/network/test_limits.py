@@ -131,7 +131,9 @@ async def test_nothing_sent_while_the_token_is_awaited() -> None:
         return await handler(request)
 
     async with aiohttp.ClientSession() as session:
-        transport = adapter(session=lambda: session, middlewares=(waits,), total=timedelta(seconds=0.05))
+        transport = adapter(
+            session=lambda: session, middlewares=lambda _: (waits,), total=timedelta(seconds=0.05)
+        )
         with pytest.raises(NotSentError, match="before anything was sent"):
             await transport.send(post(URL("https://api.example.com/")))
 

@@ -49,7 +49,7 @@ class Screen:
 NO_SCREEN = Screen(range(1000))
 """Rules out nothing."""
 
-_NONE = Screen(frozenset())
+_NONE = Screen(range(0))
 
 
 def screen_of(hidden_401: Hidden401 | None) -> Screen:

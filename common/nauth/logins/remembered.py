@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeAlias, cast
@@ -151,7 +151,7 @@ class RememberedLogin:
         return {**parts["plain"], **{name: Secret(value) for name, value in parts["secret"].items()}}
 
     @asynccontextmanager
-    async def _opened(self, *, make: bool = False) -> AsyncIterator[LoginStore]:
+    async def _opened(self, *, make: bool = False) -> AsyncGenerator[LoginStore]:
         store = self.open_store(make=make)
         try:
             await store.opened()

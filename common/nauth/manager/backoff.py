@@ -121,9 +121,10 @@ class BackoffState:
         Raises:
             NauthError: a copy of the last failure, with `retry_after` counted from now.
         """
-        if self._error is not None and now < self._cool_until:
-            error = fresh_copy(self._error)
-            error.retry_after = timedelta(seconds=self._cool_until - now)
+        last, until = self._error, self._cool_until  # read once: another thread's success may come in between
+        if last is not None and now < until:
+            error = fresh_copy(last)
+            error.retry_after = timedelta(seconds=until - now)
             raise error
 
     def refused(self, now: float, token: Token, at: str | None = None) -> timedelta | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import timedelta
 from math import inf
@@ -306,7 +306,7 @@ class Renewal:
 
 
 @contextmanager
-def _told(failed: Callable[[NauthError], object]) -> Iterator[None]:
+def _told(failed: Callable[[NauthError], object]) -> Generator[None]:
     try:
         yield
     except NauthError as error:

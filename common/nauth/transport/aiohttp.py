@@ -18,6 +18,7 @@ from nauth.clock import Clock
 from nauth.errors import ClosedError, ConfigurationError, NauthError
 from nauth.origins import check_origin
 from nauth.transport.aiohttp_limits import FIELD_SIZE, read_at_most
+from nauth.transport.aiohttp_private import session_middlewares
 from nauth.transport.aiohttp_session import token_session
 from nauth.transport.attempt import Attempt
 from nauth.transport.base import Answer, Request
@@ -54,7 +55,7 @@ class AiohttpTransport:
         network: proxy, trust and client certificate of the sessions made here.
         session: returns the client's own session. It is used as it is and never closed here; what was sent is then
             decided by the type of aiohttp's error alone.
-        middlewares: used instead of the session's.
+        middlewares: chooses those that a request passes, for the session that it is sent through; the session's own if None.
 
     Raises:
         ConfigurationError: a deadline or `max_body` is not positive.
@@ -70,7 +71,7 @@ class AiohttpTransport:
         max_body: int = _MAX_BODY,
         network: Network | None = None,
         session: Callable[[], ClientSession] | None = None,
-        middlewares: tuple[ClientMiddlewareType, ...] = (),
+        middlewares: Callable[[ClientSession], tuple[ClientMiddlewareType, ...]] | None = None,
     ) -> None:
         # before anything can raise: __del__ has nothing to say about a refused setting
         self._network = network or Network()
@@ -83,7 +84,7 @@ class AiohttpTransport:
         self._total = total
         self._max_body = max_body
         self._given = session
-        self._middlewares = middlewares
+        self._middlewares = middlewares or session_middlewares
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(sessions={len(self._sessions)})"
@@ -177,11 +178,12 @@ class AiohttpTransport:
         )
 
     async def _on_clients_session(self, request: Request, attempt: Attempt) -> Answer | NauthError:
+        session = self._usable_session()
         return await self._ask(
-            self._usable_session(),
+            session,
             request,
             attempt,
-            middlewares=(attempt.outermost, *self._middlewares),
+            middlewares=(attempt.outermost, *self._middlewares(session)),
             # not `connect`, which counts the wait for a free connection too
             timeout=aiohttp.ClientTimeout(
                 total=(request.timeout or self._total).total_seconds(),

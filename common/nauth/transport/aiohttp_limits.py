@@ -44,7 +44,7 @@ class BoundedResponse(ClientResponse):
     _waiting: asyncio.Future[bool] | None = None
 
     @property
-    def _continue(self) -> asyncio.Future[bool] | None:  # an attribute of aiohttp's
+    def _continue(self) -> asyncio.Future[bool] | None:  # pyright: ignore[reportIncompatibleVariableOverride]  # aiohttp's
         self._interim += 1
         if self._interim > INTERIM:
             message = str(TooManyInterimResponses())
@@ -54,7 +54,7 @@ class BoundedResponse(ClientResponse):
         return self._waiting
 
     @_continue.setter
-    def _continue(self, waiting: asyncio.Future[bool] | None) -> None:
+    def _continue(self, waiting: asyncio.Future[bool] | None) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         self._waiting = waiting
 
 
@@ -87,7 +87,11 @@ async def read_at_most(response: ClientResponse, most: int) -> bytes | None:
     if (
         response.content.at_eof()
     ):  # read before: by a middleware, which reads small bodies only, or by the caller
-        return await response.read()
+        read = await response.read()
+        if len(read) <= most:
+            return read
+        response.close()
+        return None
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk

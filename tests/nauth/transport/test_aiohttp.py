@@ -209,7 +209,9 @@ class TestStamps:
             return await handler(request)
 
         async with serve(echo) as url, ClientSession() as session:
-            transport = adapter(clock=clock, session=lambda: session, middlewares=(waits_for_a_token,))
+            transport = adapter(
+                clock=clock, session=lambda: session, middlewares=lambda _: (waits_for_a_token,)
+            )
             answer = await transport.send(post(url))
 
         assert (answer.sent_mono, answer.sent_wall) == (102.0, 5002.0)

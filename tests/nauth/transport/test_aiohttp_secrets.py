@@ -88,7 +88,7 @@ class TestSecrets:
             raise CredentialsRejectedError("no token to be had")
 
         async with ClientSession() as session:
-            transport = adapter(session=lambda: session, middlewares=(no_token,))
+            transport = adapter(session=lambda: session, middlewares=lambda _: (no_token,))
             with pytest.raises(CredentialsRejectedError) as caught:
                 await transport.send(post(URL("http://127.0.0.1/"), body=CANARY.encode()))
 

@@ -63,7 +63,7 @@ class TestClientsSession:
         assert answer.status == 401
 
     async def test_middlewares_replace_the_sessions(self) -> None:
-        """The given middlewares run, the session's own do not."""
+        """Those that are chosen for the session run; without a choice it is the session's own."""
         ran: list[str] = []
 
         def middleware(name: str) -> Callable[[ClientRequest, ClientHandlerType], Awaitable[ClientResponse]]:
@@ -74,10 +74,11 @@ class TestClientsSession:
             return run
 
         async with serve(echo) as url, ClientSession(middlewares=(middleware("session"),)) as session:
-            transport = adapter(session=lambda: session, middlewares=(middleware("given"),))
+            transport = adapter(session=lambda: session, middlewares=lambda _: (middleware("given"),))
             await transport.send(post(url))
+            await adapter(session=lambda: session).send(post(url))
 
-        assert ran == ["given"]
+        assert ran == ["given", "session"]
 
     async def test_nauth_errors_pass_through(self) -> None:
         """An error a middleware raises arrives as the same object."""
@@ -87,7 +88,7 @@ class TestClientsSession:
             raise raised
 
         async with serve(echo) as url, ClientSession() as session:
-            transport = adapter(session=lambda: session, middlewares=(no_token,))
+            transport = adapter(session=lambda: session, middlewares=lambda _: (no_token,))
             with pytest.raises(CredentialsRejectedError) as caught:
                 await transport.send(post(url))
 
