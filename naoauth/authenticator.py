@@ -103,7 +103,7 @@ class NaoSessionAuthenticator:
 
     @property
     def revokes(self) -> bool:
-        """False: a JWT can be forgotten, and no call ends it."""
+        """Always False, because a JWT can be forgotten, and no call ends it."""
         return False
 
     async def revoke(self, token: Token) -> None:

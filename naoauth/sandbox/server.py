@@ -130,7 +130,7 @@ class NaoSandbox(VendorSandbox[Switches]):
 
     @property
     def redirect_uri(self) -> str:
-        """The application's registered callback: the first of `redirect_uris`."""
+        """The application's registered callback, which is the first of `redirect_uris`."""
         return self._oauth.redirect_uris[0]
 
     @property

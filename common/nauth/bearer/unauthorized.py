@@ -12,7 +12,7 @@ from nauth.bearer.httpx_response import HttpxResponseView
 from nauth.manager.token_manager import TokenManager
 from nauth.token import Token
 
-__all__ = ["NO_SCREEN", "Answered", "Hidden401", "Rejections", "Screen", "TokenHeaders", "screen_of"]
+__all__ = ["UNSCREENED", "Answered", "Hidden401", "Rejections", "Screen", "TokenHeaders", "screen_of"]
 
 
 Answered: TypeAlias = ClientResponse | HttpxResponseView
@@ -46,7 +46,7 @@ class Screen:
     digits: int = 0
 
 
-NO_SCREEN = Screen(range(1000))
+UNSCREENED = Screen(range(1000))
 """Rules out nothing."""
 
 _NONE = Screen(range(0))
@@ -56,7 +56,7 @@ def screen_of(hidden_401: Hidden401 | None) -> Screen:
     """Return the screen of `hidden_401`; one that lets nothing through if there is none to ask."""
     if hidden_401 is None:
         return _NONE
-    screen: Screen = getattr(hidden_401, "screen", NO_SCREEN)
+    screen: Screen = getattr(hidden_401, "screen", UNSCREENED)
     return screen
 
 
