@@ -129,9 +129,10 @@ class Work:
         self.task.get_loop().call_later(FAREWELL_S, self._let_go)
 
     def _let_go(self) -> None:
+        """Let the keepers of this work and of what it followed go: another object's private method, but of this class."""
         self.keeper.let_go()
         if self._earlier is not None:
-            self._earlier._let_go()  # noqa: SLF001 - the class's own
+            self._earlier._let_go()  # noqa: SLF001 - see the docstring
 
 
 class Keeper(asyncio.Task[None]):

@@ -123,16 +123,19 @@ class BearerAuth:
     def for_own_session(self) -> BearerAuth:
         """Return the same for a session whose connector nauth has made and which checks certificates, now and later.
 
-        Both share all that they learn.
+        Both share all that they learn. The copy's setting is private, but of this class.
         """
         made = copy.copy(self)
-        made._asks_tls = False  # noqa: SLF001 - it is of this class
+        made._asks_tls = False  # noqa: SLF001 - see the docstring
         return made
 
     def is_same(self, other: object) -> bool:
-        """Tell whether `other` is this object, or what a session of nauth's own has of it."""
+        """Tell whether `other` is this object, or what a session of nauth's own has of it.
+
+        Both have the same private `_rejections`, an attribute of this class.
+        """
         other = getattr(other, "__self__", other)
-        return isinstance(other, BearerAuth) and other._rejections is self._rejections  # noqa: SLF001 - it is of this class
+        return isinstance(other, BearerAuth) and other._rejections is self._rejections  # noqa: SLF001 - see the docstring
 
     async def __call__(  # noqa: C901, PLR0912 - one function: another coroutine would cost as much as all its questions
         self, request: ClientRequest, handler: ClientHandlerType

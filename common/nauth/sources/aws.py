@@ -70,7 +70,7 @@ class AwsSecret:
         parts = secret_id.split(":")
         self._region = region or (parts[3] if secret_id.startswith("arn:") and len(parts) > 3 else None)  # noqa: PLR2004
         self._endpoint_url = None if endpoint_url is None else str(endpoint_url)
-        self._session: Any = session
+        self._botocore: Any = session
         self._timeout_s = timeout.total_seconds()
 
     def __repr__(self) -> str:
@@ -91,8 +91,8 @@ class AwsSecret:
         """
         session_module = needed("aiobotocore.session", extra="aws", what="AwsSecret")
         exceptions = needed("botocore.exceptions", extra="aws", what="AwsSecret")
-        if self._session is None:
-            self._session = session_module.get_session()
+        if self._botocore is None:
+            self._botocore = session_module.get_session()
         _silence_parsers()
         marked = _reading.set(True)
         refused: tuple[str, str] | None = None
@@ -129,7 +129,7 @@ class AwsSecret:
         config = needed("aiobotocore.config", extra="aws", what="AwsSecret").AioConfig(
             connect_timeout=self._timeout_s, read_timeout=self._timeout_s, retries={"total_max_attempts": 2}
         )
-        client = self._session.create_client(
+        client = self._botocore.create_client(
             "secretsmanager", region_name=self._region, endpoint_url=self._endpoint_url, config=config
         )
         async with asyncio.timeout(self._timeout_s), client as opened:
