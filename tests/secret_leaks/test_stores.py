@@ -20,7 +20,7 @@ from tests.support.redis.servers import VALKEY, Server, running
 from tests.support.vendors.table import CASES
 
 _PASSWORD = "redis-password-4f6c20d19ab8"
-_FIELDS = ["ver", "commit", "asked_us", "access_sha", "token"]
+_FIELDS = ["ver", "commit", "asked_us", "access_sha", "name", "token"]
 
 
 @pytest.mark.parametrize("sealed", [False, True], ids=["plain", "encrypted"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import re
@@ -111,7 +112,8 @@ class RememberedLogin:
                 name: value.reveal() for name, value in application.items() if isinstance(value, Secret)
             },
         }
-        sealed = json.dumps(parts)
+        # in a form that a token may have: a store refuses what could stand in no header
+        sealed = base64.urlsafe_b64encode(json.dumps(parts).encode()).decode("ascii")
         async with self._opened(make=True) as store:
             await _put(store, _beside(key), Token(access_token=Secret(sealed)))
             await _put(store, key, token)
@@ -147,7 +149,10 @@ class RememberedLogin:
         record = await store.load(_beside(self.key(vendor, base_url)))
         if record is None:
             raise InteractionRequiredError(f"no login {self.name!r} is remembered: sign in with nauth login")
-        parts = cast("dict[str, dict[str, str]]", json.loads(record.token.access_token.reveal()))
+        parts = cast(
+            "dict[str, dict[str, str]]",
+            json.loads(base64.urlsafe_b64decode(record.token.access_token.reveal())),
+        )
         return {**parts["plain"], **{name: Secret(value) for name, value in parts["secret"].items()}}
 
     @asynccontextmanager

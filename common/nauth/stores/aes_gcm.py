@@ -133,7 +133,7 @@ class Keyring:
                 "another one, or the record was altered, or copied here from another credential. Check that every "
                 f"program has the same key under {key_id!r}. {_WAY_OUT}"
             )
-        return decode_token(plain)
+        return decode_token(plain.reveal())
 
     def seal_text(self, text: str, *context: str) -> str:
         """Return `text` sealed; only the same `context` opens it again."""
@@ -143,8 +143,7 @@ class Keyring:
         """Return the text inside `sealed`; None if no key here opens it for this `context`."""
         key_id, _, text = sealed.reveal().partition(".")
         cipher = self._ciphers.get(key_id)
-        plain = None if cipher is None else _opened(cipher, text, _context(key_id, context))
-        return None if plain is None else Secret(plain.decode())
+        return None if cipher is None else _opened(cipher, text, _context(key_id, context))
 
     def _sealed(self, plain: bytes, bound: bytes) -> str:
         nonce = os.urandom(_NONCE_BYTES)
@@ -152,11 +151,11 @@ class Keyring:
         return base64.urlsafe_b64encode(blob).decode("ascii").rstrip("=")
 
 
-def _opened(cipher: AESGCM, text: str, bound: bytes) -> bytes | None:
+def _opened(cipher: AESGCM, text: str, bound: bytes) -> Secret | None:
     # raises nothing: its frame holds what is sealed, and an error would keep the frame
     try:
         blob = _base64(text)
-        return cipher.decrypt(blob[:_NONCE_BYTES], blob[_NONCE_BYTES:], bound)
+        return Secret(cipher.decrypt(blob[:_NONCE_BYTES], blob[_NONCE_BYTES:], bound).decode())
     except (InvalidTag, ValueError):
         return None
 

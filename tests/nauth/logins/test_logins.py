@@ -12,6 +12,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -359,7 +360,7 @@ async def test_nomad(user: pytest.MonkeyPatch) -> None:
     """A single sign-on is found and renewed, by those who say that its token may outlive the process."""
     async with NomadSandbox() as sandbox:
         pair = sandbox._sso_query()
-        members = dict(part.partition("=")[::2] for part in pair.split("&"))
+        members = dict(parse_qsl(pair))
         token = Token(
             access_token=Secret(members["azure_token"]), refresh_token=Secret(members["azure_refresh_token"])
         )

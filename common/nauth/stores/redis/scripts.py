@@ -144,7 +144,7 @@ if redis.call('GET', KEYS[2]) ~= ARGV[3] then return 'lease' end
 if (record[1] or '0') ~= ARGV[5] then return 'version' end
 local ver = math.max((tonumber(record[1]) or 0) + 1, now)
 redis.call('HSET', KEYS[1], 'ver', whole(ver), 'commit', ARGV[4], 'asked_us', whole(now - ARGV[6]),
-    'access_sha', ARGV[8], 'token', ARGV[9], 'name', ARGV[10])
+    'access_sha', ARGV[8], 'name', ARGV[9], 'token', ARGV[10])
 redis.call('PEXPIRE', KEYS[1], ARGV[7])
 redis.call('DEL', KEYS[2])
 tell('committed')
@@ -153,7 +153,7 @@ return {whole(ver), ARGV[6]}
     kept=True,
 )
 """ARGV: owner, this commit's own name (a repetition finds it and changes nothing), expected version, age in
-microseconds, milliseconds to keep, digest of the access token, token, name of the token as JSON. -> version and age; or the condition that failed: "lease" or "version"."""
+microseconds, milliseconds to keep, digest of the access token, name of the token as JSON, token. -> version and age; or the condition that failed: "lease" or "version"."""
 
 DISCARD = Script(
     _TELL

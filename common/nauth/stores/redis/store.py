@@ -252,8 +252,8 @@ class RedisStore:
             lambda: old() // _MICROSECOND,
             lambda: _ms(max(lifetime - old(), _LEAST_KEPT)),
             _access_digest(token),
-            Secret(encode_token(token)),
             json.dumps([lease.key.vendor, lease.key.base_url, lease.key.identity]),
+            Secret(encode_token(token)),
             read=stamped,
         )
         self._out.discard(ours)

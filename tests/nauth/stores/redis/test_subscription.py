@@ -96,15 +96,15 @@ async def test_the_subscription_recovers(valkey: Server, prefix: str) -> None:
         store.subscribe(OTHER, heard.append)
         for turn in range(2):
             await until(up(store))
-            first = await put(other, made(f"{turn} first"))
+            first = await put(other, made(f"{turn}-first"))
             await until(told(heard, first))
             count = len(heard)
             if turn:
                 proxy.hang()
             else:
                 proxy.refuse()
-            await put(other, made(f"{turn} second"))
-            missed = await put(other, made(f"{turn} third"))
+            await put(other, made(f"{turn}-second"))
+            missed = await put(other, made(f"{turn}-third"))
             await until(lambda: not up(store)())
             if turn:
                 proxy.flow()
