@@ -63,7 +63,12 @@ def write(example: Example, folder: Path) -> Path:
     return path
 
 
-@pytest.fixture(params=EXAMPLES)
+# every run shows what a newcomer pastes first; the other pages' programs take a second each
+_FIRST = ("README.md", "docs/start/")
+_PARAMS = [pytest.param(name, marks=() if name.startswith(_FIRST) else pytest.mark.slow) for name in EXAMPLES]
+
+
+@pytest.fixture(params=_PARAMS)
 def script(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Example, Path]:
     """Write one example to a file of its own."""
     example = EXAMPLES[request.param]
