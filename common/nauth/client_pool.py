@@ -143,7 +143,8 @@ class ClientPool(Generic[C, K]):
         if seat is None:
             seat = self._seats[key] = _Seat(asyncio.get_running_loop().create_future())
             own_task(self._fill(key, seat), name="nauth pool open")
-        self._seats.move_to_end(key)
+        else:  # a new one is at the end, unless an eager task has failed to open it and taken it out again
+            self._seats.move_to_end(key)
         self._enter(seat)
         try:
             yield await _made(seat.ready)

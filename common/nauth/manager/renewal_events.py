@@ -15,7 +15,9 @@ __all__ = ["adopted", "failed", "finished", "joined"]
 
 def joined(observer: Reporter, flight: Flight) -> Flight:
     """Tell that a first caller is about to wait for `flight`, and return it."""
-    if observer.joins and not flight.told:
+    if (
+        observer.joins and not flight.told and flight.outcome is None
+    ):  # an eager task may have ended it by now
         flight.told = True
         notify(observer, RenewalJoined(cause=flight.cause, waiters=1))
     return flight

@@ -88,8 +88,12 @@ async def test_pushed_dead_token_costs_no_caller_the_living_one() -> None:
     assert rig.calls == ["issue", "refresh next"]
 
 
-async def test_adoption_without_push() -> None:
+async def test_adoption_without_push(loops: Loops) -> None:
     """Where the store did not push, a renewal takes the newer record instead of calling the vendor."""
+    if loops.eager:
+        pytest.skip(
+            "the next renewal, for a sibling's token that is stale too, is over before the caller is answered"
+        )
     rig = Rig()
     await rig.name()
     await rig.store.plant(KEY, made("sibling"), age=timedelta(seconds=5))
