@@ -92,7 +92,7 @@ async def _taskiq(count: int) -> int:
 
     broker = InMemoryBroker()
 
-    @broker.task
+    @broker.task  # type: ignore[untyped-decorator,unused-ignore]  # where taskiq is not installed
     async def job() -> str:
         return await balance()
 

@@ -39,6 +39,7 @@ async def test_cold_herd() -> None:
     gate.set()
     assert set(await asyncio.gather(*herd)) == {"t1"}
     assert rig.calls == ["issue"]
+    assert rig.store.calls.count("lease") == 1  # one renewal, not one after another that finds its token
     assert not rig.tasks()
 
 
