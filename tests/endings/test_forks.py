@@ -153,6 +153,7 @@ def test_the_first_token_of_a_child_in_every_store(
         assert asyncio.run(during()) == 0
 
 
+@pytest.mark.slow
 async def test_a_commit_of_the_parents_is_taken_up() -> None:
     """A deferred commit that the parent was making is made by the child, which cannot know how that ended."""
     rig = Rig(rotating=True)

@@ -322,6 +322,7 @@ async def test_repr_shows_no_secret() -> None:
     assert repr(client) == "<VendorClient https://h/v1: <TokenManager test: closed>>"
 
 
+@pytest.mark.slow
 async def test_client_per_request() -> None:
     """A thousand clients with equal credentials, one after the other, sign in once."""
     store, issuer = MemoryStore(), Issuer(lifetime=timedelta(hours=1))

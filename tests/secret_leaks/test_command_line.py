@@ -54,6 +54,7 @@ def test_a_command_prints_no_secret(
     assert bool(leaks) is (bool(shows) and not wrong)
 
 
+@pytest.mark.slow
 def test_the_demonstration_prints_no_secret() -> None:
     """Nothing that a client has wrapped meanwhile appears on the board."""
     canaries, witness = Canaries(), Witness()

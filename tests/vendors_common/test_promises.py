@@ -18,7 +18,14 @@ from tests.support.vendors.table import CASES, FIXED, Stage
 
 _SECOND = timedelta(seconds=1)
 
-every_way = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+# the same vendors at their harshest are for the long run
+every_way = pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=case.name, marks=pytest.mark.slow if case.name.endswith("harsh") else ())
+        for case in CASES
+    ],
+)
 every_fixed_credential = pytest.mark.parametrize("case", FIXED, ids=lambda case: case.name)
 
 

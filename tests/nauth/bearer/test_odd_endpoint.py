@@ -116,6 +116,7 @@ async def test_no_storm(kit: Kit) -> None:
         assert scene.issuer.calls <= 1 + 13  # pauses of 10, 20, 40 and then 60 s
 
 
+@pytest.mark.slow
 async def test_no_storm_of_odd_ids(kit: Kit) -> None:
     """A family of odd endpoints costs one renewal more in each pause, and holds up no recovery."""
     async with _scene(kit) as (scene, call):

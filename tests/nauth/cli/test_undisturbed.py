@@ -294,6 +294,7 @@ def test_revoke_a_given_token(shared: NombaSandbox) -> None:
     assert _nauth("revoke", "nomba", "--token-stdin", stdin="\n").exit_code == 2
 
 
+@pytest.mark.slow
 def test_timeout(nomba: NombaSandbox) -> None:
     """A vendor that does not answer within --timeout is one to try later."""
     nomba.faults.add(Fault(hold="before", delay=timedelta(seconds=30)), endpoint="issue")

@@ -99,6 +99,7 @@ async def test_commits_and_releases(valkey: Server, prefix: str, store: RedisSto
     assert await _leases(valkey, prefix) == 0
 
 
+@pytest.mark.slow
 async def test_callers_of_managers(valkey: Server, prefix: str, store: RedisStore) -> None:
     """300 callers of managers, cancelled at random, leave renewals that end, and no lease."""
     policy = RenewalPolicy(deadline=5 * SECOND)

@@ -81,6 +81,7 @@ async def test_refused(rig: tuple[Proxy, RedisStore]) -> None:
     await put(store, made("a"))
 
 
+@pytest.mark.slow
 async def test_hanging(rig: tuple[Proxy, RedisStore]) -> None:
     """A server that hangs is given up at the deadline, on an old connection and on a new one."""
     proxy, store = rig

@@ -97,6 +97,7 @@ async def followed(primary: Server, replica: Server) -> None:
         assert await ours.wait(1, 10_000) == 1
 
 
+@pytest.mark.slow
 async def test_a_promoted_replica(primary: Server, replica: Server, prefix: str) -> None:
     """A store whose address leads to the promoted replica goes on with the same records, versions and listeners."""
     async with Proxy(primary.port) as proxy, RedisStore(proxy.url, prefix=prefix) as store:
@@ -130,6 +131,7 @@ def sentinel(primary: Server, replica: Server) -> Iterator[Server]:
         yield server
 
 
+@pytest.mark.slow
 async def test_a_failover(primary: Server, replica: Server, sentinel: Server, prefix: str) -> None:
     """After a failover by Sentinel the same store finds the new primary; its tokens are still there."""
     finder: Any = Sentinel(  # type: ignore[no-untyped-call]  # redis-py's
