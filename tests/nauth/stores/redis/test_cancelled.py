@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import attrs
+import pytest
 import pytest_asyncio
 
 from nauth.manager.token_manager import TokenManager
