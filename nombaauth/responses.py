@@ -138,7 +138,7 @@ class Hidden401:
         return effective_status(response.status, code) == 401  # noqa: PLR2004
 
 
-hidden_401 = Hidden401()
+hidden_401: Hidden401 = Hidden401()
 
 
 def _succeeded(status: int, code: str | None) -> bool:

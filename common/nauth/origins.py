@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import ssl
+from collections.abc import Callable
 from typing import TypeAlias
 
 from yarl import URL
@@ -168,7 +169,7 @@ class Targets:
         self._base, self._allowed = base, allowed
         self._prefix = str(base).rstrip("/")
         self._table: dict[str, URL] = {}
-        self.get = self._table.get
+        self.get: Callable[[str], URL | None] = self._table.get
         """Returns the target of a path that is remembered, else None."""
 
     def add(self, url: str | URL) -> URL:

@@ -67,7 +67,8 @@ class Work:
         self._left = 1
         self._earlier: Work | None = None
         self._noticed_at = 0.0
-        self.ending = self.given_up = False
+        self.ending: bool = False
+        self.given_up: bool = False
         self.wake: Callable[[], object] | None = None
 
     @property

@@ -285,7 +285,7 @@ class NaoSandbox(VendorSandbox[Switches]):
         """Return the answer to a request whose token does not open its endpoint; None if the token does."""
         if not self.reject_all and self._opens(request.headers.get("Authorization", "")):
             return None
-        self.unauthorized += 1
+        self.note_unauthorized()
         return self._answers.failure(401)
 
     def _opens(self, authorization: str) -> bool:

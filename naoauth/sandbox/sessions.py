@@ -79,7 +79,7 @@ class Grants(IssuedTokens[Session]):
         if known is None or not known.session.refreshable:
             return None
         if known.spent:
-            self.reuses += 1
+            self.note_reuse()
             if self._switches.oauth_refresh != "old_until_new_used":
                 known.session.end()
             return None

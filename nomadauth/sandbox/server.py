@@ -236,7 +236,7 @@ class NomadSandbox(VendorSandbox[Switches]):
         """Return the answer to a request whose token does not open its endpoint; None if the token does."""
         if self._may_enter(request.headers):
             return None
-        self.unauthorized += 1
+        self.note_unauthorized()
         return self._answers.failure(int(self.switches.expired_token_status))
 
     def _may_enter(self, headers: Mapping[str, str]) -> bool:

@@ -211,7 +211,8 @@ class NombaSandbox(VendorSandbox[Switches]):
         refused = self._refusal(request.headers)
         if refused is None:
             return None
-        self.unauthorized += refused.code in _MEANS_401
+        if refused.code in _MEANS_401:
+            self.note_unauthorized()
         return self._answers.failure(refused)
 
     def _refusal(self, headers: Mapping[str, str]) -> Failure | None:

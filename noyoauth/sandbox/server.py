@@ -223,7 +223,7 @@ class NoyoSandbox(VendorSandbox[Switches]):
         status = 401 if dead else int(self.switches.cross_environment)
         if status != 401:  # noqa: PLR2004
             return self._answers.failure(status)
-        self.unauthorized += 1
+        self.note_unauthorized()
         return self._answers.unauthorized(presented="Authorization" in request.headers)
 
     # --- signing in ---------------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ class LoopState:
     __slots__ = ("commit", "flight", "lock", "loop", "recheck", "sleeps", "tasks", "work")
 
     def __init__(self, loop: Callable[[], asyncio.AbstractEventLoop | None]) -> None:
-        self.loop = loop
+        self.loop: Callable[[], asyncio.AbstractEventLoop | None] = loop
         self.lock: LoopLock = LoopLock()  # apart: renewal, revocation; two loops on one lock would hang
         self.flight: Flight | None = None
         self.work: Work | None = None  # the flight's

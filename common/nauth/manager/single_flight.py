@@ -47,7 +47,7 @@ class Flight:
         self.outcome: Outcome | None = None
         self.failure: tuple[NauthError, bool] | None = None
         """What it has failed with, once that is counted, and whether the old token lived on then."""
-        self.told = False  # the observer, that a caller waits
+        self.told: bool = False  # the observer, that a caller waits
         self.trace: FlightTrace | None = None
         self.rejected: list[Token] = [] if rejected is None else [rejected]
         """Tokens that callers have seen refused; the renewal must not bring one of them back."""

@@ -9,7 +9,7 @@ from math import inf
 
 import attrs
 
-from nauth.after_fork import guard
+from nauth.after_fork import Guard, guard
 from nauth.clock import Clock
 from nauth.errors import TokenRefusedError
 from nauth.events import Observer
@@ -69,13 +69,14 @@ class TokenCache:
         backoff: Backoff,
     ) -> None:
         self._policy, self._observer, self._busy = policy, observer, busy
-        self.monotonic, self.wall = clock.monotonic, clock.wall
+        self.monotonic: Callable[[], float] = clock.monotonic
+        self.wall: Callable[[], float] = clock.wall
         self.held: HeldToken = NOTHING
         self.ready: HeldToken = NOTHING
-        self.guard = guard()
-        self.backoff = backoff
+        self.guard: Guard = guard()
+        self.backoff: Backoff = backoff
         self.settled: Token | None = None
-        self.closed = False
+        self.closed: bool = False
 
     def fresh(self) -> Token | None:
         """Return the token if it is fresh by both clocks; None where `TokenManager.token` has to decide."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable, Mapping
 
-from opentelemetry.metrics import CallbackOptions, Meter, Observation
+from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Meter, Observation
 
 from nauth.after_fork import guard
 from nauth.reporting.telemetry_seam import Expiring
@@ -28,29 +28,29 @@ class Metrics:
     def __init__(self, meter: Meter) -> None:
         self._guard = guard()
         self._holders: weakref.WeakKeyDictionary[Expiring, str] = weakref.WeakKeyDictionary()
-        self.duration = meter.create_histogram(
+        self.duration: Histogram = meter.create_histogram(
             "nauth.renewal.duration",
             unit="s",
             description="Duration of renewals, failed and adopted ones included.",
             explicit_bucket_boundaries_advisory=SECONDS,
         )
-        self.waiters = meter.create_histogram(
+        self.waiters: Histogram = meter.create_histogram(
             "nauth.renewal.waiters",
             unit="{caller}",
             description="Callers that waited for a renewal.",
             explicit_bucket_boundaries_advisory=_CALLERS,
         )
-        self.replays = meter.create_counter(
+        self.replays: Counter = meter.create_counter(
             "nauth.request.replays",
             unit="{request}",
             description="Requests sent again with a new token after the vendor refused the old one.",
         )
-        self.refusals = meter.create_counter(
+        self.refusals: Counter = meter.create_counter(
             "nauth.origin.refusals",
             unit="{request}",
             description="Requests to an origin that was not configured, which got no token.",
         )
-        self.store = meter.create_histogram(
+        self.store: Histogram = meter.create_histogram(
             "nauth.store.operation.duration",
             unit="s",
             description="Duration of operations of the token store.",

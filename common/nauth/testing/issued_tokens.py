@@ -99,8 +99,12 @@ class IssuedTokens(Generic[S]):
         """Return what is known of a refresh token, even if it is dead; a spent one counts as a re-use."""
         refresh = self._refreshes.get(token)
         if refresh is not None and refresh.spent:
-            self.reuses += 1
+            self.note_reuse()
         return refresh
+
+    def note_reuse(self) -> None:
+        """Count a spent refresh token that was presented again."""
+        self.reuses += 1
 
     def opens(self, token: str) -> bool:
         """Tell whether an access token works now."""

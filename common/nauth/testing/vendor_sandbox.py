@@ -74,6 +74,10 @@ class VendorSandbox(Sandbox, Generic[T]):
         self.reject_all: bool = False
         self.unauthorized: int = 0
 
+    def note_unauthorized(self) -> None:
+        """Count a call that was refused for its token."""
+        self.unauthorized += 1
+
     @abc.abstractmethod
     def memories(self) -> Sequence[Memory]:
         """Return what remembers this sandbox's tokens."""

@@ -59,8 +59,8 @@ class Subscribers:
     def __init__(self) -> None:
         self.commits = 0
         self._guard = guard()
-        self.changed = Listeners()
-        self.reconnected = Listeners()
+        self.changed: Listeners = Listeners()
+        self.reconnected: Listeners = Listeners()
         self._topics: dict[str, _Topic] = {}
 
     def __bool__(self) -> bool:

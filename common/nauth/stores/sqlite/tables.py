@@ -65,7 +65,7 @@ class Tables:
         self._numbers = itertools.count(1)
         self.held: dict[Lease, int] = {}
         self._many_held = _FEW_LEASES
-        self.replaced = False
+        self.replaced: bool = False
 
     def load(self, key: StoreKey) -> Record | None:
         """Return the record of `key`, or None."""
