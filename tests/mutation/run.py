@@ -74,23 +74,27 @@ def _simulated(tree: Path) -> str:
 
 
 def _tested(bug: Planted, tree: Path) -> str:
-    done = _run(
-        tree,
-        "-m",
-        "pytest",
-        "-x",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-m",
-        "not deployment",
-        "--timeout",
-        "60",
-        *bug.tests,
-    )
-    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
-    # 1: tests ran and failed. Anything else would be a bug that cannot even be imported, or a list out of date
-    return failed[1] if done.returncode == 1 and failed else ""
+    # the quick tests first: most bugs need no others
+    for marked in ("not slow and not deployment", "slow and not deployment"):
+        done = _run(
+            tree,
+            "-m",
+            "pytest",
+            "-x",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-m",
+            marked,
+            "--timeout",
+            "60",
+            *bug.tests,
+        )
+        failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+        # 1: tests ran and failed. Anything else would be a bug that cannot even be imported, or a list out of date
+        if done.returncode == 1 and failed:
+            return failed[1]
+    return ""
 
 
 def _run(tree: Path, *command: str) -> subprocess.CompletedProcess[str]:
