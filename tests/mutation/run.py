@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -129,8 +130,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Plant bugs and see who catches them.")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", nargs="*", default=None)
+    parser.add_argument(
+        "--most", type=int, default=None, help="plant no more than this, another choice each time"
+    )
     options = parser.parse_args(arguments)
     bugs = [bug for bug in PLANTED if not options.only or bug.name in options.only]
+    if options.most is not None and options.most < len(bugs):
+        bugs = random.sample(bugs, options.most)
     with tempfile.TemporaryDirectory() as folder:
         trees: SimpleQueue[Path] = SimpleQueue()
         for number in range(options.jobs):
