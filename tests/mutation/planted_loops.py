@@ -110,7 +110,7 @@ LOOPS: tuple[Planted, ...] = (
         "manager/renewal",
         "                    permit()\n                    base",
         "                    base",
-        "tests/nauth/manager/test_threads.py",
+        "tests/nauth/manager/test_shared_backoff.py",
     ),
     _loop(
         "the collector of a closed loop's coroutines releases the lock",

@@ -42,6 +42,20 @@ async def test_one_after_another() -> None:
     assert rig.calls == ["issue", "issue"]
 
 
+async def test_a_refusal_while_the_store_gives_the_lease() -> None:
+    """A client that gets the lease after another one was refused makes no call: it looks once more before it calls."""
+    rig, gate = refused(), asyncio.Event()
+    rig.store.will("lease", gate.wait)
+    slow = asyncio.create_task(rig.manager.token())
+    await all_blocked()
+    with pytest.raises(CredentialsRejectedError):
+        await rig.another().token()
+    gate.set()
+    with pytest.raises(CredentialsRejectedError):
+        await slow
+    assert rig.calls == ["issue"]
+
+
 async def test_all_at_once() -> None:
     """A thousand clients that ask at the same moment make one call, and each gets an error object of its own."""
     asyncio.get_running_loop().slow_callback_duration = 60  # remarks on that are not what is looked for
