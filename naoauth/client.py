@@ -367,7 +367,7 @@ def _settings(
             reader.fault("a remembered login lies in a store of its own: leave store= out")
     if credentials is None and sourced is None:
         read = read_credentials(reader, environ)
-        # an application by itself signs nobody in: the login that was made through it goes with it
+        # an application by itself signs no person in: the login that was made through it goes with it
         if isinstance(read, NaoOAuth) and store is None and store_from_env(environ) is None:
             login = login_beside(reader, vendor=VENDOR, base_url=where)
     reader.finish("NaoClient")

@@ -44,7 +44,7 @@ async def _sandbox(
 
 
 def _client(*given: RememberedLogin, **options: Any) -> NomadClient:
-    """Make a client that may use a remembered login: whoever asked ``nauth login`` to remember has agreed to that."""
+    """Make a client that may use a remembered login: the person who asked ``nauth login`` to remember has agreed to that."""
     base_url = EnvironmentReader().optional("NOMAD_MEDIA_BASE_URL")
     if not given and base_url is not None:
         where = str(choose_base_url(base_url))

@@ -31,7 +31,7 @@ _WORDS = ("description", "message", "responseMessage")
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000}
 
 _REFUSAL_SIZE = 1024
-"""Bytes a refusal may have that comes with a status of success; a real answer that small is read early, no more."""
+"""Bytes a refusal may have that comes with a status of success. A real answer whose length has as many digits is read early."""
 
 
 def read_response(

@@ -196,3 +196,12 @@ async def stage(request: pytest.FixtureRequest) -> AsyncIterator[VendorStage[Any
     """Give a test in a vendor's folder that vendor's stage, with the vendor as documented."""
     async with STAGES[request.path.parent.name].opened() as made:
         yield made
+
+
+@pytest.fixture
+def redis_url(request: pytest.FixtureRequest) -> str | None:
+    """Return where a real Valkey listens, if the test's parameter `store` asks for it; `valkey` is its folder's."""
+    if request.node.callspec.params.get("store") != "redis":
+        return None
+    url: str = request.getfixturevalue("valkey").url
+    return url

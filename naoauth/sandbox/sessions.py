@@ -45,7 +45,7 @@ class Grants(IssuedTokens[Session]):
         self._access_beside: dict[str, str] = {}  # refresh token -> the access token issued with it
         self._replaced: dict[
             str, str
-        ] = {}  # access token that nobody has used yet -> refresh token it came from
+        ] = {}  # access token that no request has used yet -> refresh token it came from
 
     def new_code(self, redirect_uri: str, challenge: str | None) -> str:
         """Return a code for a person who has just consented."""

@@ -14,39 +14,18 @@ import time
 from collections.abc import Awaitable, Callable
 from multiprocessing.connection import Connection
 
-import attrs
-
 from nombaauth import NombaClient
 from nombaauth.sandbox import NombaSandbox
+from tests.bench.rows import ROW, Row
 
 ROWS = (1, 20, 200)
 BLOCK, ROUNDS = 50, 9
 
 
-@attrs.frozen
-class Row:
-    """Six members, as a transaction has."""
-
-    id: str
-    status: str
-    amount: str
-    time_created: str
-    bank_code: str
-    narration: str | None = None
-
-
 async def _serve(pipe: Connection) -> None:
     async with NombaSandbox() as sandbox:
-        row = {
-            "id": "t-1",
-            "status": "SUCCESS",
-            "amount": "1500.10",
-            "timeCreated": "2026-01-05T08:00:00.000Z",
-            "bankCode": "090001",
-            "narration": "rent",
-        }
         for count in ROWS:
-            sandbox.answer("GET", f"/v1/rows/{count}", [row] * count)
+            sandbox.answer("GET", f"/v1/rows/{count}", [ROW] * count)
         pipe.send(sandbox.base_url)
         await asyncio.get_running_loop().run_in_executor(None, pipe.recv)
 

@@ -36,15 +36,6 @@ UVLOOP_SLOWLY = [LOOPS[0], *(pytest.param(kind, marks=pytest.mark.slow) for kind
 """The loops, the second kind for the long run only."""
 
 
-@pytest.fixture
-def redis_url(request: pytest.FixtureRequest) -> str | None:
-    """Return where a real Valkey listens, if the test wants it."""
-    if request.node.callspec.params.get("store") != "redis":
-        return None
-    url: str = request.getfixturevalue("valkey").url
-    return url
-
-
 @pytest.mark.parametrize("store", ["memory", "sqlite", "redis"])
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("kind", UVLOOP_SLOWLY)

@@ -31,15 +31,6 @@ TURNS = (0, 1, 2, 3, 4, 5, 6, 8, 10, 13, 17, 22, 30)
 """The first dozen is what goes on before the request is out; later ones find it on its way, or its answer."""
 
 
-@pytest.fixture
-def redis_url(request: pytest.FixtureRequest) -> str | None:
-    """Return where a real Valkey listens, if the test wants it."""
-    if request.node.callspec.params.get("store") != "redis":
-        return None
-    url: str = request.getfixturevalue("valkey").url
-    return url
-
-
 @attrs.define
 class _Subject:
     """A client of a vendor.

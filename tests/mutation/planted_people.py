@@ -68,7 +68,7 @@ PEOPLE: tuple[Planted, ...] = (
         ("tests/naoauth/test_web_sign_in.py",),
     ),
     _core(
-        "an error that anybody can send ends the sign-in",
+        "an error that any page can send ends the sign-in",
         "interactive/listener",
         '    if len(given) != 1 or Secret(given[0]) != state:\n        return _OTHER\n    if query.get("error"):\n        return _DECLINED\n',
         '    if query.get("error"):\n        return _DECLINED\n    if len(given) != 1 or Secret(given[0]) != state:\n        return _OTHER\n',

@@ -100,7 +100,7 @@ async def test_many_callers_share_one_session_call(stage: Stage) -> None:
 
 
 async def test_the_permanent_key_is_handed_out_on_request_only(stage: Stage) -> None:
-    """Whoever calls the endpoint gets it; the token that the client keeps does not have it."""
+    """The caller of the endpoint gets it; the token that the client keeps does not have it."""
     client = await stage.client()
     login = SessionLogin(email=data.EMAIL, password=Secret(data.PASSWORD))
     session = await client.api.create_session(SessionRequest(session=login))

@@ -260,7 +260,7 @@ def test_a_sealed_sign_in_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def _returns(scene: Scene) -> None:
-    """A browser comes back, well and badly, and nobody logs what it brought."""
+    """A browser comes back, well and badly, and no log holds what it brought."""
     state = Secret("state-51d0c7e2a94b")
     async with LoopbackListener(path="/secret-path-9b2e41d7") as listener, ClientSession() as browser:
         scene.witness.shown("listener", listener)

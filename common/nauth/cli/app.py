@@ -372,7 +372,9 @@ def logout(
     """Revoke a remembered login where the vendor can, and forget it. If revoking fails it is kept."""
     entry = VENDORS[vendor]()
     if entry.login is None:
-        raise typer.BadParameter(f"nobody signs in to {entry.title}; there is a login for: {_those('login')}")
+        raise typer.BadParameter(
+            f"no person signs in to {entry.title}; there is a login for: {_those('login')}"
+        )
 
     async def call() -> int:
         remembered = RememberedLogin(name)

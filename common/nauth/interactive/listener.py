@@ -35,7 +35,7 @@ class SignInTimeoutError(InteractionRequiredError):
 
 def _silent() -> logging.Logger:
     """Return a logger that drops all: aiohttp's own prints a malformed line, and the code in it."""
-    # not from the tree of loggers: whoever configures that must not be able to switch it on
+    # not from the tree of loggers: a program that configures that must not be able to switch it on
     logger = logging.Logger("nauth.interactive.silent", logging.CRITICAL + 1)  # noqa: LOG001
     logger.propagate = False
     logger.addHandler(logging.NullHandler())
@@ -214,7 +214,7 @@ class LoopbackListener:
         if self._taken:
             return _USED.answer()
         self._taken = True
-        # the result is set when the page is out: whoever waits for it closes this server
+        # the result is set when the page is out: the caller that waits for it closes this server
         response = page.answer()
         try:
             await response.prepare(request)
@@ -246,7 +246,7 @@ def _judged(request: web.Request, state: Secret | None) -> _Page:
     query = request.query
     if state is None:
         return _SIGNED_IN if any(name.endswith("_token") for name in query) else _NOTHING
-    # the state first: an error that anybody may send must not end the sign-in
+    # the state first: an error that any page may send must not end the sign-in
     given = query.getall("state", [])
     if len(given) != 1 or Secret(given[0]) != state:
         return _OTHER

@@ -14,10 +14,10 @@ from nauth.errors import ConfigurationError, NauthError
 from nauth.logins.login_file import KEYRING_VARIABLE, LoginSettings
 from nauth.secret import Secret
 from nauth.sources.keyring import encrypting_backend
-from nauth.stores.base import StoreKey, TokenStore
+from nauth.stores.base import Lease, StoreKey, TokenStore
 from nauth.stores.encrypted import EncryptedStore
 
-__all__ = ["KeyringBackend", "login_key"]
+__all__ = ["KeyringBackend", "lease_when_free", "login_key"]
 
 _T = TypeVar("_T")
 
@@ -71,16 +71,21 @@ async def login_key(
             "the key of the remembered logins is no longer in the keyring, so none of them can be read: sign in again with "
             "nauth login"
         )
+    lease = await lease_when_free(store, _MAKING, _LEASE)
+    try:
+        # read back: the keyring is the judge of what all others will find
+        return await _asked(lambda: _got_or_made(backend))
+    finally:
+        await store.release(lease)
+
+
+async def lease_when_free(store: TokenStore, key: StoreKey, ttl: timedelta) -> Lease:
+    """Return the lease of `key`; wait while another program of the user has it."""
     while True:
-        lease = await store.lease(_MAKING, _LEASE)
-        if lease is None:
-            await store.changed(_MAKING, timeout=_LOOK_AGAIN)
-            continue
-        try:
-            # read back: the keyring is the judge of what all others will find
-            return await _asked(lambda: _got_or_made(backend))
-        finally:
-            await store.release(lease)
+        lease = await store.lease(key, ttl)
+        if lease is not None:
+            return lease
+        await store.changed(key, timeout=_LOOK_AGAIN)
 
 
 def _get(backend: KeyringBackend | None) -> Secret | None:

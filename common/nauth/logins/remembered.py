@@ -16,7 +16,7 @@ import attrs
 
 from nauth.errors import ConfigurationError, InteractionRequiredError, StoreError
 from nauth.logins.login_file import LoginFile, LoginSettings
-from nauth.logins.login_key import KeyringBackend
+from nauth.logins.login_key import KeyringBackend, lease_when_free
 from nauth.secret import Secret
 from nauth.stores.base import StoreKey, TokenStore
 from nauth.token import Token
@@ -32,7 +32,6 @@ Application: TypeAlias = Mapping[str, str | Secret]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _LOGIN, _APPLICATION = "login:", "login-application:"
 _LEASE = timedelta(seconds=30)
-_LOOK_AGAIN = timedelta(seconds=0.2)
 _ZERO = timedelta(0)
 
 
@@ -216,16 +215,13 @@ def _beside(key: StoreKey) -> StoreKey:
 
 
 async def _put(store: TokenStore, key: StoreKey, token: Token) -> None:
-    while True:
-        lease = await store.lease(key, _LEASE)
-        if lease is None:  # a program renews the login that is about to be replaced
-            await store.changed(key, timeout=_LOOK_AGAIN)
-            continue
-        try:
-            record = await store.load(key)
-            version = 0 if record is None else record.version
-            await store.commit(lease, token, expected_version=version, age=_ZERO)
-            return
-        except StoreError:
-            await store.release(lease)
-            raise
+    lease = await lease_when_free(
+        store, key, _LEASE
+    )  # a program may be renewing the login that is about to be replaced
+    try:
+        record = await store.load(key)
+        version = 0 if record is None else record.version
+        await store.commit(lease, token, expected_version=version, age=_ZERO)
+    except StoreError:
+        await store.release(lease)
+        raise

@@ -85,7 +85,7 @@ class Renewal:
                 holds already will not do; one that a sibling makes while we wait for the lease still counts.
             keep: told of a token whose commit was cancelled.
             permit: called before the vendor is; what it raises ends the renewal.
-            failed: told of a failure before the lease is released: whoever gets that next must find the pause begun.
+            failed: told of a failure before the lease is released: the client that gets that next must find the pause begun.
 
         Raises:
             NauthError: the kinds of `Authenticator`, `StoreError`, or `OutcomeUnknownError` at the deadline.

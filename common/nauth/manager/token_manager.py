@@ -297,7 +297,9 @@ class TokenManager:
 
     def _serve(self) -> Token | Flight:
         """Return a token to serve now or the flight to wait for, starting one where it is due."""
-        if self._cache.closed:
+        if (
+            self._cache.closed
+        ):  # asked here, for a call would cost each of ten thousand waiters more than the answer
             self._check_open()
         loop_state = self._loops.here()
         now, flight = self._cache.held, loop_state.joinable
@@ -503,10 +505,9 @@ class TokenManager:
         with self._cache.guard:
             now = self._cache.held
             ended = now.ended(made.token) and not base.ended(made.token)
+            # pushed early, and refused in another loop meanwhile
             if fault is None and now.was_refused(made.token) and not base.was_refused(made.token):
-                fault = refusal(
-                    made.token, [made.token]
-                )  # pushed early, and refused in another loop meanwhile
+                fault = refusal(made.token, [made.token])
             # pushed before its answer came: placed anew all the same, for the wall clock may have been stepped since
             ours = made.token.same_access(now.token)
             # else a sibling's newer record may have been pushed while this one was on its way

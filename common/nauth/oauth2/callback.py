@@ -155,7 +155,7 @@ def awaited_for(key: str) -> Awaited:
     A web service may open a client for each request: the one that gets the callback did not make the address.
 
     Args:
-        key: names the token. Whoever shares the token may share its sign-ins, and no other client does.
+        key: names the token. A client that shares the token may share its sign-ins, and no other client does.
     """
     with _guard:
         found = _by_key.setdefault(key, Awaited())

@@ -84,9 +84,8 @@ async def read_at_most(response: ClientResponse, most: int) -> bytes | None:
     Raises:
         aiohttp.ClientError, OSError: the body broke off.
     """
-    if (
-        response.content.at_eof()
-    ):  # read before: by a middleware, which reads small bodies only, or by the caller
+    # read before: by a middleware, which reads small bodies only, or by the caller
+    if response.content.at_eof():
         read = await response.read()
         if len(read) <= most:
             return read

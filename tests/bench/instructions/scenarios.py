@@ -28,6 +28,7 @@ from nombaauth import NombaClient, NombaCredentials
 from nombaauth.sandbox import NombaSandbox
 from noyoauth import NoyoClient, NoyoCredentials
 from tests.bench.instructions.callgrind import in_child, mark
+from tests.bench.rows import Row
 
 __all__ = ["SCENARIOS"]
 
@@ -182,18 +183,6 @@ def _request(vendor: str, *, plain: bool, many: bool) -> Scenario:
 
 
 # --- typed calls, renewals ------------------------------------------------------------------------
-
-
-@attrs.frozen
-class Row:
-    """Six members, as a transaction has."""
-
-    id: str
-    status: str
-    amount: str
-    time_created: str
-    bank_code: str
-    narration: str | None = None
 
 
 def _row(*, typed: bool) -> Scenario:

@@ -14,17 +14,10 @@ from aiohttp import web
 from aiohttp.hdrs import AUTHORIZATION
 
 from nombaauth.sandbox import NombaSandbox
+from tests.bench.rows import ROW
 
 __all__ = ["Addresses", "serving"]
 
-ROW = {
-    "id": "t-1",
-    "status": "SUCCESS",
-    "amount": "1500.10",
-    "timeCreated": "2026-01-05T08:00:00.000Z",
-    "bankCode": "090001",
-    "narration": "rent",
-}
 _ANSWER = json.dumps(
     {
         "code": "00",

@@ -314,7 +314,7 @@ async def test_who_wins(user: pytest.MonkeyPatch) -> None:
             NaoClient(store=MemoryStore())
         with pytest.raises(ConfigurationError, match="store of its own"):
             NaoClient(RememberedLogin(), store=MemoryStore())
-        # an application alone signs nobody in: the login that was made through it goes with it
+        # an application alone signs no person in: the login that was made through it goes with it
         user.setenv("NAO_CLIENT_ID", application.client_id)
         user.setenv("NAO_CLIENT_SECRET", application.client_secret.reveal())
         user.setenv("NAO_REDIRECT_URI", "http://127.0.0.1/other")

@@ -29,15 +29,6 @@ _POLICY = RenewalPolicy(jitter=timedelta(0), cooldown=timedelta(minutes=5))
 _STORES = ["memory", "sqlite", "redis"]
 
 
-@pytest.fixture
-def redis_url(request: pytest.FixtureRequest) -> str | None:
-    """Return where a real Valkey listens, if the test wants it."""
-    if request.node.callspec.params.get("store") != "redis":
-        return None
-    url: str = request.getfixturevalue("valkey").url
-    return url
-
-
 def _store(kind: str, folder: Path, url: str | None) -> TokenStore:
     if kind == "memory":
         return MemoryStore()
