@@ -55,8 +55,13 @@ class HeldToken:
         )
 
     def discarded(self) -> HeldToken:
-        """Return what is held after a sibling has discarded the record: nothing, but never an older version again."""
-        return attrs.evolve(NOTHING, version=self.version, unusable=self.unusable)
+        """Return what is held after a sibling has discarded the record: nothing, but never an older version again.
+
+        The token may have come by an early push, and its own commit may still be on its way here: it must not come back.
+        """
+        known = self.token if self.stored else None
+        gone = self.unusable if known is None else add_unusable(self.unusable, known)
+        return attrs.evolve(NOTHING, version=self.version, unusable=gone)
 
     def rules_out(self, token: Token, asked_mono: float) -> bool:
         """Tell whether a stored `token`, asked for at `asked_mono`, is older than ours, or was rejected or revoked here.

@@ -516,7 +516,7 @@ class TokenManager:
                 self._cache.hold(made.token, version, age_s, dead=fault is not None, stored=stored)
             if fault is None:
                 self._cache.backoff.succeeded()
-        if ended:  # revoked in another loop since its early push: no failure, but nothing to hand out either
+        if ended:  # revoked elsewhere since its early push: no failure, but nothing to hand out either
             return _ENDED
         if not made.stored:
             self._commit_later(loop_state, made)
@@ -603,8 +603,8 @@ class TokenManager:
 
 _ENDED = Outcome(
     error=VendorUnavailableError(
-        "the token that this renewal brought was revoked by another event loop of this process before its commit was "
-        "confirmed; the next call signs in anew"
+        "the token that this renewal brought was revoked, by another event loop or process, before its commit was confirmed; "
+        "the next call signs in anew"
     )
 )
 _UNCONFIRMED = Outcome(
