@@ -113,6 +113,20 @@ LOOPS: tuple[Planted, ...] = (
         "tests/nauth/manager/test_shared_backoff.py",
     ),
     _loop(
+        "a renewal goes on to issue in another loop's cool-down",
+        "manager/renewal",
+        "            permit()  # another loop",
+        "            # another loop",
+        "tests/nauth/manager/test_shared_backoff.py",
+    ),
+    _loop(
+        "a token that a sibling revoked comes back with its own commit",
+        "manager/held_token",
+        "        known = self.token if self.stored else None\n",
+        "        known = None\n",
+        "tests/nauth/manager/test_revoke_close.py",
+    ),
+    _loop(
         "the collector of a closed loop's coroutines releases the lock",
         "manager/loop_state",
         "        if kind is not GeneratorExit:\n",

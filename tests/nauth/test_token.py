@@ -99,7 +99,7 @@ def test_policy_zeroes() -> None:
 
 
 def test_pause_doubles_to_the_cap() -> None:
-    """BackoffState double with each failure up to the cap, after any number of failures."""
+    """Pauses double with each failure up to the cap, after any number of failures."""
     rules = RenewalPolicy(backoff_cap=timedelta(seconds=10))
     pauses = [rules.pause_s(timedelta(seconds=1), failures) for failures in (1, 2, 3, 4, 5, 100_000)]
     assert pauses == [1, 2, 4, 8, 10, 10]

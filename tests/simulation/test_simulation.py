@@ -34,6 +34,7 @@ REGRESSIONS = {
     128190: "as 105275, after a token of one's own had followed the revoked one",
     441239495359: "a wall clock stepped between a token's push and its commit's answer: it was handed out as over",
     262232: "a refused token came back when its commit, long on the way, arrived",
+    900418741939: "a sibling revoked a token before its commit was confirmed: the maker handed it out all the same",
     1290776: "of two tokens revoked at once the first was forgotten, and came back when a sibling stored it late",
 }
 """Seeds that once broke a promise, each with what it found. A change to `plan.py` changes what they mean."""
@@ -44,6 +45,7 @@ WITH_ENDINGS = {
     361658284102: "after a shutdown's cancelling a caller of the loop that went on was told of an end that was not its own",
     700017668: "a loop that waited for the lease of a closed one called quietly right after the call that was lost there",
     910010641: "a token that another loop revoked before its commit was confirmed was handed out",
+    7000009066: "a renewal whose refresh token was refused went on to issue in the cool-down that another loop had begun",
     900004037: "a revocation that was taking its lock in a closed loop complained at the garbage collection",
 }
 """The same for loops that end."""

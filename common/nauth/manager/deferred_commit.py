@@ -17,7 +17,7 @@ from nauth.token import Token
 __all__ = ["commit_until_stored"]
 
 _LEASE = timedelta(seconds=15)
-"""LoopState for reading the record and writing it, each within the store's deadline."""
+"""Time for reading the record and writing it, each within the store's deadline."""
 
 _AT_LEAST_S = 1.0
 """Pause between two attempts even where the policy's `backoff` is zero: the store is down, after all."""

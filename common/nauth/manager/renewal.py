@@ -84,7 +84,7 @@ class Renewal:
             since: the version that callers had seen when they asked: a newer record is adopted. None if what the store
                 holds already will not do; one that a sibling makes while we wait for the lease still counts.
             keep: told of a token whose commit was cancelled.
-            permit: called before the vendor is; what it raises ends the renewal.
+            permit: called before each call of the vendor; what it raises ends the renewal.
             failed: told of a failure before the lease is released: the client that gets that next must find the pause begun.
 
         Raises:
@@ -101,7 +101,9 @@ class Renewal:
                     raise
                 held = holding()
                 permit()
-                return await self._call_vendor(None, held.token, held.version, held, rejected, keep=keep)
+                return await self._call_vendor(
+                    None, held.token, held.version, held, rejected, keep=keep, permit=permit
+                )
             committed, found, held, collected = False, None, holding(), False
             try:
                 version = 0 if record is None else record.version
@@ -112,7 +114,9 @@ class Renewal:
                     permit()
                     base = self._base(record, held)
                     with _told(failed):
-                        made = await self._call_vendor(lease, base, version, held, rejected, keep=keep)
+                        made = await self._call_vendor(
+                            lease, base, version, held, rejected, keep=keep, permit=permit
+                        )
                     committed = made.call is not None and made.version > version
                     return made
             except GeneratorExit:
@@ -202,12 +206,13 @@ class Renewal:
         rejected: list[Token],
         *,
         keep: Callable[[Renewed], object],
+        permit: Callable[[], object],
     ) -> Renewed:
         limit_s = self.policy.deadline.total_seconds()
         limit = asyncio.timeout(limit_s)
         try:
             async with limit:
-                made = await self._refresh_or_issue(base, version, held, rejected)
+                made = await self._refresh_or_issue(base, version, held, rejected, permit)
         except TimeoutError:
             if not limit.expired():
                 raise  # the authenticator's own, which is a bug and must not be taken for the deadline
@@ -228,7 +233,12 @@ class Renewal:
             raise
 
     async def _refresh_or_issue(
-        self, base: Token | None, version: int, held: HeldToken, rejected: list[Token]
+        self,
+        base: Token | None,
+        version: int,
+        held: HeldToken,
+        rejected: list[Token],
+        permit: Callable[[], object],
     ) -> Renewed:
         asked_at, work = self.clock.monotonic(), current_work()
         work.calling()
@@ -245,6 +255,7 @@ class Renewal:
             winner = await self._winner(version, rejected, held, sure=sure)
             if winner is not None:
                 return self._adopted(winner)
+            permit()  # another loop, without a lease as the store is down, may have failed meanwhile
             asked_at = self.clock.monotonic()
         work.calling()
         token = await self.authenticator.issue()

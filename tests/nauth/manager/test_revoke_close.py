@@ -275,17 +275,21 @@ async def test_pushes_after_closing_are_ignored() -> None:
     assert rig.manager.current is None
 
 
-async def test_revoked_in_another_loop_before_its_commit_was_confirmed() -> None:
+@pytest.mark.parametrize("by", ["another loop", "another process"])
+async def test_revoked_elsewhere_before_its_commit_was_confirmed(by: str) -> None:
     """A token that was pushed and revoked while its own commit was on its way is not handed out, and no failure counts."""
     rig = Rig()
 
     async def revoked_elsewhere() -> None:
         token = rig.manager.current
         assert token is not None
-        rig.manager.cache.forget(token, rig.manager.cache.held.version)
+        if by == "another loop":
+            rig.manager.cache.forget(token, rig.manager.cache.held.version)
+        else:
+            rig.manager.cache.adopt(None)
 
     rig.store.will("committed", revoked_elsewhere)
-    with pytest.raises(VendorUnavailableError, match="revoked by another event loop"):
+    with pytest.raises(VendorUnavailableError, match="revoked, by another event loop or process"):
         await rig.manager.token()
     assert rig.manager.current is None
     assert rig.manager.health.last_error is None

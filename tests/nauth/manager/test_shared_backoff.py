@@ -182,3 +182,21 @@ async def test_a_failure_counts_before_the_lease_is_released() -> None:
     with pytest.raises(CredentialsRejectedError):
         await first
     assert rig.calls == ["issue"]
+
+
+async def test_no_issue_after_a_refused_refresh_in_a_pause_begun_meanwhile() -> None:
+    """A renewal whose refresh token is refused does not go on to issue once another client has been refused."""
+    rig = Rig(rotating=True)
+    await rig.name()
+    rig.clock.advance(HOUR)
+    rig.vendor.errors.append(CredentialsRejectedError("used before"))
+
+    async def refused_elsewhere() -> None:
+        rig.manager.cache.backoff.failed(
+            CredentialsRejectedError("no such client"), rig.clock.monotonic(), valid=False
+        )
+
+    rig.store.will("load", None, refused_elsewhere)
+    with pytest.raises(CredentialsRejectedError, match="no such client"):
+        await rig.name()
+    assert rig.calls == ["issue", "refresh r1"]

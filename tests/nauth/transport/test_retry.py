@@ -147,7 +147,7 @@ class TestWhatIsRepeated:
 
 class TestPauses:
     async def test_doubling_to_the_cap(self) -> None:
-        """BackoffState double from the policy's back-off to its cap."""
+        """Pauses double from the policy's back-off to its cap."""
         policy = RenewalPolicy(backoff_cap=timedelta(seconds=3))
         rig = Rig(*[NEVER_SENT] * 4, answer(200), attempts=5, policy=policy)
 

@@ -172,7 +172,7 @@ def _no_thread() -> StoreError:
 # call. Calls never wait for another process's lock, and event loops wait neither for the call nor for the fork.
 
 unforked: threading.RLock = threading.RLock()
-"""HeldToken for a moment where a thread is added. No fork happens meanwhile."""
+"""Held for a moment where a thread is added. No fork happens meanwhile."""
 
 _threads: weakref.WeakSet[JobThread] = weakref.WeakSet()
 _forking = threading.Lock()
