@@ -46,6 +46,7 @@ def test_the_layers_are_kept(copied: Path) -> None:
         ("cli/registry", "import nombaauth"),
     ],
 )
+@pytest.mark.slow
 def test_a_wrong_import_is_noticed(copied: Path, module: str, wrong: str) -> None:
     """An import of a higher layer, or of a vendor, breaks a contract."""
     path = copied / "nauth" / f"{module}.py"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import secrets
 import subprocess
 import sys
 import time
@@ -52,8 +51,11 @@ WITH_ENDINGS = {
 
 
 def test_a_share_of_all_seeds() -> None:
-    """Whatever seed the run begins with, no promise is broken. Loops that end have seeds of their own, below."""
-    base = int(os.environ.get("NAUTH_SIM_BASE") or secrets.randbelow(10**12))
+    """Whatever seed the run begins with, no promise is broken. Loops that end have seeds of their own, below.
+
+    The same seeds each time, so that a run's verdict does not depend on chance: `.ci/proof` draws others.
+    """
+    base = int(os.environ.get("NAUTH_SIM_BASE") or 1_000_000_000)
     deadline = time.monotonic() + float(os.environ.get("NAUTH_SIM_SECONDS") or 8)
     batch = run_seeds(range(base, base + 10**9), deadline=deadline, most=1, endings=False)
     sys.stdout.write(f"seeds {base} to {base + batch.runs - 1}: NAUTH_SIM_BASE={base} begins there again\n")
@@ -69,12 +71,14 @@ def test_loops_that_end() -> None:
 
 
 @pytest.mark.parametrize("seed", REGRESSIONS)
+@pytest.mark.slow
 def test_what_was_found_before(seed: int) -> None:
     """A seed that once broke a promise breaks none."""
     assert not run_seeds([seed], endings=False).broken, timeline(seed, endings=False)
 
 
 @pytest.mark.parametrize("seed", WITH_ENDINGS)
+@pytest.mark.slow
 def test_what_was_found_where_loops_end(seed: int) -> None:
     """Nor does one in which loops end."""
     assert not run_seeds([seed], endings=True).broken, timeline(seed, endings=True)

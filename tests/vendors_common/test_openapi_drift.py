@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 import attrs
+import pytest
 
 import nombaauth.models as nomba_models
 from nauth.wire.converter import Unit, make_converter
@@ -17,6 +18,7 @@ from tests.support.openapi.vendors import VENDORS, Vendor, every_vendor, played,
 
 
 @every_vendor
+@pytest.mark.slow
 def test_drift_between_models_and_schemas_is_found(vendor: Vendor) -> None:
     """Each renamed, dropped, retyped or newly required member of each schema, and each lost schema, is noticed."""
 

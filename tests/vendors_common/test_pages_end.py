@@ -47,6 +47,7 @@ async def test_what_the_caller_gives_goes_with_each_page() -> None:
 
 @every_vendor
 @pytest.mark.parametrize("by_page", [False, True])
+@pytest.mark.slow
 async def test_break_leaves_nothing(vendor: Vendor, by_page: bool) -> None:
     """No connection in use, no task and no warning; one page was asked for, and the cursor says where to go on."""
     method = "POST" if vendor is NOMAD else "GET"

@@ -244,6 +244,7 @@ async def _settled(client: Any) -> None:
 
 
 @every_case
+@pytest.mark.slow
 async def test_a_rotation_under_load(case: _Case) -> None:
     """The source first, then the vendor: no request fails; one question and one sign-in (static: the next call)."""
     async with _sandbox(case) as (sandbox, clock, client):

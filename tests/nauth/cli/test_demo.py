@@ -38,6 +38,7 @@ _PROMISES = [
 # --- the real thing, as a process -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_nomba_keeps_every_promise() -> None:
     """The demonstration runs to its end, keeps each promise and leaves nothing on stderr."""
     done = subprocess.run(  # noqa: S603 - our own code

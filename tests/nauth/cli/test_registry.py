@@ -42,6 +42,7 @@ def _run(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_fifth_vendor_is_listed(acme: Path) -> None:
     """Its name stands in the command's help beside the four, and in the help of a command that takes a vendor."""
     for args in (["--help"], ["sandbox", "--help"]):
@@ -68,6 +69,7 @@ def test_a_fifth_vendor_in_the_demonstration(acme: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_an_entry_point_that_names_no_vendor(acme: Path) -> None:
     """It is named with what is wrong with it, and what it holds is not shown."""
     done = _run(acme, "check", "odd")
