@@ -136,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     bugs = [bug for bug in PLANTED if not options.only or bug.name in options.only]
     if options.most is not None and options.most < len(bugs):
-        bugs = random.Random(len(bugs)).sample(bugs, options.most)  # noqa: S311 - a choice, not a secret
+        bugs = random.Random(len(bugs)).sample(bugs, options.most)
     with tempfile.TemporaryDirectory() as folder:
         trees: SimpleQueue[Path] = SimpleQueue()
         for number in range(options.jobs):
