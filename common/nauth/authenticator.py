@@ -24,7 +24,8 @@ class Authenticator(Protocol):
     401 the manager renews nothing and goes on serving the token.
 
     An authenticator may have a method ``cause_gone(error)``. It is called, without awaiting, for each caller whom a
-    cool-down (or a 401 that is not renewed) turns away with `error`; if it returns true, the manager renews at once.
+    cool-down (or a 401 that is not renewed) turns away with `error`. If it returns true, the cool-down ends and the
+    manager renews at once.
     """
 
     async def issue(self) -> Token:

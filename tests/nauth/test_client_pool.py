@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from nauth import client_pool
 from nauth.client_pool import ClientPool, PoolStats
 from nauth.errors import ClosedError, ConfigurationError, NauthError
 from nauth.testing import FakeClock
@@ -118,6 +119,34 @@ async def test_none_in_use_is_closed() -> None:
     await all_blocked()
     assert len(pool) == 1
     await pool.aclose()
+
+
+async def test_closing_does_not_wait_for_ever_for_what_is_being_opened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A client that fails to open after its pool was closed fails its visitor, and disturbs no other."""
+    monkeypatch.setattr(client_pool, "_DRAIN", timedelta(milliseconds=1))
+    gate = asyncio.Event()
+
+    async def open_too_late(key: str) -> _Client:
+        await gate.wait()
+        raise NauthError("too late")
+
+    pool = ClientPool(open_too_late)
+
+    async def visit() -> None:
+        async with pool.client("a"):
+            raise AssertionError
+
+    visitor = asyncio.create_task(visit())
+    await all_blocked()
+    closing = asyncio.create_task(pool.aclose())
+    while len(pool):  # noqa: ASYNC110 - until a deadline of a millisecond has passed
+        await asyncio.sleep(0)
+    gate.set()
+    with pytest.raises(NauthError, match="too late"):
+        await visitor
+    await closing
 
 
 async def test_closing_waits_for_users() -> None:

@@ -179,6 +179,15 @@ async def test_offset_without_a_total(given: dict[str, object], requests: int) -
     assert len(transport.requests) == requests
 
 
+async def test_offset_where_the_vendor_tells_nothing() -> None:
+    """Where a form knows of no total and no size, a page that is not full ends the list."""
+    form = attrs.evolve(OFFSET, following=by_offset("meta", "total"))
+    transport = FakeTransport(
+        *(answer(200, {"response": rows(start, count)}) for start, count in ((0, 2), (2, 1)))
+    )
+    assert [row.number async for row in pages(transport, form, size=2)] == [0, 1, 2]
+
+
 async def test_more_than_most_raises() -> None:
     """A list longer than `most` does not end in silence; the error says where to go on."""
     transport = FakeTransport(otherwise=server(CURSOR, 100))

@@ -378,6 +378,7 @@ class TokenManager:
         except NauthError as error:
             if self._cause_gone is None or not self._cause_gone(error):
                 raise
+            self.forgive()
 
     def _check_open(self) -> None:
         if self._cache.closed:
@@ -403,7 +404,7 @@ class TokenManager:
             name="nauth renewal",
             over=lambda work: self._end(loop_state, flight, started, work),
         )
-        if loop_state.flight is flight:
+        if loop_state.flight is flight:  # pragma: no branch - else an eager task has ended already
             loop_state.work = work
         return flight
 

@@ -269,7 +269,9 @@ class Sandbox(abc.ABC):
         watch = _Watch(counter, endpoint, count, partial(wake, reached))
         self._watches.append(watch)
         try:
-            if counter[endpoint] < count:  # looked at again: the server may be in another thread
+            if (
+                counter[endpoint] < count
+            ):  # pragma: no branch - looked at again: the server may be in another thread
                 await reached
         finally:
             self._watches.remove(watch)

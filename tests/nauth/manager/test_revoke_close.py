@@ -12,6 +12,7 @@ from nauth.errors import (
     NauthError,
     OutcomeUnknownError,
     StoreError,
+    TokenUnchangedError,
     VendorUnavailableError,
 )
 from nauth.manager import loop_state as loop_states
@@ -294,3 +295,35 @@ async def test_revoked_elsewhere_before_its_commit_was_confirmed(by: str) -> Non
     assert rig.manager.current is None
     assert rig.manager.health.last_error is None
     assert await rig.name() == "t2"
+
+
+async def test_refused_in_another_loop_before_its_commit_was_confirmed() -> None:
+    """A token that was pushed and refused while its own commit was on its way fails its callers: it is not handed out."""
+    rig = Rig()
+
+    async def refused_elsewhere() -> None:
+        token = rig.manager.current
+        assert token is not None
+        assert rig.manager.cache.reject(token, "GET /a") is None
+
+    rig.store.will("committed", refused_elsewhere)
+    with pytest.raises(TokenUnchangedError):
+        await rig.manager.token()
+    assert rig.manager.current is not None  # for its refresh token
+
+
+async def test_a_commit_cancelled_after_its_push_keeps_what_was_pushed() -> None:
+    """The store has the token already: it is held as the stored one, and stored no second time."""
+    rig = Rig(rotating=True)
+
+    async def cancelled() -> None:
+        for task in rig.tasks():
+            task.cancel()
+        await asyncio.sleep(0)
+
+    rig.store.will("committed", cancelled)
+    with pytest.raises(OutcomeUnknownError):
+        await rig.manager.token()
+    assert await rig.name() == "t1"
+    assert await rig.stored() == ("t1", "r1", 1)
+    assert rig.store.calls.count("commit") == 1

@@ -8,7 +8,13 @@ from datetime import timedelta
 import pytest
 
 from nauth.clock import SystemClock
-from nauth.errors import CredentialsRejectedError, NotSentError, TokenRefusedError, VendorUnavailableError
+from nauth.errors import (
+    CredentialsRejectedError,
+    NauthError,
+    NotSentError,
+    TokenRefusedError,
+    VendorUnavailableError,
+)
 from nauth.manager import backoff_table
 from nauth.manager.backoff_table import shared_backoff
 from nauth.manager.token_manager import TokenManager
@@ -200,3 +206,18 @@ async def test_no_issue_after_a_refused_refresh_in_a_pause_begun_meanwhile() -> 
     with pytest.raises(CredentialsRejectedError, match="no such client"):
         await rig.name()
     assert rig.calls == ["issue", "refresh r1"]
+
+
+async def test_a_cause_that_is_gone_ends_the_pause() -> None:
+    """An authenticator whose credential has changed since it was refused lets the next caller sign in at once."""
+
+    class Rotated(FakeAuthenticator):
+        def cause_gone(self, error: NauthError) -> bool:
+            return isinstance(error, CredentialsRejectedError)
+
+    vendor = Rotated()
+    vendor.errors.append(CredentialsRejectedError("the old secret"))
+    manager = Rig().another(vendor)
+    with pytest.raises(CredentialsRejectedError):
+        await manager.token()
+    assert (await manager.token()).access_token.reveal() == "t1"

@@ -312,3 +312,20 @@ async def test_a_token_that_a_sibling_has_stored_counts_as_stored() -> None:
     rig.clock.advance(5)
     await all_blocked()
     assert rig.manager.cache.fresh() is token
+
+
+async def test_a_dead_arrival_that_could_not_be_stored() -> None:
+    """The old token goes on serving while the new refresh token waits; nothing is stored in the name of the old one."""
+    rig = Rig()
+    rig.vendor.answers.append(made("a", refresh="ra"))
+    await rig.name()
+    rig.clock.advance(3550)
+    rig.vendor.answers.append(made("late", lifetime=timedelta(seconds=-1), refresh="rb"))
+    rig.store.will("commit", DOWN)
+    assert await rig.name() == "a"
+    await all_blocked()
+    assert await rig.name() == "a"
+    token = rig.manager.current
+    assert token is not None
+    assert token.refresh_token is not None
+    assert token.refresh_token.reveal() == "rb"

@@ -54,6 +54,7 @@ BAD = {
     f"redis://:{CANARY}@localhost?socket_timeout=1": "timeouts are",
     f"redis://:{CANARY}@localhost?{CANARY}": "option",
     f"redis://:{CANARY}@localhost?protocol={CANARY}": "redis-py does not take",
+    f"redis://:{CANARY}@localhost?health_check_interval={CANARY}": "redis-py does not take",
 }
 
 

@@ -81,6 +81,14 @@ async def test_refused(rig: tuple[Proxy, RedisStore]) -> None:
     await put(store, made("a"))
 
 
+async def test_refused_while_records_are_listed(rig: tuple[Proxy, RedisStore]) -> None:
+    """A server that cannot be reached is an error, not a short list."""
+    proxy, store = rig
+    proxy.refuse()
+    with pytest.raises(StoreError):
+        await anext(store.records())
+
+
 @pytest.mark.slow
 async def test_hanging(rig: tuple[Proxy, RedisStore]) -> None:
     """A server that hangs is given up at the deadline, on an old connection and on a new one."""
