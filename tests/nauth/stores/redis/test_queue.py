@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from datetime import timedelta
 from typing import Any, Self
 
@@ -113,9 +113,12 @@ async def test_who_begins_waits_behind_those_who_go_on(
         "another lease": store.lease(key(2), SECOND),
         "commit": store.commit(held, made("a"), expected_version=0, age=NOW),
     }
-    for name, call in calls.items():
-        asyncio.ensure_future(call).add_done_callback(lambda _, name=name: done.append(name))
-    await until(lambda: len(done) == 4)
+
+    async def noted(name: str, call: Awaitable[object]) -> None:
+        await call
+        done.append(name)
+
+    await asyncio.gather(*(noted(name, call) for name, call in calls.items()))
     assert done == ["read", "commit", "lease", "another lease"]
 
 

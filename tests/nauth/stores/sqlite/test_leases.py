@@ -135,12 +135,15 @@ async def test_who_begins_waits_behind_those_who_go_on(shelf: Shelf) -> None:
         "read": store.load(KEY),
         "commit": store.commit(taken, made("a"), expected_version=0, age=NOW),
     }
-    waiting = [asyncio.ensure_future(call) for call in calls.values()]
-    for name, call in zip(calls, waiting, strict=True):
-        call.add_done_callback(lambda _, name=name: done.append(name))
+
+    async def noted(name: str, call: Awaitable[object]) -> None:
+        await call
+        done.append(name)
+
+    waiting = asyncio.gather(*(noted(name, call) for name, call in calls.items()))
     await asyncio.sleep(0)
     await gate.open()
-    await asyncio.gather(*waiting)
+    await waiting
     assert done == ["read", "commit", "lease", "look"]
 
 
