@@ -77,7 +77,11 @@ class RenewalStarted(_Reported):
 
 @attrs.frozen(kw_only=True)
 class RenewalJoined(_Reported):
-    """A caller began to wait for a renewal. Told for the first one only; the renewal's outcome tells how many they were."""
+    """A caller began to wait for a renewal. Told for the first one only; the renewal's outcome tells how many they were.
+
+    Where tasks are eager (Python 3.12 and later) a renewal may be over before its first caller could wait: then this is
+    not told, and the outcome counts no waiters.
+    """
 
     cause: Cause
     waiters: int

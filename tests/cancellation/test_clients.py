@@ -193,4 +193,5 @@ def test_a_client_outlives_every_cancellation(case: Case, way: Way, eager: bool)
         if case.name.startswith("NaoOAuth") and name == "issue":
             continue
         count = in_loop(_client_sweep(case, name, before, call, way), eager=eager)
-        assert count, name
+        # a session's token is only forgotten, for no vendor's call revokes it: eager tasks wait for nothing on the way
+        assert count or (name == "revoke" and case.name.startswith("NaoSession")), name

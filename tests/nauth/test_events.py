@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from datetime import timedelta
 
 import pytest
@@ -23,7 +24,7 @@ from nauth.reporting.reporter import Reporter
 from nauth.testing.clock import FakeClock
 from nauth.time_formats import instant
 from tests.support.authenticator import HOUR
-from tests.support.manager import KEY, Rig, all_blocked
+from tests.support.manager import KEY, Rig, all_blocked, held_open
 
 STARTED = RenewalStarted(cause=Cause.COLD)
 
@@ -165,7 +166,7 @@ async def test_the_story_of_a_renewal() -> None:
 
     rig.events.clear()
     rig.clock.advance(2)
-    await rig.manager.renew(rejected=first)
+    await held_open(rig, rig.manager.renew(rejected=first))
     await all_blocked()
     assert rig.events == [
         RenewalStarted(cause=Cause.REJECTED),
@@ -177,7 +178,7 @@ async def test_the_story_of_a_renewal() -> None:
     rig.vendor.errors.append(VendorUnavailableError("down"))
     rig.clock.advance(HOUR)
     with pytest.raises(VendorUnavailableError):
-        await rig.name()
+        await held_open(rig, rig.name())
     await all_blocked()
     assert rig.events[-1] == RenewalFailed(
         cause=Cause.EXPIRED,
@@ -190,10 +191,23 @@ async def test_the_story_of_a_renewal() -> None:
 
     rig.events.clear()
     rig.clock.advance(10)
-    await rig.manager.renew()
+    await held_open(rig, rig.manager.renew())
     await all_blocked()
     assert [type(event) for event in rig.events] == [RenewalStarted, RenewalJoined, RenewalSucceeded]
     assert rig.events[0] == RenewalStarted(cause=Cause.FORCED)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
+async def test_a_caller_who_did_not_wait() -> None:
+    """A renewal by an eager task that is over before its caller could wait is told without a waiter."""
+    rig = Rig()
+    asyncio.get_running_loop().set_task_factory(getattr(asyncio, "eager_task_factory"))  # noqa: B009 - 3.12 has it
+    assert await rig.name() == "t1"
+    await all_blocked()
+    assert rig.events == [
+        RenewalStarted(cause=Cause.COLD),
+        RenewalSucceeded(cause=Cause.COLD, waiters=0, took=timedelta(0), refreshed=False),
+    ]
 
 
 async def test_adoption_is_told_with_its_age() -> None:

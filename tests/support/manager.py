@@ -16,7 +16,7 @@ from tests.support.authenticator import FakeAuthenticator
 from tests.support.loops import all_blocked
 from tests.support.store import FakeStore
 
-__all__ = ["KEY", "POLICY", "Rig", "all_blocked", "errors_of", "immediately"]
+__all__ = ["KEY", "POLICY", "Rig", "all_blocked", "errors_of", "held_open", "immediately"]
 
 KEY = StoreKey(vendor="fake", base_url="https://api.example.com", identity="digest")
 
@@ -89,6 +89,19 @@ class Rig:
     def tasks(self) -> set[asyncio.Task[None]]:
         """The tasks that the first manager owns in this loop."""
         return self.manager._loops.here().tasks
+
+
+async def held_open(rig: Rig, *callers: Coroutine[Any, Any, object]) -> None:
+    """Let `callers` wait for one answer of the vendor, in eager tasks too, and then for their own ends.
+
+    Raises:
+        NauthError: what the first caller to fail was told.
+    """
+    gate = rig.close_gate()
+    tasks = [asyncio.create_task(caller) for caller in callers]
+    await all_blocked()
+    gate.set()
+    await asyncio.gather(*tasks)
 
 
 def immediately(work: Coroutine[Any, Any, _T]) -> _T:

@@ -16,7 +16,7 @@ from nauth.testing import FakeClock
 from nauth.time_formats import instant
 from nombaauth import NombaClient
 from nombaauth.sandbox import NombaSandbox
-from tests.support.manager import KEY, Rig, all_blocked
+from tests.support.manager import KEY, Rig, all_blocked, held_open
 from tests.support.secret_places import shown_in
 
 
@@ -32,7 +32,7 @@ async def test_the_story(caplog: pytest.LogCaptureFixture) -> None:
     """Start, success, a quiet failure and one that callers feel each have their name and level."""
     caplog.set_level(logging.DEBUG, "nauth")
     rig = Rig()
-    await asyncio.gather(*(rig.manager.token() for _ in range(100)))
+    await held_open(rig, *(rig.manager.token() for _ in range(100)))
     await all_blocked()
     rig.clock.advance(3545)
     rig.vendor.errors.append(VendorUnavailableError("down", request_id="r-1"))

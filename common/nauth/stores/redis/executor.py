@@ -72,7 +72,8 @@ class ScriptExecutor:
     """Run scripts on one client, inside its event loop.
 
     Calls wait in a queue for one of a few workers. A worker takes as many as wait and sends them in one exchange; the
-    exchange's deadline counts from there. How long a caller waits for its turn is not limited here, but if the
+    exchange's deadline counts from there. Calls that ask for a lease wait behind all others: where thousands of renewals
+    begin at once, the first are over before the last begin, and no lease ends while its commit waits. How long a caller waits for its turn is not limited here, but if the
     server does not answer at all for a whole deadline, all waiting callers get that error.
 
     Workers are tasks of their own: a cancelled caller costs no connection, and what was sent comes to an end. After a
@@ -92,6 +93,7 @@ class ScriptExecutor:
         self._prefix = prefix
         self._tasks: set[asyncio.Task[Any]] = set()
         self._queue: deque[_Call] = deque()
+        self._last: deque[_Call] = deque()
         self._workers = 0
         self._answered_s = 0.0
 
@@ -205,7 +207,7 @@ class ScriptExecutor:
 
     def _enqueue(self, script: Script, digest: str, args: tuple[Argument, ...], read: Reader[Any]) -> _Call:
         call = _Call(script, digest, args, read, asyncio.get_running_loop().create_future())
-        self._queue.append(call)
+        (self._last if script.last else self._queue).append(call)
         if self._workers < _AT_ONCE:
             self._workers += 1
             # not in the task: one that is cancelled before its first step runs none of its code
@@ -222,8 +224,8 @@ class ScriptExecutor:
             raise
 
     def _turn_away(self, why: str) -> None:
-        while self._queue:
-            self._queue.popleft().settle(StoreError(why))
+        while calls := self._queue or self._last:
+            calls.popleft().settle(StoreError(why))
 
     def _worked(self, _: object) -> None:
         self._workers -= 1
@@ -250,8 +252,8 @@ class ScriptExecutor:
 
     def _take(self) -> list[_Call]:
         taken: list[_Call] = []
-        while self._queue and len(taken) < _BATCH:
-            call = self._queue.popleft()
+        while len(taken) < _BATCH and (calls := self._queue or self._last):
+            call = calls.popleft()
             if not call.outcome.done():
                 call.sent_s = _monotonic()
                 taken.append(call)

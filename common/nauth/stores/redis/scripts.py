@@ -47,11 +47,13 @@ class Script:
     Attributes:
         text: the script.
         kept: whether it is sent even if the caller is cancelled while it waits for its turn.
+        last: whether it waits behind those that are not.
         sha: the digest.
     """
 
     text: str
     kept: bool = False
+    last: bool = False
     sha: str = attrs.field(
         init=False,
         default=attrs.Factory(
@@ -108,7 +110,8 @@ local holder = redis.call('GET', KEYS[2])
 if holder and holder ~= ARGV[3] then return 0 end
 redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
 return 1
-"""
+""",
+    last=True,
 )
 """ARGV: owner, milliseconds."""
 

@@ -56,6 +56,8 @@ _MICROSECOND = timedelta(microseconds=1)
 _DESCRIBED_AT_ONCE = 500
 """Records that `RedisStore.records` asks for at once: a token is long, and only its description is kept."""
 
+_FEW_LEASES = 64
+
 _LEAST_KEPT = timedelta(seconds=1)
 """How long a record is kept whose token was dead on arrival."""
 
@@ -137,6 +139,8 @@ class RedisStore:
         origin = source(given, timeout_s=timeout.total_seconds(), allow_plaintext=allow_plaintext)
         self._shown = f"{origin.shown}, prefix {prefix!r}"
         self._out: set[RedisLease] = set()
+        self._loops: dict[int, LoopRef] = {}  # those that leases were taken in
+        self._many_out = _FEW_LEASES
         forgets(self)
         self._states = LoopStates(origin, prefix=prefix, timeout_s=timeout.total_seconds())
 
@@ -192,7 +196,7 @@ class RedisStore:
         executor = self._states.here().executor
         await self._release_gone(executor)
         asked = RedisLease(key, secrets.token_hex(16), _monotonic() + ttl.total_seconds())
-        self._out.add(asked)  # before it is asked for: its loop may be closed before the answer comes
+        self._put_out(asked)  # before it is asked for: its loop may be closed before the answer comes
         sent_s = await executor.claim(LEASE, _digest(key), asked.owner, _ms(ttl))
         if sent_s is None:
             self._out.discard(asked)
@@ -209,7 +213,7 @@ class RedisStore:
         """
         executor, old = self._states.here().executor, cast("RedisLease", lease)
         longer = RedisLease(lease.key, secrets.token_hex(16), _monotonic() + ttl.total_seconds())
-        self._out.add(longer)
+        self._put_out(longer)
         sent_s = await executor.claim(EXTEND, _digest(lease.key), longer.owner, _ms(ttl), old.owner)
         self._out.discard(old)
         if sent_s is None:
@@ -283,19 +287,32 @@ class RedisStore:
         """
         await self._states.here().subscription.changed(_digest(key), timeout.total_seconds())
 
+    def _put_out(self, lease: RedisLease) -> None:
+        self._loops.setdefault(lease.loop.number, lease.loop)
+        self._out.add(lease)
+
     async def _release_gone(self, executor: ScriptExecutor) -> None:
         """Give back what closed event loops of this process hold: they run no code any more.
 
         But for a lease under which a commit was sent, which may yet arrive: that one ends by itself.
         """
+        # loops are few, and leases may be thousands: they are looked through when a loop has ended, and when there are
+        # twice as many as were left the last time
+        ended = [number for number, loop in list(self._loops.items()) if loop.gone]
+        if not ended and len(self._out) < self._many_out:
+            return
         for lease in [one for one in list(self._out) if one.loop.gone or one.remaining <= timedelta(0)]:
             self._out.discard(lease)
             if lease.loop.gone and not lease.committing:
                 await executor.ask(RELEASE, _digest(lease.key), lease.owner, read=allowed)
+        self._many_out = max(_FEW_LEASES, 2 * len(self._out))
+        for number in ended:
+            self._loops.pop(number, None)
 
     def after_fork(self) -> None:
         """Forget the parent's leases: they are the parent's to give back."""
         self._out.clear()
+        self._loops.clear()
 
     def on_reconnect(self, key: StoreKey, listener: Listener) -> Unsubscribe:
         """Call `listener` after the subscription was interrupted, or when records were found to be gone: see `Reconnecting`."""

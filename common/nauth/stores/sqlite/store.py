@@ -119,7 +119,8 @@ class SQLiteStore:
         """Take the right to renew `key`, or return None if another living process or client holds it."""
         lease = self._leased(key, ttl)
         with self._given_back(lease):
-            return lease if await self._do(partial(self._taken, lease=lease, ttl=ttl)) else None
+            taken = await self._do(partial(self._taken, lease=lease, ttl=ttl), last=True)
+            return lease if taken else None
 
     async def extend(self, lease: Lease, ttl: timedelta) -> Lease:
         """Let a lease that is still ours hold for `ttl` from now.
@@ -170,14 +171,14 @@ class SQLiteStore:
         waiter = self._waiters.enter(key)
         try:
             async with asyncio.timeout(timeout.total_seconds()):
-                seen = found = await self._do(look)
+                seen = found = await self._do(look, last=True)
                 while found == seen and found[1] is not None:
                     # what this process does ends the pause; jitter keeps the others apart
                     jitter = random.uniform(0.5, 1.0)  # noqa: S311 - guards nothing
                     if (await asyncio.wait([waiter], timeout=pause_s * jitter))[0]:
                         return
                     pause_s = min(pause_s * 1.5, _LONGEST_PAUSE_S)
-                    found = await self._do(look)
+                    found = await self._do(look, last=True)
         except TimeoutError:
             pass
         finally:
@@ -203,21 +204,22 @@ class SQLiteStore:
         worker, self._worker, self._closed = self._worker, None, True
         if worker is None or not worker.here:
             return
-        worker.thread.run(worker.tables.close, keep=True)
+        worker.thread.run(worker.tables.close, keep=True, last=True)
         closed = asyncio.wrap_future(worker.thread.stop())
         # the job ends in time, unless the disk itself does not answer
         await asyncio.wait([closed], timeout=CLOSE_S)
         closed.cancel()
 
-    async def _do(self, job: Callable[[Tables], _T], *, keep: bool = False) -> _T:
-        return await asyncio.wrap_future(self._hand_in(job, keep=keep))
+    async def _do(self, job: Callable[[Tables], _T], *, keep: bool = False, last: bool = False) -> _T:
+        return await asyncio.wrap_future(self._hand_in(job, keep=keep, last=last))
 
-    def _hand_in(self, job: Callable[[Tables], _T], *, keep: bool) -> Future[_T]:
+    def _hand_in(self, job: Callable[[Tables], _T], *, keep: bool, last: bool = False) -> Future[_T]:
         """Hand `job` to the store's thread.
 
         Args:
             job: what to do with the tables.
             keep: whether it is done even if the caller is cancelled before its turn comes.
+            last: whether it waits behind those that go on with something.
         """
         worker = self._worker
         if worker is None or not worker.here:
@@ -231,7 +233,7 @@ class SQLiteStore:
                     )
                     # at the interpreter's exit the thread closes them
                     weakref.finalize(self, worker.close_abandoned).atexit = False
-        return worker.thread.run(partial(self._work, job, worker.tables), keep=keep)
+        return worker.thread.run(partial(self._work, job, worker.tables), keep=keep, last=last)
 
     def _work(self, job: Callable[[Tables], _T], tables: Tables) -> _T:
         # a method, so that the store cannot be collected, and its connection closed, during its work

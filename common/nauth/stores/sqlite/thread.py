@@ -56,6 +56,10 @@ class JobThread:
     was handed in. So all jobs wait for a lock at the same time, and those behind the first fail soon after it. The
     thread waits outside SQLite: a fork in the meantime waits for nothing.
 
+    A job that begins something waits behind all that go on with something: where thousands of renewals begin at once, the
+    first are over before the last begin. In the order of their coming each step of each would wait for that step of all
+    others, and every lease would end before its commit.
+
     The thread starts with the first job and ends with `stop`, or with the interpreter, at most `CLOSE_S` after that.
 
     Args:
@@ -68,17 +72,19 @@ class JobThread:
         # reentrant: the garbage collector may stop this thread while it looks for its next job
         self._changed = threading.Condition(threading.RLock())
         self._jobs: deque[_Job] = deque()
+        self._last: deque[_Job] = deque()
         self._thread: threading.Thread | None = None
         self._stop_at_s = inf
         with unforked:
             _threads.add(self)
 
-    def run(self, work: Callable[[], _T], *, keep: bool = False) -> Future[_T]:
+    def run(self, work: Callable[[], _T], *, keep: bool = False, last: bool = False) -> Future[_T]:
         """Hand a job in.
 
         Args:
             work: the job. It is tried again after a `BusyError`, so it must not have changed anything by then.
             keep: whether to run it even if the caller is cancelled. Any other job is skipped then.
+            last: whether it waits behind those that are not.
 
         Raises:
             StoreError: the thread was stopped, or the machine gives no thread.
@@ -86,7 +92,7 @@ class JobThread:
         with self._changed:
             if self._stop_at_s < inf:
                 raise _no_thread()
-            return self._hand_in(work, BUSY_S, keep=keep)
+            return self._hand_in(work, BUSY_S, self._last if last else self._jobs, keep=keep)
 
     def stop(self, within_s: float = CLOSE_S) -> Future[Any]:
         """End the thread when it has done its jobs. No job waits for a locked file for longer than `within_s` from now.
@@ -96,7 +102,7 @@ class JobThread:
         """
         with self._changed:
             self._stop_at_s = _monotonic() + within_s
-            return self._hand_in(self._closing, within_s, keep=True)
+            return self._hand_in(self._closing, within_s, self._last, keep=True)
 
     @property
     def running(self) -> bool:
@@ -108,7 +114,9 @@ class JobThread:
         if self._thread is not None:
             self._thread.join(max(timeout_s, 0))
 
-    def _hand_in(self, work: Callable[[], _T], patience_s: float, *, keep: bool) -> Future[_T]:
+    def _hand_in(
+        self, work: Callable[[], _T], patience_s: float, jobs: deque[_Job], *, keep: bool
+    ) -> Future[_T]:
         done: Future[_T] = Future()
         if keep:
             done.set_running_or_notify_cancel()  # from here on it cannot be cancelled
@@ -121,7 +129,7 @@ class JobThread:
             except RuntimeError:
                 raise _no_thread() from None
             self._thread = thread
-        self._jobs.append(job)
+        jobs.append(job)
         self._changed.notify()
         return done
 
@@ -132,11 +140,11 @@ class JobThread:
 
     def _next(self) -> _Job | None:
         with self._changed:
-            while not self._jobs:
+            while not (jobs := self._jobs or self._last):
                 if self._stop_at_s < inf:
                     return None
                 self._changed.wait()
-            return self._jobs.popleft()
+            return jobs.popleft()
 
     def _do(self, job: _Job) -> None:
         pause_s = _FIRST_PAUSE_S

@@ -230,7 +230,7 @@ async def test_a_lease_cancelled_in_the_tick_of_its_answer_is_given_back(direct:
     executor = direct._states.here().executor
     asking = asyncio.create_task(direct.lease(KEY, 60 * SECOND))
     await asyncio.sleep(0)
-    (call,) = executor._queue
+    (call,) = executor._last
     call.outcome.add_done_callback(lambda _: asking.cancel())
     await asyncio.wait([asking])
     assert asking.cancelled()

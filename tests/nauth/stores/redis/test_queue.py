@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from datetime import timedelta
 from typing import Any, Self
 
@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from nauth.errors import StoreError
+from nauth.loop_ref import LoopRef
 from nauth.manager.token_manager import TokenManager
 from nauth.secret import Secret
 from nauth.stores.base import Record, StoreKey
@@ -22,7 +23,7 @@ from nauth.stores.redis import executor as executors
 from nauth.stores.redis import subscription as subscriptions
 from nauth.stores.redis.executor import ScriptExecutor
 from nauth.stores.redis.scripts import LOAD, RELEASE, allowed, loaded
-from nauth.stores.redis.store import RedisStore
+from nauth.stores.redis.store import RedisLease, RedisStore
 from nauth.stores.sqlite.store import SQLiteStore
 from tests.support.authenticator import FakeAuthenticator, made
 from tests.support.manager import KEY
@@ -67,6 +68,58 @@ async def test_many_cold_keys(valkey: Server, prefix: str) -> None:
         managers = [TokenManager(FakeAuthenticator(), key=key(number), store=store) for number in range(300)]
         await asyncio.gather(*(manager.token() for manager in managers))
         await asyncio.gather(*(manager.aclose() for manager in managers))
+
+
+async def test_leases_of_other_keys_cost_a_lease_nothing(
+    store: RedisStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hundreds of held leases are not looked through for each further one: that would be quadratic."""
+    looks, remaining, gone = 0, RedisLease.remaining, LoopRef.gone
+
+    def counted(taken: RedisLease) -> timedelta:
+        nonlocal looks
+        looks += 1
+        return remaining.__get__(taken)  # type: ignore[no-any-return]  # a property's
+
+    def asked(loop: LoopRef) -> bool:
+        nonlocal looks
+        looks += 1
+        return gone.__get__(loop)  # type: ignore[no-any-return]  # as above
+
+    monkeypatch.setattr(RedisLease, "remaining", property(counted))
+    monkeypatch.setattr(LoopRef, "gone", property(asked))
+    await asyncio.gather(*(lease(store, key(number)) for number in range(300)))
+    assert looks <= 8 * 300
+
+
+async def test_leases_that_have_ended_are_forgotten(store: RedisStore) -> None:
+    """Where many leases end by time, with no commit and no release, the store does not remember them for ever."""
+    short = timedelta(milliseconds=1)
+    await asyncio.gather(*(store.lease(key(number), short) for number in range(300)))
+    await asyncio.gather(*(store.lease(key(number), short) for number in range(300, 600)))
+    assert len(store._out) < 600
+
+
+@pytest.mark.usefixtures("one_worker")
+async def test_who_begins_waits_behind_those_who_go_on(
+    store: RedisStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reads and commits are sent before leases that were asked for earlier: first renewals end, then others begin."""
+    monkeypatch.setattr(executors, "_BATCH", 1)
+    held, done = await lease(store), list[str]()
+    calls = {
+        "read": store.load(KEY),
+        "lease": store.lease(key(1), SECOND),
+        "another lease": store.lease(key(2), SECOND),
+        "commit": store.commit(held, made("a"), expected_version=0, age=NOW),
+    }
+
+    async def noted(name: str, call: Awaitable[object]) -> None:
+        await call
+        done.append(name)
+
+    await asyncio.gather(*(noted(name, call) for name, call in calls.items()))
+    assert done == ["read", "commit", "lease", "another lease"]
 
 
 @pytest.mark.usefixtures("one_worker")
@@ -137,11 +190,12 @@ async def test_a_caller_that_gives_up_is_not_sent(
         store.release(other),
     )
     waiting = [asyncio.ensure_future(call) for call in calls]
-    await until(lambda: len(executor._queue) == 6)
+    await until(lambda: len(executor._queue) + len(executor._last) == 6)
     for call in waiting:
         call.cancel()
     await asyncio.wait(waiting)
-    assert [call.outcome.done() for call in executor._queue] == [True] * 4 + [False] * 2
+    assert [call.outcome.done() for call in executor._queue] == [True] * 3 + [False] * 2
+    assert [call.outcome.done() for call in executor._last] == [True]
     proxy.flow()
     await first
     await until(lambda: not executor._tasks)

@@ -124,6 +124,29 @@ async def test_leases_of_other_keys_cost_a_lease_nothing(
     assert looks <= 8 * 300
 
 
+async def test_who_begins_waits_behind_those_who_go_on(shelf: Shelf) -> None:
+    """Reads and commits are done before leases that were asked for earlier: first renewals end, then others begin."""
+    store, done = shelf.open(), list[str]()
+    taken = await held(store)
+    gate = Gate(store)
+    calls = {
+        "lease": store.lease(attrs.evolve(KEY, identity="1"), LONG),
+        "look": store.changed(attrs.evolve(KEY, identity="2"), timeout=LONG),
+        "read": store.load(KEY),
+        "commit": store.commit(taken, made("a"), expected_version=0, age=NOW),
+    }
+
+    async def noted(name: str, call: Awaitable[object]) -> None:
+        await call
+        done.append(name)
+
+    waiting = asyncio.gather(*(noted(name, call) for name, call in calls.items()))
+    await asyncio.sleep(0)
+    await gate.open()
+    await waiting
+    assert done == ["read", "commit", "lease", "look"]
+
+
 class Gate:
     """Keeps a store's thread busy until it is opened."""
 
