@@ -40,7 +40,7 @@ def code_text(value: object) -> str:
     Raises:
         TypeError: neither text nor an integer. The message names the type only.
     """
-    if type(value) not in {str, int}:
+    if type(value) is not str and type(value) is not int:
         raise MismatchError("str", type_name(value))
     text = str(value).strip()
     return text and text.zfill(2)

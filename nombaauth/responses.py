@@ -17,6 +17,7 @@ from nauth.responses.error_body import ErrorDocument, find_words
 from nauth.time_formats import RETRY_AFTER_CAP
 from nauth.transport.base import Answer
 from nauth.transport.retry import wait_of
+from nauth.wire.converter import parse_json, reader_of
 from nombaauth.converter import CONVERTER, code_text
 from nombaauth.errors import Endpoint, NombaMalformedResponseError, effective_status, refusal
 from nombaauth.models import AnswerMeta, Envelope, RateLimit
@@ -49,9 +50,12 @@ def read_response(
         NombaError: the leaf for (endpoint, status, code).
         NombaMalformedResponseError: a 2xx that cannot be read.
     """
-    meta = attrs.evolve(AnswerMeta.of(answer), rate_limit=rate_limit(answer.headers))
+    meta = _meta(answer)
     if data is NoneType and answer.ok and not answer.body.strip():
         return Envelope(code="", description="", data=cast("_T", None), meta=meta)
+    opened = _usual(answer, data, meta) if answer.ok else None
+    if opened is not None:
+        return opened
     code, detail = _peek(answer.body)
     unreadable = answer.ok and code is None
     if not unreadable and not _succeeded(answer.status, code):
@@ -67,7 +71,7 @@ def read_response(
         # a code in no known form may be anything, and an error tracker would print this frame's locals
         del code, detail
         raise refused
-    opened: Envelope[_T] = read_body(
+    read: Envelope[_T] = read_body(
         answer,
         cast("Any", Envelope)[data],
         converter=CONVERTER,
@@ -75,7 +79,43 @@ def read_response(
         error=NombaMalformedResponseError,
         shape=_normal,
     )
-    return attrs.evolve(opened, meta=meta)
+    return attrs.evolve(read, meta=meta)
+
+
+def _usual(answer: Answer, data: type[_T], meta: AnswerMeta) -> Envelope[_T] | None:
+    """Return the envelope of a success as nearly all are, read in one pass; None for anything else.
+
+    What is wrong with it is then found by those who can say so.
+    """
+    try:
+        # no local holds the parsed body: an error tracker would print it
+        return _envelope(parse_json(answer.body), answer.status, data, meta)
+    except Exception:  # noqa: BLE001 - whatever a hook or a model's validator raises means the same
+        return None
+
+
+def _envelope(document: object, status: int, data: type[_T], meta: AnswerMeta) -> Envelope[_T] | None:
+    if not isinstance(document, dict):
+        return None
+    members = cast("dict[str, object]", document)
+    code, description = _code(members), members.get("description")
+    if not _succeeded(status, code) or not (
+        description is None or (type(description) is str and description.isascii())
+    ):
+        return None
+    read = reader_of(CONVERTER, data)(members.get("data"), data)
+    return Envelope(code=cast("str", code), description=description, data=read, meta=meta)
+
+
+def _meta(answer: Answer) -> AnswerMeta:
+    headers = answer.headers
+    return AnswerMeta(
+        status=answer.status,
+        date=headers.get("Date"),
+        sent_wall_s=answer.sent_wall,
+        request_id=answer.request_id,
+        rate_limit=rate_limit(headers),
+    )
 
 
 def status_of(answer: Answer) -> int:
@@ -88,12 +128,12 @@ def rate_limit(headers: Mapping[str, str]) -> RateLimit | None:
 
     Source: https://developer.nomba.com/docs/api-basics/rate_limit.md
     """
-    found = {name: headers.get(f"X-Rate-Limit-{name}") for name in ("Limit", "Remaining", "Window")}
-    if not any(found.values()):
+    limit = headers.get("X-Rate-Limit-Limit")
+    remaining = headers.get("X-Rate-Limit-Remaining")
+    window = headers.get("X-Rate-Limit-Window")
+    if not (limit or remaining or window):
         return None
-    return RateLimit(
-        limit=_count(found["Limit"]), remaining=_count(found["Remaining"]), window=_duration(found["Window"])
-    )
+    return RateLimit(limit=_count(limit), remaining=_count(remaining), window=_duration(window))
 
 
 def window_hint(answer: Answer) -> timedelta | None:
@@ -163,7 +203,7 @@ def _peek(body: bytes) -> tuple[str | None, str | None]:
 
 def _code(envelope: Mapping[str, object]) -> str | None:
     try:
-        return code_text(envelope.get("code", envelope.get("responseCode")))
+        return code_text(envelope["code"] if "code" in envelope else envelope.get("responseCode"))
     except TypeError:
         return None
 

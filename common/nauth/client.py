@@ -483,7 +483,9 @@ class VendorClient:
             user_agent=user_agent,
             max_body=self._max_response_bytes,
             session=self._http,
-            middlewares=self._middlewares,
+            # one of our own carries ours already
+            middlewares=session_middlewares if self._given_session is None else self._middlewares,
+            bare=self._given_session is None,
         )
         return Retrying(transport, policy=policy, clock=clock, wait_hint=wait_hint)
 
@@ -503,8 +505,7 @@ class VendorClient:
         self._page_form = page_form
         self._calls = TypedCalls(
             transport=resources,
-            base_url=self._base_url,
-            origins=self._auth.origins,
+            targets=self._targets,
             headers=self._headers,
             converter=converter,
             errors=errors,

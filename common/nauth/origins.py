@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 import ssl
@@ -49,6 +50,7 @@ def origin_key(url: URL) -> OriginKey:
     return AS_HTTP.get(scheme, scheme), url.raw_host, url.port
 
 
+@functools.lru_cache(maxsize=128)
 def is_loopback(host: str | None) -> bool:
     """Tell whether `host` is this machine's loopback: ``localhost``, 127.0.0.0/8 or ::1."""
     if host is None:

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import attrs
 import cattrs
 from aiohttp import ClientError, ClientResponse
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from nauth.clock import Clock
@@ -27,12 +27,12 @@ from nauth.errors import (
     OutcomeUnknownError,
     VendorUnavailableError,
 )
-from nauth.origins import OriginKey, place, resolve
+from nauth.origins import Targets, place
 from nauth.request_options import Query
 from nauth.responses.reply import Reply
 from nauth.transport.aiohttp_limits import read_at_most
 from nauth.transport.base import Answer, Request, Transport
-from nauth.transport.token_calls import ErrorClasses, reading, send
+from nauth.transport.token_calls import ErrorClasses, reading, translate
 from nauth.wire.converter import encode, reader_of
 
 __all__ = ["CallOptions", "ReadResponse", "TypedCalls", "http_status"]
@@ -77,6 +77,10 @@ class ReadResponse(Protocol):
         ...
 
 
+def _unchanging(headers: Mapping[str, str]) -> CIMultiDictProxy[str]:
+    return CIMultiDictProxy(CIMultiDict(headers))
+
+
 def http_status(answer: Answer) -> int:
     """Return the status that HTTP says."""
     return answer.status
@@ -88,8 +92,7 @@ class TypedCalls:
 
     Attributes:
         transport: puts the token on, repeats what may be repeated.
-        base_url: where relative paths go.
-        origins: where absolute ones may go.
+        targets: where paths go, and where absolute addresses may.
         headers: what the vendor wants on every call.
         converter: the vendor's, for bodies that are sent.
         errors: the vendor's class for each kind of error.
@@ -101,9 +104,8 @@ class TypedCalls:
     """
 
     transport: Transport
-    base_url: URL
-    origins: frozenset[OriginKey]
-    headers: Mapping[str, str]
+    targets: Targets
+    headers: CIMultiDictProxy[str] = attrs.field(converter=_unchanging)
     converter: cattrs.Converter
     errors: ErrorClasses
     read: ReadResponse
@@ -123,7 +125,14 @@ class TypedCalls:
         """
         kind = self._readable(into)
         request = self._request(method, path, options)
-        answer = await send(self.transport, request, self.errors)
+        failure: NauthError | None = None
+        try:
+            answer = await self.transport.send(request)
+        except NauthError as error:
+            failure = translate(error, self.errors)
+        if failure is not None:
+            # outside the handler: the new error has neither cause nor context whose frames could hold the request
+            raise failure
         return self._opened(answer, kind, request.url, method=request.method, repeatable=request.repeatable)
 
     async def open(self, response: ClientResponse, into: Any) -> Reply[Any]:
@@ -150,7 +159,12 @@ class TypedCalls:
         return kind
 
     def _request(self, method: str, path: str | URL, options: CallOptions) -> Request:
-        url = resolve(self.base_url, path, allowed=self.origins)
+        method = method.upper()
+        url = self.targets.get(path) if type(path) is str else None
+        if url is None:
+            url = self.targets.add(path)
+        if not options:
+            return Request(method=method, url=url, headers=self.headers, repeatable=method in _REPEATABLE)
         if params := options.get("params"):
             url = url.extend_query(params)
         headers = CIMultiDict(self.headers)
@@ -160,7 +174,6 @@ class TypedCalls:
         body, stream, content_type = self._encoded(options)
         if content_type is not None:
             headers.setdefault("Content-Type", content_type)
-        method = method.upper()
         repeatable = options.get("repeatable")
         if repeatable and stream is not None:
             raise ConfigurationError(
@@ -223,6 +236,8 @@ class TypedCalls:
 
     def _opened(self, answer: Answer, kind: Any, url: URL, *, method: str, repeatable: bool) -> Reply[Any]:
         try:
+            if not answer.foreign:
+                return self.read(answer, kind, url)
             with reading(answer):
                 return self.read(answer, kind, url)
         except VendorUnavailableError as error:

@@ -22,7 +22,7 @@ from nauth.errors import (
     RequestRejectedError,
     VendorUnavailableError,
 )
-from nauth.origins import origin_key
+from nauth.origins import Targets, origin_key
 from nauth.responses.body import read_body
 from nauth.responses.reply import AnswerMeta, Reply
 from nauth.testing.clock import FakeClock
@@ -69,8 +69,7 @@ def read(answer: Answer, into: Any, url: URL) -> Reply[Any]:
 def calls(transport: FakeTransport, **changes: Any) -> TypedCalls:
     settings: dict[str, Any] = {
         "transport": transport,
-        "base_url": BASE,
-        "origins": frozenset({origin_key(BASE)}),
+        "targets": Targets(BASE, frozenset({origin_key(BASE)})),
         "headers": {"accountId": "parent", "Accept": "application/json"},
         "converter": converter(),
         "errors": {OutcomeUnknownError: OurUnknownError},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import TypeAlias
@@ -12,6 +12,7 @@ from typing import TypeAlias
 import aiohttp
 from aiohttp import ClientSession
 from aiohttp.client_middlewares import ClientMiddlewareType
+from aiohttp.hdrs import AUTHORIZATION, CONTENT_TYPE, USER_AGENT
 from multidict import CIMultiDict
 
 from nauth.clock import Clock
@@ -32,6 +33,7 @@ __all__ = ["AiohttpTransport"]
 _CONNECT = timedelta(seconds=5)
 _TOTAL = timedelta(seconds=15)
 _MAX_BODY = 1 << 20
+_UNTIMED = aiohttp.ClientTimeout(total=None)
 
 _Failure: TypeAlias = NauthError | asyncio.CancelledError
 
@@ -56,6 +58,7 @@ class AiohttpTransport:
         session: returns the client's own session. It is used as it is and never closed here; what was sent is then
             decided by the type of aiohttp's error alone.
         middlewares: chooses those that a request passes, for the session that it is sent through; the session's own if None.
+        bare: whether the session given brings no `Authorization` of its own, as one of nauth's making.
 
     Raises:
         ConfigurationError: a deadline or `max_body` is not positive.
@@ -72,6 +75,7 @@ class AiohttpTransport:
         network: Network | None = None,
         session: Callable[[], ClientSession] | None = None,
         middlewares: Callable[[ClientSession], tuple[ClientMiddlewareType, ...]] | None = None,
+        bare: bool = False,
     ) -> None:
         # before anything can raise: __del__ has nothing to say about a refused setting
         self._network = network or Network()
@@ -85,6 +89,8 @@ class AiohttpTransport:
         self._max_body = max_body
         self._given = session
         self._middlewares = middlewares or session_middlewares
+        self._bare = bare
+        self._timeout: aiohttp.ClientTimeout | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(sessions={len(self._sessions)})"
@@ -135,10 +141,11 @@ class AiohttpTransport:
             return session
         return self._sessions.here()
 
-    def _headers(self, request: Request, session: ClientSession) -> CIMultiDict[str]:
+    def _headers(self, request: Request, session: ClientSession) -> Mapping[str, str]:
+        if USER_AGENT in request.headers or USER_AGENT in session.headers:
+            return request.headers
         headers = CIMultiDict(request.headers)
-        if "User-Agent" not in headers and "User-Agent" not in session.headers:
-            headers["User-Agent"] = self._user_agent
+        headers[USER_AGENT] = self._user_agent
         return headers
 
     async def _exchange(self, request: Request) -> Answer | _Failure:
@@ -149,7 +156,6 @@ class AiohttpTransport:
         try:
             if not own:
                 return await self._on_clients_session(request, attempt)
-            attempt.work.connecting()
             async with attempt.begin():
                 return await self._on_own_session(request, attempt)
         except NauthError as error:
@@ -174,22 +180,33 @@ class AiohttpTransport:
             request,
             attempt,
             middlewares=() if pick is None else (ThroughProxy(pick),),
-            timeout=aiohttp.ClientTimeout(total=None),  # the attempt measures by itself
+            timeout=_UNTIMED,  # the attempt measures by itself
         )
 
-    async def _on_clients_session(self, request: Request, attempt: Attempt) -> Answer | NauthError:
+    def _on_clients_session(
+        self, request: Request, attempt: Attempt
+    ) -> Coroutine[None, None, Answer | NauthError]:
         session = self._usable_session()
-        return await self._ask(
-            session,
-            request,
-            attempt,
-            middlewares=(attempt.outermost, *self._middlewares(session)),
-            # not `connect`, which counts the wait for a free connection too
-            timeout=aiohttp.ClientTimeout(
-                total=(request.timeout or self._total).total_seconds(),
-                sock_connect=self._connect.total_seconds(),
-            ),
+        middlewares = self._middlewares(session)
+        if self._bare and request.url.raw_user is None and request.url.raw_password is None:
+            attempt.brings(request.headers.get(AUTHORIZATION))
+        else:
+            middlewares = (attempt.outermost, *middlewares)
+        return self._ask(
+            session, request, attempt, middlewares=middlewares, timeout=self._timeout_of(request)
         )
+
+    def _timeout_of(self, request: Request) -> aiohttp.ClientTimeout:
+        timeout = self._timeout if request.timeout is None else None
+        if timeout is None:
+            timeout = aiohttp.ClientTimeout(
+                total=(request.timeout or self._total).total_seconds(),
+                # not `connect`, which counts the wait for a free connection too
+                sock_connect=self._connect.total_seconds(),
+            )
+            if request.timeout is None:
+                self._timeout = timeout
+        return timeout
 
     async def _ask(
         self,
@@ -206,7 +223,9 @@ class AiohttpTransport:
             headers=self._headers(request, session),
             data=request.body if request.stream is None else request.stream,
             # a stream brings its own type, such as a multipart's with its boundary
-            skip_auto_headers=("Content-Type",) if request.stream is None else (),
+            skip_auto_headers=None
+            if request.body is None or CONTENT_TYPE in request.headers
+            else (CONTENT_TYPE,),
             allow_redirects=False,
             raise_for_status=False,
             auto_decompress=True,

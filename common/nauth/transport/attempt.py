@@ -57,7 +57,7 @@ class Attempt:
         deadline: ends the attempt; moved on as it proceeds, so that waiting for a free connection costs none of its time.
             Entered by the transport; None where aiohttp measures.
         foreign: the request carried an `Authorization` of the session's own.
-        work: the owned work that this is part of, which is not cut short once something was sent.
+        work: the owned work that this is part of, which is not cut short once something was sent. Set by `begin`.
     """
 
     def __init__(
@@ -70,17 +70,15 @@ class Attempt:
         self._wait = "queue"
         self._started_s = 0.0
         self._clock = clock
-        self._place = place(request.url)
+        self._url = request.url
         self._connect = connect
         self._total = total
         self.sent: bool = False
-        self.work: Work = current_work()
-        self._status: int | None = None
+        self.work: Work
+        self._response: ClientResponse | None = None
         self.wall: float
         self.mono: float
-        self._request_id: str | None = None
         self._proxy: URL | None = None
-        self._tunnel = request.url.scheme == "https"
         self.stamp()
 
     def __deepcopy__(self, memo: object) -> Self:
@@ -92,7 +90,9 @@ class Attempt:
         self.wall, self.mono = self._clock.wall(), self._clock.monotonic()
 
     def begin(self) -> asyncio.Timeout:
-        """Return the deadline to enter."""
+        """Return the deadline to enter: an attempt through a session for token calls is about to connect."""
+        self.work = current_work()
+        self.work.connecting()
         self.deadline = asyncio.timeout(QUEUE_S)
         return self.deadline
 
@@ -113,12 +113,16 @@ class Attempt:
 
     async def outermost(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Note, before the client's own middleware, which `Authorization` the session brings."""
-        self._brought = request.headers.get(AUTHORIZATION)
+        self.brings(request.headers.get(AUTHORIZATION))
         return await handler(request)
+
+    def brings(self, authorization: str | None) -> None:
+        """Note the `Authorization` that the request has before the client's own middleware."""
+        self._brought = authorization
 
     def answered(self, response: ClientResponse) -> None:
         """Note whose body is about to be read."""
-        self._status, self._request_id = response.status, request_id_of(response.headers)
+        self._response = response
 
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Send, and keep aiohttp from sending a GET a second time on its own authority."""
@@ -180,7 +184,11 @@ class Attempt:
 
     def refused_by_proxy(self, response: ClientResponse) -> bool:
         """Tell whether `response` is that of a proxy which wants a password, for a request without a tunnel."""
-        return response.status == _PROXY_WANTS_PASSWORD and self._proxy is not None and not self._tunnel
+        return (
+            response.status == _PROXY_WANTS_PASSWORD
+            and self._proxy is not None
+            and self._url.scheme != "https"  # else a tunnel
+        )
 
     def proxy_refused(self) -> ConfigurationError:
         """Describe a proxy that wants a password, or another one. Not to be repeated: accounts are locked for that."""
@@ -189,6 +197,18 @@ class Attempt:
             "refuses those given: http://user:password@proxy:3128, with special characters percent-encoded",
             status=_PROXY_WANTS_PASSWORD,
         )
+
+    @property
+    def _place(self) -> str:
+        return place(self._url)
+
+    @property
+    def _status(self) -> int | None:
+        return None if self._response is None else self._response.status
+
+    @property
+    def _request_id(self) -> str | None:
+        return None if self._response is None else request_id_of(self._response.headers)
 
     @property
     def _via(self) -> str:

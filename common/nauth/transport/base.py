@@ -24,7 +24,8 @@ _REQUEST_ID_LENGTH = 200
 
 
 def _multidict(headers: Mapping[str, str]) -> CIMultiDictProxy[str]:
-    return CIMultiDictProxy(CIMultiDict(headers))
+    # what cannot be changed need not be copied
+    return headers if isinstance(headers, CIMultiDictProxy) else CIMultiDictProxy(CIMultiDict(headers))
 
 
 def _no_headers() -> CIMultiDictProxy[str]:
@@ -137,9 +138,10 @@ def request_id_of(headers: Mapping[str, str]) -> str | None:
     Only printable ASCII survives, and no more than 200 characters: the text ends up in terminals and logs.
     """
     for name in _REQUEST_IDS:
-        text = "".join(
-            char for char in headers.get(name, "") if char.isascii() and char.isprintable()
-        ).strip()
+        given = headers.get(name)
+        if given is None:
+            continue
+        text = "".join(char for char in given if char.isascii() and char.isprintable()).strip()
         if text:
             return text[:_REQUEST_ID_LENGTH]
     return None

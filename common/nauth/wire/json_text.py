@@ -71,8 +71,11 @@ def malformed(
 
 
 def _parsed(body: bytes) -> object:
-    document: object = json.loads(body.decode("utf-8-sig"), parse_float=_finite, parse_constant=_refuse)
-    if _deeper_than(MAX_DEPTH, document):
+    # not "utf-8-sig", a codec written in Python
+    text = body.decode().removeprefix("\ufeff")
+    document: object = _DECODER.decode(text)
+    # a document is no deeper than it has brackets, and few have many
+    if text.count("{") + text.count("[") > MAX_DEPTH and _deeper_than(MAX_DEPTH, document):
         raise ValueError
     return document
 
@@ -87,6 +90,10 @@ def _finite(text: str) -> float:
 
 def _refuse(_: str) -> NoReturn:
     raise ValueError
+
+
+# made once: `json.loads` makes a decoder for each call that sets one of these
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
 
 
 def _children(node: object) -> Iterable[object]:

@@ -62,7 +62,8 @@ def register_scalars(converter: cattrs.Converter) -> None:
     The four JSON scalars are registered by class, not by predicate: cattrs asks its by-class table first, and that
     has lenient entries for them.
     """
-    for kind in (str, int, float):
+    converter.register_structure_hook(str, _to_text)
+    for kind in (int, float):
         converter.register_structure_hook(kind, _scalar(kind))
     # bool is a subclass of int: without this entry int's hook would serve it
     converter.register_structure_hook(bool, _scalar(bool))
@@ -110,13 +111,21 @@ def _number(value: object, kind: type) -> object:
 
 
 def _scalar(base: type) -> Callable[[object, Any], Any]:
-    """Make the hook for `base`, which also serves classes derived from it, such as a ``str`` enum."""
+    """Make the hook for the number type `base`, which also serves classes derived from it, such as an ``int`` enum."""
 
     def structure(value: object, kind: Any) -> Any:
-        plain = _text(value) if base is str else _number(value, base)
+        plain = _number(value, base)
         return plain if kind is base else kind(plain)
 
     return structure
+
+
+def _to_text(value: object, kind: Any) -> Any:
+    # most of what a vendor sends is plain text into a `str`
+    if kind is str and type(value) is str and value.isascii():
+        return value
+    plain = _text(value)
+    return plain if kind is str else kind(plain)
 
 
 def _to_secret(value: object, _: object) -> Secret:
