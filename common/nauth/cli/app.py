@@ -317,7 +317,7 @@ def login(  # noqa: PLR0917 - options of a command
         typer.Option(
             metavar="WHERE",
             help="0.0.0.0:PORT to be reached through a container's published port. Nomad Media: the whole return address "
-            "that an administrator has registered, such as http://127.0.0.1:8700/LONG-RANDOM-PATH.",
+            "that an administrator has registered, such as http://127.0.0.1:8700/RANDOM-PATH.",
         ),
     ] = None,
 ) -> None:

@@ -72,7 +72,7 @@ def _registered(text: str) -> URL:
     if loopback_host(str(url)) is None or url.explicit_port is None or url.query_string:
         raise ConfigurationError(
             "--listen must be the return address that your administrator has registered for this machine, such as "
-            "http://127.0.0.1:8700/LONG-RANDOM-PATH. Without one, leave --listen out and paste the address"
+            "http://127.0.0.1:8700/RANDOM-PATH. Without one, leave --listen out and paste the address"
         )
     if len(url.path.strip("/")) < _LONG_ENOUGH:
         raise ConfigurationError(
