@@ -10,11 +10,12 @@ import attrs
 
 from naoauth.client import NaoClient
 from naoauth.config import POLICY
-from naoauth.credentials import NaoOAuth, application_fields
+from naoauth.credentials import NaoOAuth, NaoSession, application_fields
 from naoauth.demo import NaoStory
 from naoauth.sandbox import NaoSandbox
 from naoauth.sandbox.switches import SwitchOptions
 from nauth.cli.output import shown
+from nauth.cli.sandbox_keys import variables_of_keys
 from nauth.cli.vendor import Ask, SignedIn, Vendor
 from nauth.stores import MemoryStore
 from nauth.testing.custom_endpoints import TaughtRoute, teach
@@ -24,17 +25,23 @@ __all__ = ["VENDOR"]
 
 @asynccontextmanager
 async def _sandbox(
-    port: int, routes: Sequence[TaughtRoute], switches: Mapping[str, str]
+    port: int, routes: Sequence[TaughtRoute], switches: Mapping[str, str], keys: Sequence[str]
 ) -> AsyncGenerator[Mapping[str, str]]:
     """Run the sandbox; yield the variables that `NaoClient()` reads. The password is invented, so it may be shown."""
     async with NaoSandbox(port=port, **cast("SwitchOptions", switches)) as sandbox:
         teach(sandbox, routes)
-        account = sandbox.credentials
         yield {
             "NAO_BASE_URL": sandbox.base_url,
-            "NAO_EMAIL": account.email or "",
-            "NAO_PASSWORD": "" if account.password is None else account.password.reveal(),
+            **_variables(sandbox.credentials),
+            **variables_of_keys(keys, lambda _: _variables(sandbox.add_credentials())),
         }
+
+
+def _variables(credentials: NaoSession) -> dict[str, str]:
+    return {
+        "NAO_EMAIL": credentials.email or "",
+        "NAO_PASSWORD": "" if credentials.password is None else credentials.password.reveal(),
+    }
 
 
 async def _check(client: NaoClient) -> Mapping[str, object]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from nauth.cli.output import shown
+from nauth.cli.sandbox_keys import variables_of_keys
 from nauth.cli.vendor import Ask, SignedIn, Vendor
 from nauth.clock import SystemClock
 from nauth.env_settings import EnvironmentReader
@@ -18,7 +19,7 @@ from nauth.token import Token
 from nomadauth.client import NomadClient
 from nomadauth.config import POLICY, choose_base_url
 from nomadauth.config import VENDOR as VENDOR_NAME
-from nomadauth.credentials import VARIABLES, NomadSSO
+from nomadauth.credentials import VARIABLES, NomadPassword, NomadSSO
 from nomadauth.demo import NomadStory
 from nomadauth.lifetime import expiry_of
 from nomadauth.sandbox import NomadSandbox
@@ -30,16 +31,15 @@ __all__ = ["VENDOR"]
 
 @asynccontextmanager
 async def _sandbox(
-    port: int, routes: Sequence[TaughtRoute], switches: Mapping[str, str]
+    port: int, routes: Sequence[TaughtRoute], switches: Mapping[str, str], keys: Sequence[str]
 ) -> AsyncGenerator[Mapping[str, str]]:
     """Run the sandbox; yield the variables that `NomadClient()` reads. The password is invented."""
     async with NomadSandbox(port=port, **cast("SwitchOptions", switches)) as sandbox:
         teach(sandbox, routes)
         yield {
             "NOMAD_MEDIA_BASE_URL": sandbox.base_url,
-            "NOMAD_MEDIA_USERNAME": sandbox.credentials.username,
-            "NOMAD_MEDIA_PASSWORD": sandbox.credentials.password.reveal(),
-            "NOMAD_MEDIA_APPLICATION_ID": sandbox.credentials.application_id or "",
+            **_variables(sandbox.credentials),
+            **variables_of_keys(keys, lambda _: _variables(sandbox.add_credentials())),
         }
 
 
@@ -53,6 +53,14 @@ def _client(*given: RememberedLogin, **options: Any) -> NomadClient:
         )
         given = () if found is None else (found,)
     return NomadClient(*given, **options)
+
+
+def _variables(credentials: NomadPassword) -> dict[str, str]:
+    return {
+        "NOMAD_MEDIA_USERNAME": credentials.username,
+        "NOMAD_MEDIA_PASSWORD": credentials.password.reveal(),
+        "NOMAD_MEDIA_APPLICATION_ID": credentials.application_id or "",
+    }
 
 
 async def _check(client: NomadClient) -> Mapping[str, object]:

@@ -9,11 +9,13 @@ from typing import cast
 import attrs
 
 from nauth.cli.output import shown
+from nauth.cli.sandbox_keys import variables_of_keys
 from nauth.cli.vendor import Vendor
 from nauth.env_settings import EnvironmentReader
 from nauth.testing.custom_endpoints import TaughtRoute, teach
 from nombaauth.client import NombaClient
 from nombaauth.config import POLICY
+from nombaauth.credentials import NombaCredentials
 from nombaauth.demo import NombaStory
 from nombaauth.sandbox import NombaSandbox
 from nombaauth.sandbox.switches import SwitchOptions
@@ -23,17 +25,26 @@ __all__ = ["VENDOR"]
 
 @asynccontextmanager
 async def _sandbox(
-    port: int, routes: Sequence[TaughtRoute], switches: Mapping[str, str]
+    port: int, routes: Sequence[TaughtRoute], switches: Mapping[str, str], keys: Sequence[str]
 ) -> AsyncGenerator[Mapping[str, str]]:
     """Run the sandbox; yield the variables that `NombaClient()` reads. The secret is invented, so it may be shown."""
     async with NombaSandbox(port=port, **cast("SwitchOptions", switches)) as sandbox:
         teach(sandbox, routes)
         yield {
             "NOMBA_BASE_URL": sandbox.base_url,
-            "NOMBA_CLIENT_ID": sandbox.credentials.client_id,
-            "NOMBA_CLIENT_SECRET": sandbox.credentials.client_secret.reveal(),
-            "NOMBA_ACCOUNT_ID": sandbox.credentials.account_id,
+            **_variables(sandbox.credentials),
+            **variables_of_keys(
+                keys, lambda name: _variables(sandbox.add_credentials(account_id=f"account-{name.lower()}"))
+            ),
         }
+
+
+def _variables(credentials: NombaCredentials) -> dict[str, str]:
+    return {
+        "NOMBA_CLIENT_ID": credentials.client_id,
+        "NOMBA_CLIENT_SECRET": credentials.client_secret.reveal(),
+        "NOMBA_ACCOUNT_ID": credentials.account_id,
+    }
 
 
 async def _check(client: NombaClient) -> Mapping[str, object]:

@@ -7,10 +7,12 @@ from contextlib import asynccontextmanager
 from typing import cast
 
 from nauth.cli.output import shown
+from nauth.cli.sandbox_keys import variables_of_keys
 from nauth.cli.vendor import Vendor
 from nauth.testing.custom_endpoints import TaughtRoute, teach
 from noyoauth.client import NoyoClient
 from noyoauth.config import POLICY
+from noyoauth.credentials import NoyoCredentials
 from noyoauth.demo import NoyoStory
 from noyoauth.sandbox import NoyoSandbox
 from noyoauth.sandbox.switches import SwitchOptions
@@ -20,16 +22,23 @@ __all__ = ["VENDOR"]
 
 @asynccontextmanager
 async def _sandbox(
-    port: int, routes: Sequence[TaughtRoute], switches: Mapping[str, str]
+    port: int, routes: Sequence[TaughtRoute], switches: Mapping[str, str], keys: Sequence[str]
 ) -> AsyncGenerator[Mapping[str, str]]:
     """Run the sandbox; yield the variables that `NoyoClient()` reads. The secret is invented, so it may be shown."""
     async with NoyoSandbox(port=port, **cast("SwitchOptions", switches)) as sandbox:
         teach(sandbox, routes)
         yield {
             "NOYO_BASE_URL": sandbox.base_url,
-            "NOYO_CLIENT_ID": sandbox.credentials.client_id,
-            "NOYO_CLIENT_SECRET": sandbox.credentials.client_secret.reveal(),
+            **_variables(sandbox.credentials),
+            **variables_of_keys(keys, lambda _: _variables(sandbox.add_credentials())),
         }
+
+
+def _variables(credentials: NoyoCredentials) -> dict[str, str]:
+    return {
+        "NOYO_CLIENT_ID": credentials.client_id,
+        "NOYO_CLIENT_SECRET": credentials.client_secret.reveal(),
+    }
 
 
 async def _check(client: NoyoClient) -> Mapping[str, object]:

@@ -1,13 +1,9 @@
-"""The events an observer gets. They are frozen and hold no secret."""
+"""The events an observer gets (how it is called: event_delivery.py). They are frozen and hold no secret."""
 
 from __future__ import annotations
 
 import abc
-import asyncio
 import enum
-import logging
-import weakref
-from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -27,11 +23,7 @@ __all__ = [
     "RequestReplayed",
     "TokenAdopted",
     "TokenRefused",
-    "deliver",
-    "notify",
 ]
-
-_log = logging.getLogger("nauth")
 
 
 class Cause(enum.Enum):
@@ -208,60 +200,3 @@ class Reporting(abc.ABC):
     @abc.abstractmethod
     def __call__(self, event: Event) -> None:
         """Take `event`."""
-
-
-_MOST = 1_000
-"""Events that may wait for delivery in one loop. An observer so slow that more come is told of the first ones only."""
-
-_waiting: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, deque[tuple[Observer, Event]]] = (
-    weakref.WeakKeyDictionary()
-)
-
-
-def notify(observer: Observer | None, event: Event) -> None:
-    """Call `observer` with `event` in a later turn of the running loop, so that it cannot delay or break the request.
-
-    A turn delivers one event, so that what an observer takes is spread over turns in which everything else goes on; but
-    the turn itself waits for the observer, as for every callback. Where a store's own thread pushes a token there is no
-    loop; the observer is called at once.
-    """
-    if observer is None:
-        return
-    if isinstance(observer, Reporting):  # now, and not in a later turn: the event says when it happened
-        event = observer.stamped(event)
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        deliver(observer, event)
-        return
-    waiting = _waiting.get(loop)
-    if waiting is None:
-        waiting = _waiting[loop] = deque()
-    if len(waiting) >= _MOST:
-        if len(waiting) == _MOST:
-            _log.warning("the observer is slower than what it is told of: events are dropped from here on")
-            waiting.append((_silent, event))
-        return
-    waiting.append((observer, event))
-    if len(waiting) == 1:
-        loop.call_soon(_next, loop, waiting)
-
-
-def _next(loop: asyncio.AbstractEventLoop, waiting: deque[tuple[Observer, Event]]) -> None:
-    observer, event = waiting[0]
-    deliver(observer, event)
-    waiting.popleft()  # after the delivery: what the observer itself causes is told in a turn of its own
-    if waiting:
-        loop.call_soon(_next, loop, waiting)
-
-
-def _silent(_: Event) -> None:
-    """Stand for the events that were dropped."""
-
-
-def deliver(observer: Observer, event: Event) -> None:
-    """Call `observer` now; what it raises is logged by the names of the classes alone."""
-    try:
-        observer(event)
-    except Exception as error:  # noqa: BLE001 - a broken observer must not break sign-in
-        _log.warning("the observer raised %s on %s", type(error).__name__, type(event).__name__)

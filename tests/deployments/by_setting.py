@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from asgiref.sync import async_to_sync
 
@@ -122,6 +122,34 @@ if os.environ.get("BROKER_FOLDER"):
     def job() -> str:
         """Make one request, in a loop of its own."""
         return asyncio.run(balance())
+
+
+if os.environ.get("ARQ_REDIS"):
+    from arq import create_pool  # type: ignore[import-not-found,unused-ignore]  # of one run alone
+    from arq.connections import RedisSettings  # type: ignore[import-not-found,unused-ignore]
+
+    async def arq_job(_: dict[str, Any]) -> str:
+        """Make one request, in the worker's loop."""
+        return await balance()
+
+    async def _up(_: dict[str, Any]) -> None:
+        sys.stdout.write("1\n")
+        sys.stdout.flush()
+
+    class ArqWorker:
+        """What arq reads. The client is the module's: nothing is opened or closed by the worker's hooks."""
+
+        functions: ClassVar = [arq_job]
+        on_startup = _up
+        redis_settings = RedisSettings.from_dsn(os.environ["ARQ_REDIS"])
+        poll_delay = 0.05
+
+    async def enqueue(count: int) -> None:
+        """Put so many jobs into the queue."""
+        pool = await create_pool(ArqWorker.redis_settings)
+        for _ in range(count):
+            await pool.enqueue_job("arq_job")
+        await pool.close()
 
 
 if __name__ == "__main__":

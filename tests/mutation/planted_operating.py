@@ -47,9 +47,37 @@ OPERATING: tuple[Planted, ...] = (
     ),
     Planted(
         "events: not stamped when they happen",
-        "common/nauth/events.py",
+        "common/nauth/event_delivery.py",
         "        event = observer.stamped(event)\n",
         "        pass\n",
+        ("tests/nauth/test_events.py",),
+    ),
+    Planted(
+        "events: a failed renewal makes room for what matters less",
+        "common/nauth/event_delivery.py",
+        "    RenewalFailed: 2,\n",
+        "",
+        ("tests/nauth/test_events.py",),
+    ),
+    Planted(
+        "events: those that were dropped are counted in silence",
+        "common/nauth/event_delivery.py",
+        "        if self._dropped and self._until_told <= 0:\n",
+        "        if self._dropped and self._until_told <= -1:\n",
+        ("tests/nauth/test_events.py",),
+    ),
+    Planted(
+        "events: one for each turn of a busy loop",
+        "common/nauth/event_delivery.py",
+        "        if loop.time() >= ends:\n",
+        "        if True:\n",
+        ("tests/nauth/test_events.py",),
+    ),
+    Planted(
+        "events: a slow observer has the loop to itself until all is told",
+        "common/nauth/event_delivery.py",
+        "        if loop.time() >= ends:\n            break\n",
+        "",
         ("tests/nauth/test_events.py",),
     ),
     Planted(

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from nauth.errors import VendorUnavailableError
+from nauth.event_delivery import notify
 from nauth.events import (
     Cause,
     Event,
@@ -17,7 +18,6 @@ from nauth.events import (
     RenewalStarted,
     RenewalSucceeded,
     TokenAdopted,
-    notify,
 )
 from nauth.manager.token_manager import TokenManager
 from nauth.reporting.reporter import Reporter
@@ -46,16 +46,44 @@ async def test_from_a_later_turn() -> None:
     assert told == [STARTED]
 
 
-async def test_one_event_a_turn() -> None:
-    """However many events wait, a turn of the loop delivers one, and everything else goes on in between."""
+async def test_a_turn_tells_what_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A turn delivers what fits into a millisecond, one at least, and everything else goes on in between."""
     told: list[Event] = []
-    for _ in range(5):
-        notify(told.append, STARTED)
-    seen: list[int] = []
+    now_s = 0.0
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now_s)
+
+    def slow(event: Event) -> None:
+        nonlocal now_s
+        now_s += 0.0004
+        told.append(event)
+
     for _ in range(7):
+        notify(slow, STARTED)
+    seen: list[int] = []
+    for _ in range(4):
         await asyncio.sleep(0)
         seen.append(len(told))
-    assert seen == [1, 2, 3, 4, 5, 5, 5]
+    assert seen == [3, 6, 7, 7]
+    for _ in range(600):
+        notify(told.append, STARTED)
+    await asyncio.sleep(0)
+    assert len(told) == 607
+
+
+async def test_what_an_observer_causes_waits_for_the_next_turn() -> None:
+    """An observer that causes an event each time holds no turn."""
+    told: list[Event] = []
+
+    def again(event: Event) -> None:
+        told.append(event)
+        notify(again if len(told) < 5 else None, event)
+
+    notify(again, STARTED)
+    seen: list[int] = []
+    for _ in range(6):
+        await asyncio.sleep(0)
+        seen.append(len(told))
+    assert seen == [1, 2, 3, 4, 5, 5]
 
 
 async def test_stamped_when_it_happens() -> None:
@@ -72,16 +100,48 @@ async def test_stamped_when_it_happens() -> None:
 
 
 async def test_what_waits_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
-    """Beyond the bound events are dropped, with one line in the log, and afterwards all goes on."""
+    """Beyond the bound events are dropped, with one line in the log that counts them, and afterwards all goes on."""
     told: list[Event] = []
     for _ in range(3_000):
         notify(told.append, STARTED)
     await all_blocked()
     assert len(told) == 1_000
-    assert caplog.text.count("events are dropped") == 1
+    lines = [line for line in caplog.records if line.__dict__.get("nauth.event") == "events.dropped"]
+    assert len(lines) == 1
+    assert "2000 events were dropped, the least important first (RenewalStarted 2000)" in caplog.text
     notify(told.append, STARTED)
     await all_blocked()
     assert len(told) == 1_001
+    assert caplog.text.count("were dropped") == 1
+
+
+async def test_the_least_important_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
+    """A failed renewal takes the place of one that began, and then of one that succeeded; the order stays."""
+    told: list[Event] = []
+    succeeded = RenewalSucceeded(cause=Cause.COLD, waiters=1, took=timedelta(0), refreshed=False)
+    failed = RenewalFailed(
+        cause=Cause.COLD, waiters=1, took=timedelta(0), error="E", quiet=False, retry_after=None
+    )
+    for event, count in ((STARTED, 600), (succeeded, 400), (failed, 700), (STARTED, 10), (succeeded, 10)):
+        for _ in range(count):
+            notify(told.append, event)
+    await all_blocked()
+    assert told == [succeeded] * 300 + [failed] * 700
+    assert "720 events were dropped" in caplog.text
+    assert "RenewalStarted 610, RenewalSucceeded 110" in caplog.text
+
+
+async def test_a_failure_is_not_lost_in_silence(caplog: pytest.LogCaptureFixture) -> None:
+    """Where failures alone are more than may wait, the line names them."""
+    told: list[Event] = []
+    failed = RenewalFailed(
+        cause=Cause.COLD, waiters=1, took=timedelta(0), error="E", quiet=False, retry_after=None
+    )
+    for _ in range(1_003):
+        notify(told.append, failed)
+    await all_blocked()
+    assert told == [failed] * 1_000
+    assert "(RenewalFailed 3)" in caplog.text
 
 
 async def test_one_event_for_ten_thousand_callers() -> None:

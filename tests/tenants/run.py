@@ -59,6 +59,8 @@ def main(arguments: list[str]) -> int:
     print(
         f"served {report.served}, failed {dict(report.failed)}, foreign {report.foreign}, cookies {report.cookies}"
     )
+    for name, words in report.words.items():
+        print(f"the first {name}: {words}")
     print(f"sign-ins {report.sign_ins}, renewals {report.renewals}")
     print(f"clients: at most {report.most_clients}, opened {report.opened}, evicted {report.evicted}")
     print(f"descriptors: {report.descriptors_before} before, {report.most_descriptors} at most")

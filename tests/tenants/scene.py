@@ -54,10 +54,11 @@ class Plan:
 
 @attrs.define
 class Report:
-    """What came of it. Memory and descriptors are of the whole process, the sandbox included."""
+    """What came of it; `words` are those of the first failure of each kind. Memory and descriptors are of the whole process, the sandbox included."""
 
     served: int = 0
     failed: Counter[str] = attrs.field(factory=Counter[str])
+    words: dict[str, str] = attrs.field(factory=dict[str, str])
     foreign: int = 0
     cookies: int = 0
     sign_ins: int = 0
@@ -134,6 +135,7 @@ async def play(plan: Plan, sandbox: NombaSandbox, store: TokenStore, clock: Fake
                 reply = await nomba.call("GET", "/v1/mine", dict[str, str])
         except Exception as error:  # noqa: BLE001 - counted: one failure ends no run
             report.failed[type(error).__name__] += 1
+            report.words.setdefault(type(error).__name__, f"{error} (cause: {error.__cause__!r})")
             return
         report.served += 1
         report.foreign += reply.data["account"] != key.account_id

@@ -18,7 +18,8 @@ from nauth.bearer.aiohttp_redirects import Calls, remember, remembered
 from nauth.bearer.aiohttp_replay import expect_again, replayable, settle
 from nauth.bearer.unauthorized import Hidden401, Rejections, TokenHeaders, screen_of
 from nauth.errors import OriginError, TokenRefusedError
-from nauth.events import Observer, OriginRefused, RequestReplayed, notify
+from nauth.event_delivery import notify
+from nauth.events import Observer, OriginRefused, RequestReplayed
 from nauth.manager.token_manager import TokenManager
 from nauth.origins import OriginKey, origin_key, unverified
 from nauth.token import Token

@@ -16,7 +16,8 @@ from nauth.bearer.httpx_replay import HttpxRequest, HttpxResponse, hold, kept, p
 from nauth.bearer.httpx_response import HttpxResponseView
 from nauth.bearer.unauthorized import Hidden401, Rejections, TokenHeaders
 from nauth.errors import ConfigurationError, TokenRefusedError
-from nauth.events import Observer, OriginRefused, RequestReplayed, notify
+from nauth.event_delivery import notify
+from nauth.events import Observer, OriginRefused, RequestReplayed
 from nauth.manager.token_manager import TokenManager
 from nauth.origins import OriginKey, origin_key
 from nauth.token import Token

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -15,7 +17,15 @@ import typer
 
 from nauth.cli.demo.run import demonstrate
 from nauth.cli.detached import PID, start_detached
-from nauth.cli.output import print_json, print_pairs, print_record, print_token, show_secrets, token_facts
+from nauth.cli.output import (
+    print_json,
+    print_pairs,
+    print_record,
+    print_text,
+    print_token,
+    show_secrets,
+    token_facts,
+)
 from nauth.cli.person import Listening, Person
 from nauth.cli.registry import VENDORS
 from nauth.cli.runner import run
@@ -32,6 +42,8 @@ from nauth.testing.custom_endpoints import read_routes
 from nauth.token import Token
 
 __all__ = ["app"]
+
+_KEY = re.compile(r"[A-Z0-9_]{1,40}")
 
 app: typer.Typer = typer.Typer(
     help="Sign a service in to its vendors, and see what it takes.",
@@ -70,7 +82,9 @@ Login: TypeAlias = Annotated[
     ),
 ]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, errors too.")]
-Timeout: TypeAlias = Annotated[float, typer.Option(min=0.1, help="Give up after so many seconds.")]
+Timeout: TypeAlias = Annotated[
+    float, typer.Option(min=0.1, metavar="SECONDS", help="Give up after so many seconds.")
+]
 
 
 def _print_version(asked: bool) -> None:
@@ -96,8 +110,10 @@ def demo(
         list[str] | None,
         typer.Option(metavar="VENDOR", help="Only this one; may be given several times. All if left out."),
     ] = None,
-    seconds: Annotated[float, typer.Option(min=1, help="How long it lasts.")] = 10,
-    coroutines: Annotated[int, typer.Option(min=1, help="How many call each vendor at once.")] = 1000,
+    seconds: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="How long it lasts.")] = 10,
+    coroutines: Annotated[
+        int, typer.Option(min=1, metavar="NUMBER", help="How many call each vendor at once.")
+    ] = 1000,
     plain: Annotated[bool, typer.Option("--plain", help="Lines every second instead of a table.")] = False,
 ) -> None:
     """Show a thousand coroutines for each vendor sharing one token through several renewals, on this machine alone.
@@ -117,9 +133,9 @@ def status(as_json: AsJson = False, timeout: Timeout = 30) -> None:
         if as_json:
             print_json([line.as_json() for line in lines])
         elif not lines:
-            typer.echo("the store holds no token")
+            print_text("the store holds no token")
         for line in lines if not as_json else ():
-            typer.echo(f"{line.vendor} at {line.address}")
+            print_text(f"{line.vendor} at {line.address}")
             print_pairs(line.as_text())
         return 0
 
@@ -165,10 +181,10 @@ def check(  # noqa: PLR0917 - options of a command
                 {"vendor": vendor, "works": True, **{_key(name): facts[name] for name in facts}, **answer}
             )
             return 0
-        typer.echo(f"{entry.title} answered: the credentials work")
+        print_text(f"{entry.title} answered: the credentials work")
         print_pairs(facts)
         if verbose:
-            typer.echo("the response:")
+            print_text("the response:")
             print_record(response)
         return 0
 
@@ -252,7 +268,7 @@ def exec_command(
         done = subprocess.run(command, env=environment, check=False)  # noqa: S603 - what the caller asked for
     except OSError:
         # not quoted: the words may hold a secret
-        typer.echo("nauth: the command cannot be run; check its name and permissions", err=True)
+        print_text("nauth: the command cannot be run; check its name and permissions", err=True)
         raise typer.Exit(127) from None
     raise typer.Exit(done.returncode if done.returncode >= 0 else 128 - done.returncode)
 
@@ -262,7 +278,9 @@ def login(  # noqa: PLR0917 - options of a command
     vendor: VendorName,
     provider: Annotated[
         str | None,
-        typer.Option(help="Nomad Media's single sign-on: the word it was set up with, such as azure."),
+        typer.Option(
+            metavar="NAME", help="Nomad Media's single sign-on: the word it was set up with, such as azure."
+        ),
     ] = None,
     show: Annotated[
         bool,
@@ -271,11 +289,14 @@ def login(  # noqa: PLR0917 - options of a command
             help="Print the token to stdout, the refresh token, if any, on a second line, and nothing else there.",
         ),
     ] = False,
-    name: Annotated[str, typer.Option(help="What to call this login, where there are several.")] = "default",
+    name: Annotated[
+        str, typer.Option(metavar="NAME", help="What to call this login, where there are several.")
+    ] = "default",
     store: Annotated[
         Path | None,
         typer.Option(
-            help="Remember it in this file (as NAUTH_LOGIN_STORE does), for machines without a keyring."
+            metavar="FILE",
+            help="Remember it in this file (as NAUTH_LOGIN_STORE does), for machines without a keyring.",
         ),
     ] = None,
     no_store: Annotated[bool, typer.Option("--no-store", help="Sign in, and remember nothing.")] = False,
@@ -285,7 +306,10 @@ def login(  # noqa: PLR0917 - options of a command
     port: Annotated[
         int,
         typer.Option(
-            min=0, max=65535, help="Port to come back to, if the redirect URI has none; 0: any free one."
+            min=0,
+            max=65535,
+            metavar="PORT",
+            help="Port to come back to, if the redirect URI has none; 0: any free one.",
         ),
     ] = 0,
     listen: Annotated[
@@ -293,7 +317,7 @@ def login(  # noqa: PLR0917 - options of a command
         typer.Option(
             metavar="WHERE",
             help="0.0.0.0:PORT to be reached through a container's published port. Nomad Media: the whole return address "
-            "that an administrator has registered, such as http://127.0.0.1:8700/LONG-RANDOM-PATH.",
+            "that an administrator has registered, such as http://127.0.0.1:8700/RANDOM-PATH.",
         ),
     ] = None,
 ) -> None:
@@ -322,8 +346,8 @@ def login(  # noqa: PLR0917 - options of a command
         got = signed_in.token
         if not no_store:
             await remembered.save(signed_in.vendor, signed_in.base_url, got, signed_in.application)
-            typer.echo(f"remembered as {name!r}, sealed; nauth logout {vendor} forgets it", err=True)
-        typer.echo(f"signed in to {entry.title}", err=show)
+            print_text(f"remembered as {name!r}, sealed; nauth logout {vendor} forgets it", err=True)
+        print_text(f"signed in to {entry.title}", err=show)
         print_token(got, entry.policy, lifetime_unknown="not stated", err=show)
         if show:
             show_secrets(got, refresh=True)
@@ -352,9 +376,9 @@ def logins(as_json: AsJson = False) -> None:
             print_json(facts)
             return 0
         for one in facts:
-            typer.echo(f"{one['vendor']} {one['name']!r} at {one['address']}")
+            print_text(f"{one['vendor']} {one['name']!r} at {one['address']}")
         if not facts:
-            typer.echo("no login is remembered")
+            print_text("no login is remembered")
         return 0
 
     raise typer.Exit(run(call))
@@ -363,7 +387,7 @@ def logins(as_json: AsJson = False) -> None:
 @app.command()
 def logout(
     vendor: VendorName,
-    name: Annotated[str, typer.Option(help="Which login.")] = "default",
+    name: Annotated[str, typer.Option(metavar="NAME", help="Which login.")] = "default",
     only_forget: Annotated[
         bool, typer.Option("--only-forget", help="Forget it here although the vendor may still honour it.")
     ] = False,
@@ -385,7 +409,7 @@ def logout(
             if token is not None and not only_forget:
                 await client.revoke_given(token)
         forgotten = await remembered.forget(*whose)
-        typer.echo(f"forgotten: {vendor} {name!r}" if forgotten else "there was no such login")
+        print_text(f"forgotten: {vendor} {name!r}" if forgotten else "there was no such login")
         return 0 if forgotten else 2
 
     raise typer.Exit(run(call, timeout_s=timeout, waiting_for=entry.title))
@@ -430,7 +454,7 @@ def revoke(
         if as_json:
             print_json({"vendor": vendor, "revoked": True})
         else:
-            typer.echo(done)
+            print_text(done)
         return 0
 
     raise typer.Exit(run(call, timeout_s=timeout, waiting_for=entry.title, as_json=as_json))
@@ -448,12 +472,15 @@ async def _revoke_given(entry: Vendor) -> None:
 @app.command()
 def sandbox(  # noqa: PLR0917 - the options of a command, which typer passes by name
     vendor: Annotated[
-        list[str], typer.Argument(metavar="VENDOR...", help=f"One or several of: {', '.join(VENDORS)}.")
+        list[str], typer.Argument(metavar="VENDOR", help=f"One or several of: {', '.join(VENDORS)}.")
     ],
     port: Annotated[
         int | None,
         typer.Option(
-            min=0, max=65535, help="Port to listen on, with one vendor; 0: any. Else each has its own."
+            min=0,
+            max=65535,
+            metavar="PORT",
+            help="Port to listen on, with one vendor; 0: any. Else each has its own.",
         ),
     ] = None,
     routes: Annotated[
@@ -469,12 +496,22 @@ def sandbox(  # noqa: PLR0917 - the options of a command, which typer passes by 
         typer.Option(metavar="NAME=VALUE", help="Behave otherwise, as the sandbox's page says; repeatable."),
     ] = None,
     env_file: Annotated[
-        Path | None, typer.Option(help="Write the variables to this file, for a tool that reads such files.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write the variables to this file, for a tool that reads such files."
+        ),
     ] = None,
     detach: Annotated[
         bool,
         typer.Option("--detach", "-d", help=f"Return once it listens; {PID} names the process that goes on."),
     ] = False,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Accept a further credential, of another tenant; its variables end in _NAME. Repeatable.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run local test servers that behave like the vendors, and print the environment that points a client at them."""
@@ -483,13 +520,14 @@ def sandbox(  # noqa: PLR0917 - the options of a command, which typer passes by 
         raise typer.BadParameter("--port is for one vendor; several listen on ports of their own")
     if routes is not None and len(names) > 1:
         raise typer.BadParameter("--routes is for one vendor: each has endpoints of its own")
-    switches = _switches(switch or [])
+    switches, keys = _switches(switch or []), _keys(key or [])
     try:
         taught = [] if routes is None else read_routes(routes)
     except ConfigurationError as error:
         raise typer.BadParameter(str(error)) from None
     if detach:
         arguments = [*names, *(f"--switch={one}" for one in switch or [])]
+        arguments += [f"--key={one}" for one in keys]
         arguments += [] if port is None else [f"--port={port}"]
         arguments += [] if routes is None else [f"--routes={routes}"]
 
@@ -509,11 +547,11 @@ def sandbox(  # noqa: PLR0917 - the options of a command, which typer passes by 
             environment: dict[str, str] = {}
             for name in names:
                 entry = VENDORS[name]()
-                made = entry.sandbox(entry.port if port is None else port, taught, switches)
+                made = entry.sandbox(entry.port if port is None else port, taught, switches, keys)
                 environment |= await stack.enter_async_context(made)
             _tell_environment(environment, env_file, as_json=as_json)
             titles = " and ".join(VENDORS[name]().title for name in names)
-            typer.echo(f"{titles}'s sandbox is running; Ctrl-C ends it", err=True)
+            print_text(f"{titles}'s sandbox is running; Ctrl-C ends it", err=True)
             while True:
                 await SystemClock().sleep(3600)
 
@@ -534,6 +572,14 @@ def _switches(given: list[str]) -> Mapping[str, str]:
     if not all(name and value for name, _, value in pairs):
         raise typer.BadParameter("--switch takes NAME=VALUE, such as --switch second_issue=keeps_first")
     return {name: value for name, _, value in pairs}
+
+
+def _keys(given: list[str]) -> list[str]:
+    names = list(dict.fromkeys(name.upper() for name in given))
+    # a variable that ends in _FILE names a file with the value
+    if not all(_KEY.fullmatch(name) and not name.endswith("FILE") for name in names):
+        raise typer.BadParameter("--key takes a name of letters, digits and _, not FILE, such as --key shop2")
+    return names
 
 
 def _write_private(path: Path, text: str) -> None:
@@ -588,3 +634,12 @@ def _key(name: str) -> str:
 def _those(ability: str) -> str:
     """Name the vendors that have `ability`, an optional attribute of `Vendor`."""
     return ", ".join(name for name, vendor in VENDORS.items() if getattr(vendor(), ability) is not None)
+
+
+def _flow(text: str) -> str:
+    """Join the lines of each paragraph: help is broken to the terminal's width, and not where the source is."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in inspect.cleandoc(text).split("\n\n"))
+
+
+for _command in app.registered_commands:
+    _command.help = _flow(str(_command.callback.__doc__))

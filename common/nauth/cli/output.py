@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+import textwrap
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import typer
-from rich.console import Console
 
 from nauth.clock import SystemClock
 from nauth.env_settings import EnvironmentReader
@@ -21,6 +23,7 @@ __all__ = [
     "print_json",
     "print_pairs",
     "print_record",
+    "print_text",
     "print_token",
     "show_secrets",
     "shown",
@@ -66,15 +69,33 @@ def print_error(
         }
         typer.echo(json.dumps(document), err=True)
         return
-    lines = [f"nauth: {error}"]
+    print_text(f"nauth: {error}", err=True)
     if wait_s is not None:
-        lines.append(f"  try again in {wait_s} s")
+        print_text(f"  try again in {wait_s} s", err=True)
     if request_id is not None:
-        lines.append(f"  the vendor's name for this request: {request_id}")
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-    for line in lines:
-        # in a pipe a line stays a line, for grep
-        console.print(line, soft_wrap=not console.is_terminal)
+        print_text(f"  the vendor's name for this request: {request_id}", err=True)
+
+
+def print_text(text: str, *, err: bool = False, hang: str = "") -> None:
+    """Print sentences. A terminal breaks them between words; in a pipe a line stays a line, for grep.
+
+    A word that is wider than the terminal, such as an address, stays whole, so that it can be copied.
+
+    Args:
+        text: one line or several.
+        err: print to stderr.
+        hang: what the lines begin with that a terminal makes of one.
+    """
+    if not (sys.stderr if err else sys.stdout).isatty():
+        typer.echo(text, err=err)
+        return
+    width = shutil.get_terminal_size().columns
+    for line in text.split("\n"):
+        broken = textwrap.wrap(
+            line, width, subsequent_indent=hang, break_long_words=False, break_on_hyphens=False
+        )
+        for part in broken or [""]:
+            typer.echo(part, err=err)
 
 
 def print_json(document: object) -> None:
@@ -128,7 +149,7 @@ def print_pairs(pairs: Mapping[str, str], *, err: bool = False) -> None:
     """Print names and values, aligned."""
     width = max(map(len, pairs))
     for name, value in pairs.items():
-        typer.echo(f"  {name:<{width}}  {value}", err=err)
+        print_text(f"  {name:<{width}}  {value}", err=err, hang=" " * (width + 4))
 
 
 def _state(token: Token, policy: RenewalPolicy) -> TokenState:

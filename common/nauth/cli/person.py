@@ -12,6 +12,7 @@ import attrs
 import typer
 from yarl import URL
 
+from nauth.cli.output import print_text
 from nauth.cli.secret_input import read_secret_line
 from nauth.errors import ConfigurationError
 from nauth.interactive import (
@@ -71,7 +72,7 @@ def _registered(text: str) -> URL:
     if loopback_host(str(url)) is None or url.explicit_port is None or url.query_string:
         raise ConfigurationError(
             "--listen must be the return address that your administrator has registered for this machine, such as "
-            "http://127.0.0.1:8700/LONG-RANDOM-PATH. Without one, leave --listen out and paste the address"
+            "http://127.0.0.1:8700/RANDOM-PATH. Without one, leave --listen out and paste the address"
         )
     if len(url.path.strip("/")) < _LONG_ENOUGH:
         raise ConfigurationError(
@@ -140,7 +141,7 @@ class Person:
         path = URL(registered).raw_path
         address = None
         if where.host is not None:
-            typer.echo(
+            print_text(
                 f"listening on {where.host}: other machines may reach this port while you sign in", err=True
             )
             address = f"{host}:{where.port}"
@@ -155,18 +156,18 @@ class Person:
         if self._ready is not None:
             await self._ready()
         listener = self._listener
-        typer.echo("Open this address in a browser and sign in:", err=True)
+        print_text("Open this address in a browser and sign in:", err=True)
         typer.echo(address, err=self._on_stderr)  # alone on its line, so that it can be copied
         if listener is None:
-            typer.echo("Then paste the whole address the browser came back to (it is not shown):", err=True)
+            print_text("Then paste the whole address the browser came back to (it is not shown):", err=True)
         else:
-            typer.echo(
+            print_text(
                 f"The browser comes back to port {listener.port} of this machine. If it is on another machine, paste the "
                 "whole address it ends at (it is not shown):",
                 err=True,
             )
             if reached_from_afar():
-                typer.echo(
+                print_text(
                     f"Or let it come through: ssh -L {listener.port}:127.0.0.1:{listener.port} THIS-HOST",
                     err=True,
                 )

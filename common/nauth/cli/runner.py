@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import math
+import os
 import signal
 import threading
 from collections.abc import Callable, Coroutine, Generator
@@ -12,7 +14,7 @@ from types import FrameType
 
 import typer
 
-from nauth.cli.output import print_error
+from nauth.cli.output import print_error, print_text
 from nauth.errors import (
     ConfigurationError,
     CredentialsRejectedError,
@@ -23,6 +25,7 @@ from nauth.errors import (
     StoreError,
     VendorUnavailableError,
 )
+from nauth.reporting.log_setup import VARIABLE
 
 __all__ = ["run"]
 
@@ -64,7 +67,7 @@ async def _supervised(
     waiting_for: str | None,
     as_json: bool,
 ) -> int:
-    with _cancelling() as caught, _saying(waiting_for):
+    with _cancelling() as caught, _saying(waiting_for), _warnings():
         limit = asyncio.timeout(timeout_s)
         try:
             async with limit:
@@ -94,6 +97,27 @@ def _code(error: NauthError) -> int:
     if isinstance(error, VendorUnavailableError | OutcomeUnknownError | StoreError):
         return _TRY_LATER
     return _FAILED
+
+
+class _Warnings(logging.Handler):
+    """Prints the library's warnings as the command prints its own sentences."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # the command itself ends with that error
+        if record.__dict__.get("nauth.event") != "renewal.failed":
+            print_text(f"nauth: {record.getMessage()}", err=True)
+
+
+@contextlib.contextmanager
+def _warnings() -> Generator[None]:
+    """Print the library's warnings, unless NAUTH_LOG says how to show the log."""
+    logger, handler = logging.getLogger("nauth"), _Warnings(logging.WARNING)
+    if not os.environ.get(VARIABLE):
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 @contextlib.contextmanager

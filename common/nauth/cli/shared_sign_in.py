@@ -13,6 +13,7 @@ import attrs
 import typer
 from aiohttp import ClientSession, DummyCookieJar, TraceConfig, TraceRequestEndParams, hdrs
 
+from nauth.cli.output import print_text
 from nauth.cli.vendor import Client, Vendor
 from nauth.client import VendorClient
 from nauth.clock import SystemClock
@@ -84,14 +85,14 @@ def ask_before_sign_in(entry: Vendor, name: str) -> None:
     Raises:
         typer.Exit: the answer is no, or no person to ask.
     """
-    typer.echo(
+    print_text(
         f"This would sign in to {entry.title}. {entry.title} keeps one session for each credential, so a service that "
         "runs with these credentials would lose its own and sign in again.\nTo use the service's token instead, set "
         "NAUTH_STORE as it does.",
         err=True,
     )
     if not sys.stdin.isatty():
-        typer.echo(f"To sign in all the same: nauth ... {name} --sign-in", err=True)
+        print_text(f"To sign in all the same: nauth ... {name} --sign-in", err=True)
         raise typer.Exit(2)
     if not typer.confirm("Sign in?", err=True):
         raise typer.Exit(2)

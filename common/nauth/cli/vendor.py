@@ -76,8 +76,9 @@ class Vendor:
         policy: when that client renews.
         check: makes the vendor's simplest authenticated call with such a client; returns what to print of the
             response.
-        sandbox: makes the vendor's sandbox for a port (0: any), with further endpoints and switches; entering it starts
-            it and returns the environment variables that point a client at it.
+        sandbox: makes the vendor's sandbox for a port (0: any), with further endpoints, switches, and a further credential
+            for each name (see `nauth.cli.sandbox_keys`); entering it starts it and returns the environment variables
+            that point a client at it.
         story: makes the vendor's scenario for `nauth demo`.
         revoke: signs in and ends the session at once; None if the vendor has no call for it.
         login: lets a person sign in; None if the vendor has no sign-in for people.
@@ -92,7 +93,8 @@ class Vendor:
     policy: RenewalPolicy
     check: Callable[[Any], Coroutine[object, None, Mapping[str, object]]]
     sandbox: Callable[
-        [int, Sequence[TaughtRoute], Mapping[str, str]], AbstractAsyncContextManager[Mapping[str, str]]
+        [int, Sequence[TaughtRoute], Mapping[str, str], Sequence[str]],
+        AbstractAsyncContextManager[Mapping[str, str]],
     ]
     story: MakeStory
     revoke: Callable[[], Coroutine[object, None, None]] | None = None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from nauth.errors import NauthError
-from nauth.events import Observer, RenewalFailed, RenewalJoined, RenewalSucceeded, TokenAdopted, notify
+from nauth.event_delivery import notify
+from nauth.events import Observer, RenewalFailed, RenewalJoined, RenewalSucceeded, TokenAdopted
 from nauth.manager.renewal import Renewed
 from nauth.manager.single_flight import Flight
 from nauth.reporting.reporter import Reporter

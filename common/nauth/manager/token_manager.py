@@ -23,7 +23,8 @@ from nauth.errors import (
     fresh_copy,
     unexpected,
 )
-from nauth.events import Cause, Observer, RenewalStarted, TokenRefused, notify
+from nauth.event_delivery import notify
+from nauth.events import Cause, Observer, RenewalStarted, TokenRefused
 from nauth.manager import renewal_events
 from nauth.manager.backoff import Backoff, CoolingDown
 from nauth.manager.backoff_table import shared_backoff

@@ -5,7 +5,8 @@ from __future__ import annotations
 import attrs
 
 from nauth.clock import Clock
-from nauth.events import Event, Observer, Reporting, deliver
+from nauth.event_delivery import deliver
+from nauth.events import Event, Observer, Reporting
 from nauth.reporting import telemetry_seam
 from nauth.reporting.log_setup import set_up_log
 from nauth.reporting.log_writer import LogWriter

@@ -229,6 +229,9 @@ def test_sandbox_with_bad_routes(text: str, words: str, tmp_path: Path) -> None:
         (("--switch", "error_body"), "NAME=VALUE"),
         (("--switch", "error_body=odd"), "not one of this switch's values"),
         (("--switch", "odd=yes"), "no switch 'odd'"),
+        (("--key", "file"), "a name of letters"),
+        (("--key", "a-b"), "a name of letters"),
+        (("--key", ""), "a name of letters"),
     ],
 )
 def test_sandbox_with_bad_options(arguments: tuple[str, str], words: str) -> None:

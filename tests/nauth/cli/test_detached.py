@@ -43,11 +43,12 @@ def test_it_goes_on(started: list[int], tmp_path: Path) -> None:
     routes.write_text('[{"path": "/v1/own", "data": {"a": 1}}]')
     done = _nauth(
         "sandbox", "nomba", "--detach", "--port", "0", "--json", "--routes", str(routes),
-        "--switch", "second_issue=keeps_first", "--env-file", str(file),
+        "--switch", "second_issue=keeps_first", "--env-file", str(file), "--key", "shop2",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
     started.append(int(found["NAUTH_SANDBOX_PID"]))
+    assert found["NOMBA_CLIENT_ID_SHOP2"] != found["NOMBA_CLIENT_ID"]
     request = urllib.request.Request(f"{found['NOMBA_BASE_URL']}/v1/own")  # noqa: S310 - loopback
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(request, timeout=10)  # noqa: S310 - loopback

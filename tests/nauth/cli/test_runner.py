@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import threading
 from datetime import timedelta
@@ -86,3 +87,21 @@ def test_signal(number: signal.Signals, code: int) -> None:
     assert run(command) == code
     assert closed == [True]
     assert signal.getsignal(number) is before
+
+
+def test_warnings(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library's warnings are printed, but for the failure that the command itself ends with; NAUTH_LOG shows all."""
+    log = logging.getLogger("nauth.renewal")
+
+    async def work() -> int:
+        log.warning("something else", extra={"nauth.event": "store.ignored"})
+        log.error("the same again", extra={"nauth.event": "renewal.failed"})
+        log.info("a detail")
+        return 0
+
+    assert run(work) == 0
+    assert capsys.readouterr().err == "nauth: something else\n"
+    monkeypatch.setenv("NAUTH_LOG", "debug")
+    assert run(work) == 0
+    assert "nauth: something else" not in capsys.readouterr().err
+    assert not any(type(one).__name__ == "_Warnings" for one in logging.getLogger("nauth").handlers)

@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from naoauth.sandbox import NaoSandbox
 from nauth.cli.app import app
+from nauth.cli.registry import VENDORS
 from nauth.testing import Sandbox
 from nomadauth.sandbox import NomadSandbox
 from noyoauth.sandbox import NoyoSandbox
@@ -156,6 +157,24 @@ def test_sandbox(vendor: str, environ: Callable[[Mapping[str, str]], None]) -> N
         process.terminate()
         process.communicate(timeout=20)
     assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize("vendor", ["nomba", "nomad", "noyo", "nao"])
+async def test_sandbox_with_further_keys(vendor: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each named credential works, and is none of the others; the address is the same."""
+    entry = VENDORS[vendor]()
+    async with entry.sandbox(0, (), {}, ["SHOP2", "SHOP3"]) as found:
+        own = {name: value for name, value in found.items() if not name.endswith(("_SHOP2", "_SHOP3"))}
+        assert sum(name.endswith("_BASE_URL") for name in own) == 1
+        tokens = set()
+        for ending in ("", "_SHOP2", "_SHOP3"):
+            for name in own:
+                monkeypatch.setenv(name, found.get(f"{name}{ending}", found[name]))
+            async with entry.client() as client:
+                tokens.add((await client.token()).access_token.reveal())
+        assert len(tokens) == 3
+        secrets = [name for name in own if name.endswith(("_SECRET", "_PASSWORD"))]
+        assert len({found[f"{secrets[0]}{ending}"] for ending in ("", "_SHOP2", "_SHOP3")}) == 3
 
 
 @pytest.mark.parametrize("vendor", ["nomad", "noyo", "nao"])

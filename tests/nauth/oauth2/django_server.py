@@ -15,6 +15,9 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 CLIENT_ID, SECRET = "a client: with + and %", "s3cret/with:+%=& and space"
 REDIRECT_URI = "https://app.example/callback"
+LOOPBACK_CLIENT, LOOPBACK_URI = "a program on a desk", "http://127.0.0.1/callback"
+"""A public client whose redirect URI is loopback without a port: any port is taken (RFC 8252, section 7.3)."""
+PERSON, PASSWORD = "ada", "correct horse battery staple"
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -50,16 +53,20 @@ def _configure(database: str, lifetime_s: int) -> None:
             "django.contrib.auth",
             "django.contrib.contenttypes",
             "django.contrib.sessions",
+            "django.contrib.messages",
+            "django.contrib.admin",
             "oauth2_provider",
         ],
         LOGGING_CONFIG=None,
+        LOGIN_URL="/login",
         MIDDLEWARE=[
             "django.contrib.sessions.middleware.SessionMiddleware",
             "django.contrib.auth.middleware.AuthenticationMiddleware",
+            "django.contrib.messages.middleware.MessageMiddleware",
         ],
         OAUTH2_PROVIDER={
             "ACCESS_TOKEN_EXPIRE_SECONDS": lifetime_s,
-            "ALLOWED_REDIRECT_URI_SCHEMES": ["https"],
+            "ALLOWED_REDIRECT_URI_SCHEMES": ["https", "http"],
             "PKCE_REQUIRED": True,
             "REFRESH_TOKEN_GRACE_PERIOD_SECONDS": 0,
             "REFRESH_TOKEN_REUSE_PROTECTION": True,
@@ -67,6 +74,19 @@ def _configure(database: str, lifetime_s: int) -> None:
             "SCOPES": {"read": "read", "write": "write"},
         },
         ROOT_URLCONF=__name__,
+        TEMPLATES=[
+            {
+                "BACKEND": "django.template.backends.django.DjangoTemplates",
+                "APP_DIRS": True,
+                "OPTIONS": {
+                    "context_processors": [
+                        "django.template.context_processors.request",
+                        "django.contrib.auth.context_processors.auth",
+                        "django.contrib.messages.context_processors.messages",
+                    ]
+                },
+            }
+        ],
         USE_TZ=True,
     )
     django.setup()
@@ -78,7 +98,15 @@ def _populate() -> None:
     from oauth2_provider.models import Application  # noqa: PLC0415 - as above
 
     call_command("migrate", verbosity=0)
-    ada = User.objects.create_user("ada")
+    ada = User.objects.create_user(PERSON, password=PASSWORD)
+    Application.objects.create(
+        client_id=LOOPBACK_CLIENT,
+        client_type="public",
+        authorization_grant_type="authorization-code",
+        redirect_uris=LOOPBACK_URI,
+        skip_authorization=False,
+        name="Desk",
+    )
     for client_id, grant in ((CLIENT_ID, "client-credentials"), (f"{CLIENT_ID}!", "authorization-code")):
         Application.objects.create(
             client_id=client_id,
@@ -93,8 +121,10 @@ def _populate() -> None:
 
 
 def _urls() -> list[Any]:
-    from django.contrib.auth import login  # noqa: PLC0415 - needs the settings
+    from django.contrib import admin  # noqa: PLC0415 - needs the settings
+    from django.contrib.auth import login  # noqa: PLC0415 - as above
     from django.contrib.auth.models import User  # noqa: PLC0415 - as above
+    from django.contrib.auth.views import LoginView  # noqa: PLC0415 - as above
     from django.http import HttpRequest, HttpResponse, JsonResponse  # noqa: PLC0415 - as above
     from django.urls import include, path  # noqa: PLC0415 - as above
     from oauth2_provider.models import AccessToken, RefreshToken  # noqa: PLC0415 - as above
@@ -107,7 +137,7 @@ def _urls() -> list[Any]:
         return JsonResponse({"name": name}, status=200 if valid else 401)
 
     def sign_in(request: HttpRequest) -> HttpResponse:
-        login(request, User.objects.get(username="ada"))
+        login(request, User.objects.get(username=PERSON))
         return HttpResponse()
 
     def count(_: HttpRequest) -> HttpResponse:
@@ -116,6 +146,9 @@ def _urls() -> list[Any]:
     return [
         path("o/", include("oauth2_provider.urls", namespace="oauth2_provider")),
         path("sign-in", sign_in),
+        # Django's own page and form, as its admin shows them
+        path("login", LoginView.as_view(template_name="admin/login.html")),
+        path("admin/", admin.site.urls),  # which that page links to
         path("me", me),
         path("count", count),
     ]

@@ -10,7 +10,8 @@ from aiohttp import ClientSession, web
 
 from nauth.bearer.aiohttp import BearerAuth
 from nauth.errors import NauthError, VendorUnavailableError
-from nauth.events import OriginRefused, RequestReplayed, notify
+from nauth.event_delivery import notify
+from nauth.events import OriginRefused, RequestReplayed
 from nauth.manager.store_access import KeyedStore
 from nauth.telemetry.metrics import SECONDS
 from nauth.testing.clock import FakeClock

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import textwrap
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -69,6 +70,12 @@ async def demonstrate(
     return _judge(console, stages, coroutines)
 
 
+def _say(console: Console, text: str) -> None:
+    """Print a line; a terminal breaks it between words, and elsewhere it stays one."""
+    parts = textwrap.wrap(text, console.width, subsequent_indent="     ") if console.is_terminal else [text]
+    console.out("\n".join(parts), highlight=False)
+
+
 async def _tell(
     stages: Sequence[Stage], board: Board, clock: Clock, *, seconds: float, coroutines: int
 ) -> None:
@@ -123,10 +130,10 @@ async def _let_finish(stages: Sequence[Stage], clock: Clock) -> None:
 
 def _greet(console: Console, stages: Sequence[Stage], coroutines: int) -> None:
     names = ", ".join(stage.story.name for stage in stages)
-    console.out(
+    _say(
+        console,
         f"{coroutines:,} coroutines each call {names} on this machine; the tokens live for seconds. Midway, and again "
         "later, something ends the token that all of them share.",
-        highlight=False,
     )
 
 
@@ -134,13 +141,13 @@ def _judge(console: Console, stages: Sequence[Stage], coroutines: int) -> int:
     found = {stage.story.name: promises(stage, coroutines) for stage in stages}
     for name, made in found.items():
         for promise in made:
-            console.out(f"[{'ok' if promise.kept else 'BROKEN'}] {name}: {promise.text}", highlight=False)
+            _say(console, f"[{'ok' if promise.kept else 'BROKEN'}] {name}: {promise.text}")
     if len(stages) > 1:
         for stage in stages:
             line = closing_line([stage], coroutines, found[stage.story.name])
-            console.out(f"{stage.story.name}: {line}", highlight=False)
+            _say(console, f"{stage.story.name}: {line}")
     every = [promise for made in found.values() for promise in made]
-    console.out(closing_line(stages, coroutines * len(stages), every), highlight=False)
+    _say(console, closing_line(stages, coroutines * len(stages), every))
     return 0 if all(promise.kept for promise in every) else 1
 
 
