@@ -1,0 +1,4 @@
+"""stub."""
+from typing import Any
+def write(kept: dict[str, Any]) -> None:
+    """Write."""
