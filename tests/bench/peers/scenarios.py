@@ -104,12 +104,11 @@ async def hot(scene: Scene) -> Figures:
     async def empty() -> str:
         return ""
 
-    times = 20_000
     started = time.perf_counter()
     for _ in range(50):
         await peer.token()
     slow = (time.perf_counter() - started) / 50
-    times = max(200, min(times, int(0.1 / slow)))
+    times = max(100, min(20_000, int(0.05 / slow)))
 
     async def timed(call: Callable[[], Awaitable[str]], count: int) -> float:
         gc.disable()
@@ -120,7 +119,7 @@ async def hot(scene: Scene) -> Figures:
         gc.enable()
         return took / count
 
-    pairs = [(await timed(empty, 20_000), await timed(peer.token, times)) for _ in range(15)]
+    pairs = [(await timed(empty, 10_000), await timed(peer.token, times)) for _ in range(11)]
     await peer.close()
     return {
         "us": statistics.median(mine for _, mine in pairs) * 1e6,
@@ -236,8 +235,9 @@ async def _during_and_after(
     scene: Scene, call: Callable[[Peer], Callable[[], Awaitable[Any]]], seconds: float, callers: int = CALLERS
 ) -> tuple[list[float], list[float]]:
     kind = scene.kind
-    during, after = [], []
-    for _ in range(5 if kind.window is None or kind.window.wait_s < 10 else 1):
+    during: list[float] = []
+    after: list[float] = []
+    for _ in range(3 if kind.window is None or kind.window.wait_s < 10 else 1):
         scene.control(reset=True)
         peer = await _in_window(scene, delay_s=seconds)
         during.append(_p999(await _latencies(call(peer), seconds, callers)))
@@ -290,7 +290,7 @@ async def short(scene: Scene) -> Figures:
     peer = scene.make()
     await peer.open()
     await scene.tell(lifetime_s=20)
-    outcomes = []
+    outcomes: list[Any] = []
     for _ in range(300):
         outcomes += await asyncio.gather(peer.token(), return_exceptions=True)
         await asyncio.sleep(0.01)
@@ -401,7 +401,7 @@ async def throughput(scene: Scene) -> Figures:
             await _first_token(scene)
         await block(plain)
         await block(peer.get)
-        pairs = [(await block(plain), await block(peer.get)) for _ in range(9)]
+        pairs = [(await block(plain), await block(peer.get)) for _ in range(7)]
     await peer.close()
     return {
         "per_s": statistics.median(mine for _, mine in pairs),
@@ -495,7 +495,10 @@ def processes(scene: Scene) -> Figures:
         for _ in range(PROCESSES)
     ]
     good = sum(member.communicate()[0].startswith(b"good") for member in members)
-    return {"calls": scene.control()["calls"], "errors": {"process": PROCESSES - good} if good < PROCESSES else {}}
+    return {
+        "calls": scene.control()["calls"],
+        "errors": {"process": PROCESSES - good} if good < PROCESSES else {},
+    }
 
 
 def imports(scene: Scene) -> Figures:
@@ -509,7 +512,7 @@ def imports(scene: Scene) -> Figures:
 
     line = f"import {scene.kind.imports}"
     cost(line)
-    rounds = [(cost("pass"), cost("import aiohttp"), cost(line)) for _ in range(9)]
+    rounds = [(cost("pass"), cost("import aiohttp"), cost(line)) for _ in range(3)]
     return {
         "ms": statistics.median(mine - empty for empty, _, mine in rounds) * 1e3,
         "ratio": statistics.median((mine - empty) / (floor - empty) for empty, floor, mine in rounds),

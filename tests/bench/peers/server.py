@@ -171,7 +171,9 @@ class Control:
 def serving() -> Generator[Control]:
     """Start the server; stop it at the end."""
     command = [sys.executable, "-m", "tests.bench.peers.server"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:  # noqa: S603 - our own script
+    with subprocess.Popen(  # noqa: S603 - our own script
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
         assert server.stdout is not None
         try:
             yield Control(server.stdout.readline().strip())

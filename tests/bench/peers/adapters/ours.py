@@ -38,13 +38,13 @@ class Nauth(Peer):
         )
         given = self.setup.refresh_token
         authenticator = (
-            AuthorizationCode(self._endpoint, authorization_url=f"{url}/authorize", refresh_token=Secret(given))
+            AuthorizationCode(
+                self._endpoint, authorization_url=f"{url}/authorize", refresh_token=Secret(given)
+            )
             if given
             else ClientCredentials(self._endpoint)
         )
-        self._manager = TokenManager(
-            authenticator, key=self._endpoint.key("bench", "one"), store=self._store
-        )
+        self._manager = TokenManager(authenticator, key=self._endpoint.key("bench", "one"), store=self._store)
 
     async def token(self) -> str:
         return (await self._manager.token()).access_token.reveal()

@@ -83,8 +83,28 @@ class PlainHttpx(Peer):
     imports: ClassVar[str] = "httpx2"
     cannot: ClassVar[Mapping[str, str]] = dict.fromkeys(
         (
-            *("hot", "cold", "down", "leader", "all_cancelled", "window", "latency", "request_latency", "window_down"),
-            *("short", "late_401s", "rotating", "redirect", "stream", "second_loop", "threads", "loops", "processes"),
+            *(
+                "hot",
+                "cold",
+                "down",
+                "leader",
+                "all_cancelled",
+                "window",
+                "latency",
+                "request_latency",
+                "window_down",
+            ),
+            *(
+                "short",
+                "late_401s",
+                "rotating",
+                "redirect",
+                "stream",
+                "second_loop",
+                "threads",
+                "loops",
+                "processes",
+            ),
             "memory",
         ),
         "no token cache: it is here for requests a second and import",

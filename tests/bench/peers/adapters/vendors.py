@@ -210,7 +210,9 @@ class Asyncprawcore(Peer):
         requestor = kinds.Requestor(
             user_agent="bench:asyncprawcore:1 (by us)", oauth_url=self.setup.url, reddit_url=self.setup.url
         )
-        authenticator = kinds.TrustedAuthenticator(client_id="id", client_secret="secret", requestor=requestor)
+        authenticator = kinds.TrustedAuthenticator(
+            client_id="id", client_secret="secret", requestor=requestor
+        )
         return kinds.Authorizer(authenticator=authenticator, refresh_token=self.setup.refresh_token or "r")
 
     async def open(self) -> None:
