@@ -25,33 +25,33 @@ from typing import Any
 from tests.bench.peers.catalogue import PEERS, installed
 from tests.bench.peers.report import write
 from tests.bench.peers.scenarios import SCENARIOS
-from tests.bench.peers.server import serving
+from tests.bench.peers.server import Control, serving
 
 RESULTS = Path(__file__).with_name("results.json")
-LIMIT_S = 90.0
+LIMIT_S = 60.0
 """More than the longest that a peer's own retries of one failed call take, beside the waits of a scenario."""
 
 
-def _row(peer: str, scenario: str, url: str) -> dict[str, Any]:
+def _row(peer: str, scenario: str, control: Control) -> dict[str, Any]:
     kind = PEERS[peer]
     if not installed(kind):
         return {"cannot": "not installed here"}
     if scenario in kind.cannot:
         return {"cannot": kind.cannot[scenario]}
-    return _played(peer, scenario, url)
+    return _played(peer, scenario, control)
 
 
-def _played(peer: str, scenario: str, url: str) -> dict[str, Any]:
+def _played(peer: str, scenario: str, control: Control) -> dict[str, Any]:
     limit_s = LIMIT_S * (4 if scenario == "imports" else 1)
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "tests.bench.peers.one", peer, scenario, url, folder]
+        command = [sys.executable, "-m", "tests.bench.peers.one", peer, scenario, control.url, folder]
         # not subprocess.run: killing a process on a time limit must not wait for its children's output
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own script
             try:
                 out, err = process.communicate(timeout=limit_s)
             except subprocess.TimeoutExpired:
                 process.kill()
-                return {"hangs": limit_s}
+                return {"hangs": limit_s, "calls": control()["calls"]}
     try:
         played: dict[str, Any] = json.loads(out.splitlines()[-1])
     except (IndexError, ValueError):
@@ -97,7 +97,7 @@ def main() -> int:
             for name in PEERS:
                 if given.peer not in name or (given.missing and name in rows.get(scenario, {})):
                     continue
-                found = _row(name, scenario, control.url)
+                found = _row(name, scenario, control)
                 rows.setdefault(scenario, {})[name] = found
                 loads.append(os.getloadavg()[0])
                 print(f"{scenario:16} {name:24} {json.dumps(found)}", flush=True)

@@ -122,7 +122,7 @@ def _cell(found: Found | None, cell: Cell, notes: list[str]) -> str:
     if found is None:
         return "not run"
     if "hangs" in found:
-        return f"hangs (over {found['hangs']:.0f} s)"
+        return f"over {found['hangs']:.0f} s; {found['calls']:,} calls by then"
     if "broke" in found:
         return f"fails {_note(found['broke'], notes)}"
     if "cannot" in found:
@@ -168,7 +168,7 @@ def _bar(results: Results, scenario: str, value: Callable[[Found], float], text:
             figures = found["figures"]
             rows.append(Bar(peer, value(figures), text(figures), ours=peer == _OURS))
         elif "hangs" in found:
-            rows.append(Bar(peer, None, "hangs"))
+            rows.append(Bar(peer, None, f"over {found['hangs']:.0f} s"))
     return rows
 
 
