@@ -141,7 +141,7 @@ async def down(scene: Scene) -> Figures:
     """The endpoint answers 503: two waves of a thousand callers without a token, one right after the other."""
     peer = scene.make()
     await peer.open()
-    await scene.tell(down=True, delay_s=0.05)
+    await scene.tell(down=True, delay_s=0.005)
     first = await _crowd(peer.token, CROWD)
     calls = await scene.calls()
     second = await _crowd(peer.token, CROWD)
@@ -274,7 +274,7 @@ def _p999(values: list[float]) -> float:
 
 async def window_down(scene: Scene) -> Figures:
     """Three waves of a thousand callers while the old token lives and the endpoint answers 503."""
-    peer = await _in_window(scene, down=True, delay_s=0.05)
+    peer = await _in_window(scene, down=True, delay_s=0.005)
     before = await scene.calls()
     outcomes: list[Any] = []
     for _ in range(3):
