@@ -25,6 +25,7 @@ html_theme = "furo"
 html_title = f"nauth {release}"
 html_static_path = ["figures"]
 html_css_files = ["figures.css"]
+html_js_files = ["tables.js"]
 html_theme_options = {"top_of_page_buttons": []}
 
 autosummary_generate = True

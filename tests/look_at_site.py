@@ -1,9 +1,9 @@
 """Open each built page in a real browser, at desktop and phone width, and measure what is cut off; then try the search.
 
-    uv run python tests/look_at_site.py docs/_build/html [--pictures FOLDER]
+    uv run python -m tests.look_at_site docs/_build/html [--pictures FOLDER]
 
-At desktop width no block of code and no table is wider than its box; at phone width no table is, and no page scrolls
-sideways. Each word of `WORDS`, and the name of each error, is found by the site's own search. Exits 77 where there is no Chromium.
+At desktop width no block of code and no table is wider than its box (listings of whole modules excepted); at phone width no
+table is, and no page scrolls sideways. Each word of `WORDS`, and the name of each error, is found by the site's own search. Exits 77 where there is no Chromium.
 """
 
 from __future__ import annotations
@@ -61,12 +61,7 @@ async def faults(site: Path, pictures: Path | None) -> list[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}"
-    pages = sorted(
-        str(path.relative_to(site))
-        for path in site.rglob("*.html")
-        if "_static" not in path.parts
-        and path.name not in {"genindex.html", "py-modindex.html", "search.html"}
-    )
+    pages = await asyncio.to_thread(_pages, site)
     found: list[str] = []
     try:
         async with chromium() as tab:
@@ -91,6 +86,12 @@ async def faults(site: Path, pictures: Path | None) -> list[str]:
         f"{len(pages)} pages at {len(WIDTHS)} widths, {len(WORDS) + len(ERRORS)} searches: {len(found)} faults"
     )
     return found
+
+
+def _pages(site: Path) -> list[str]:
+    lists = {"genindex.html", "py-modindex.html", "search.html"}
+    found = (path.relative_to(site) for path in site.rglob("*.html") if path.name not in lists)
+    return sorted(str(path) for path in found if path.parts[0] not in {"_static", "_modules"})
 
 
 async def _pictured(tab: Chromium, folder: Path, name: str) -> None:

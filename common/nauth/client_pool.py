@@ -67,7 +67,10 @@ class ClientPool(Generic[C, K]):
 
     ::
 
-        pool = ClientPool(lambda credentials: NombaClient(credentials, session=session, store=store))
+        def opened(credentials: NombaCredentials) -> NombaClient:
+            return NombaClient(credentials, session=session, store=store)
+
+        pool = ClientPool(opened)
         async with pool.client(credentials_of(tenant)) as nomba:
             await nomba.check()
 

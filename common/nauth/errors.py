@@ -10,14 +10,14 @@
     │       └── TokenUnchangedError   ...or handed the refused token out again
     ├── InteractionRequiredError      a person must act
     ├── PermissionDeniedError         403: neither retry nor renew
-    ├── RequestRejectedError          understood and declined: bad request, not found, failed rule
-    ├── VendorUnavailableError        transport, timeout, 429, 5xx: retry after `retry_after`
+    ├── RequestRejectedError          declined: bad request, not found, failed rule
+    ├── VendorUnavailableError        transport, timeout, 429, 5xx: see `retry_after`
     │   └── NotSentError              ...the request never left this machine
     ├── OutcomeUnknownError           sent, but the response was lost
     ├── MalformedResponseError        answered, not understood
-    │   └── ExpiredOnArrivalError     a renewal returned a token that had already expired
-    ├── PagesError                    a list could not be read to its end: go on at `cursor`
-    ├── OriginError                   the request would carry the token to a foreign origin
+    │   └── ExpiredOnArrivalError     ...or a new token that had already expired
+    ├── PagesError                    a list broke off: go on at `cursor`
+    ├── OriginError                   the token would go to a foreign origin
     └── StoreError                    the shared store failed
         └── LeaseLostError            ...or another client took over the lease
 

@@ -17,7 +17,7 @@ NOMBA = web.AppKey("nomba", NombaClient)
 
 
 async def nomba(app: web.Application) -> AsyncIterator[None]:
-    """Open the client in the server's event loop, and close it when the server stops."""
+    """Open the client in the server's event loop; close it when the server stops."""
     async with NombaClient() as client:  # NOMBA_* from the environment
         app[NOMBA] = client
         yield

@@ -1,4 +1,7 @@
-"""An arq worker: arq arq_worker.WorkerSettings. Needs Redis at REDIS_URL, and redis-py before version 6."""
+"""An arq worker: arq arq_worker.WorkerSettings.
+
+Needs Redis at REDIS_URL, and redis-py before version 6.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""A Celery worker: celery -A celery_worker worker. Its processes share one token through NAUTH_STORE.
+"""A Celery worker: celery -A celery_worker worker.
 
-Celery's tasks are plain functions, so each job runs an event loop of its own. The client is made in the job, after the
-fork; it finds the token in the store and signs in only if there is none.
+Its processes share one token through NAUTH_STORE. Celery's tasks are plain functions, so
+each job runs an event loop of its own. The client is made in the job, after the fork; it
+finds the token in the store and signs in only if there is none.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def self_check() -> int:
 
 
 def run() -> None:
-    """Start a worker of two processes, give it twenty jobs, and print what came of them."""
+    """Start a worker of two processes, give it twenty jobs, print what came of them."""
     command = [sys.executable, "-m", "celery", "-A", "celery_worker", "worker"]
     command += ["--concurrency", "2", "--loglevel", "ERROR"]
     here = Path(__file__).parent

@@ -1,4 +1,4 @@
-"""Django, async views: one client for each server process, opened at its first use."""
+"""Django, async views: one client for each process, opened at its first use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ settings.configure(
 django.setup()
 
 nomba = NombaClient()
-"""Made at import, used from every event loop of the process: under ASGI that is one."""
+"""Made at import, used from every event loop: under ASGI that is one."""
 
 
 async def balance(_: HttpRequest) -> JsonResponse:

@@ -25,7 +25,7 @@ class State(TypedDict):
 
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncGenerator[State]:
-    """Open both clients in the server's event loop, and close them when it stops."""
+    """Open both clients in the server's event loop; close them when it stops."""
     async with NombaClient() as nomba, NoyoClient() as noyo:
         yield {"nomba": nomba, "noyo": noyo}
 

@@ -1,4 +1,7 @@
-"""A service with many tenants: each has credentials of its own, and a client only while it is in use."""
+"""A service with many tenants, each with credentials of its own.
+
+A tenant has a client only while it is in use.
+"""
 
 from __future__ import annotations
 

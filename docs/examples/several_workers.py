@@ -1,4 +1,7 @@
-"""Four processes with one credential: without a store each signs in, with one they share a token."""
+"""Four processes with one credential.
+
+Without a store each signs in; with one they share a token.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +31,12 @@ async def _work() -> tuple[int, int]:
 
 
 def work(_: int) -> tuple[int, int]:
-    """Make twenty calls; return how many sign-ins and renewals they took, and how many failed."""
+    """Make twenty calls; return how many token calls they took, and how many failed."""
     return asyncio.run(_work())
 
 
 def main() -> None:
-    """Run four workers without a store, then four with one, as `NAUTH_STORE` names it."""
+    """Run four workers without a store, then four with one, by `NAUTH_STORE`."""
     store = os.environ.pop("NAUTH_STORE")
     context = multiprocessing.get_context("spawn")
     for title, setting in (("no store:", None), ("one store:", store)):

@@ -1,7 +1,8 @@
 """A web application whose users sign in to Nomad Media by single sign-on.
 
-The address that the browser comes back to holds the tokens. So it is written to no log (`access_log=None`), the
-browser is sent on at once, and each person's client is found by a random cookie.
+The address that the browser comes back to holds the tokens. So it is written to no log
+(`access_log=None`), the browser is sent on at once, and each person's client is found by a
+random cookie.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ async def login(request: web.Request) -> web.Response:
 
 
 async def callback(request: web.Request) -> web.Response:
-    """Take the tokens out of the address, and send the browser to one without them."""
+    """Take the tokens out of the address; send the browser to one without them."""
     credentials = NomadSSO.from_callback(str(request.url), provider="azure")
     session = secrets.token_urlsafe()
     client = NomadClient(credentials, base_url=request.app[BASE_URL])

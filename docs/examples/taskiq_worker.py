@@ -1,4 +1,7 @@
-"""A taskiq worker: taskiq worker taskiq_worker:broker. One client for the life of each worker process."""
+"""A taskiq worker: taskiq worker taskiq_worker:broker.
+
+One client for the life of each worker process.
+"""
 
 from __future__ import annotations
 

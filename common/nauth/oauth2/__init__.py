@@ -2,8 +2,11 @@
 
 ::
 
-    endpoint = TokenEndpoint("https://auth.example.com/token", client_id="...", client_secret="...")
-    manager = TokenManager(ClientCredentials(endpoint, scope="read"), key=endpoint.key("example"))
+    endpoint = TokenEndpoint(
+        "https://auth.example.com/token", client_id="...", client_secret="..."
+    )
+    grant = ClientCredentials(endpoint, scope="read")
+    manager = TokenManager(grant, key=endpoint.key("example"))
     token = await manager.token()
 
 Sources: RFC 6749 (the framework), RFC 7636 (PKCE), RFC 7009 (revocation), RFC 6750 (bearer tokens).

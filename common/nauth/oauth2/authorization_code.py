@@ -55,7 +55,11 @@ class AuthorizationCode:
 
     ::
 
-        code = AuthorizationCode(endpoint, authorization_url="https://auth.example.com/authorize", redirect_uri=...)
+        code = AuthorizationCode(
+            endpoint,
+            authorization_url="https://auth.example.com/authorize",
+            redirect_uri=...,
+        )
         manager = TokenManager(code, key=endpoint.key("example", "ada"))
         send_the_person_to(code.authorization_url())
         token = await code.exchange(callback, manager)

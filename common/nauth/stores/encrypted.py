@@ -33,7 +33,8 @@ class EncryptedStore:
         from nauth import Secret
         from nauth.stores import EncryptedStore, SQLiteStore
 
-        store = EncryptedStore(SQLiteStore("tokens.db"), {"2026-11": Secret(os.environ["TOKENS_KEY"])})
+        keys = {"2026-11": Secret(os.environ["TOKENS_KEY"])}
+        store = EncryptedStore(SQLiteStore("tokens.db"), keys)
 
     *Rotation*: the first key encrypts, all of them decrypt. Give the new key to every program as a second one, then
     make it the first everywhere; drop the old one when the last record that it encrypted has been renewed or has

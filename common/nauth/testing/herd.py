@@ -17,9 +17,11 @@ async def herd(work: Callable[[], Awaitable[_T]], *, callers: int = 1_000) -> li
     ::
 
         async def test_one_sign_in(nomba_sandbox):
-            async with NombaClient(nomba_sandbox.credentials, base_url=nomba_sandbox.base_url) as nomba:
+            sandbox = nomba_sandbox
+            client = NombaClient(sandbox.credentials, base_url=sandbox.base_url)
+            async with client as nomba:
                 await herd(nomba.token)
-            nomba_sandbox.assert_token_calls(1)
+            sandbox.assert_token_calls(1)
 
     Args:
         work: called without arguments; a coroutine function, or whatever returns an awaitable.

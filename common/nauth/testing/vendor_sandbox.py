@@ -122,8 +122,9 @@ class VendorSandbox(Sandbox, Generic[T]):
 
         ::
 
-            sandbox.answer("GET", "/v1/transfers/{id}", {"id": "1", "status": "SUCCESS"})
-            sandbox.answer("POST", "/v1/transfers", sandbox.failure(400, "insufficient funds"))
+            sandbox.answer("GET", "/v1/transfers/{id}", {"status": "SUCCESS"})
+            refused = sandbox.failure(400, "insufficient funds")
+            sandbox.answer("POST", "/v1/transfers", refused)
 
         `requests`, `faults` and `log` know it by method and path: ``"POST /v1/transfers"``.
 

@@ -76,7 +76,8 @@ class StoreContract(LeaseContract, SharingContract):
 
             @contextlib.asynccontextmanager
             async def open(self) -> AsyncIterator[TokenStore]:
-                yield self.store  # your engine: a new connection to the same place each time, closed afterwards
+                # your engine: a new connection each time, closed afterwards
+                yield self.store
 
             async def advance(self, by: timedelta) -> None:
                 self.clock.advance(by)
