@@ -16,12 +16,16 @@ from typing import Self
 import pytest
 from rich.console import Console
 
+from nauth.cli.demo import run
+from nauth.cli.demo.checks import too_busy
+from nauth.cli.demo.load import Stage
 from nauth.cli.demo.metrics import percentile_ms
 from nauth.cli.demo.run import demonstrate
 from nauth.cli.demo.scenario import Counters, Incident, MakeStory, Watch
 from nauth.events import Cause, OriginRefused, RenewalFailed, RenewalJoined, RenewalSucceeded, RequestReplayed
 from nauth.testing import FakeClock
 
+SECOND = timedelta(seconds=1)
 _COMMAND = [sys.executable, "-W", "error", "-c", "from nauth.cli import main; main()", "demo", "--plain"]
 _PROMISES = [
     "one issue for the cold herd",
@@ -301,6 +305,27 @@ async def test_without_refresh_tokens() -> None:
     code, text = await _tell_all([("unseen call", False)])
     assert code == 1
     assert "[BROKEN] fake: one token call per renewal" in text
+
+
+@pytest.mark.parametrize("took_s, said", [(0.7, False), (0.8, True)])
+def test_a_busy_machine(took_s: float, said: bool) -> None:
+    """Where a request takes a good part of a token's life the demonstration says so: its figures are the machine's."""
+    clock = FakeClock()
+    stage = Stage(
+        lambda watch, _: FakeStory(watch, clock, "", name="fake", refreshes=True), 3 * SECOND, clock
+    )
+    stage.tally.latencies_s.extend([0.01, took_s])
+    text = too_busy([stage], 3 * SECOND)
+    assert (text is not None) is said
+    assert text is None or "took 0.8 s, and a token lives for 3 s" in text
+
+
+async def test_a_broken_promise_on_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hint stands below the verdict, where a promise was broken, and changes no exit code."""
+    monkeypatch.setattr(run, "too_busy", lambda *_: "The machine was busy")
+    code, text = await _tell("two sign-ins")
+    assert (code, text.splitlines()[-1]) == (1, "The machine was busy")
+    assert "busy" not in (await _tell())[1]
 
 
 async def test_side_by_side() -> None:

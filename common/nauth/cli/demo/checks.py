@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import attrs
 
@@ -11,7 +12,7 @@ from nauth.cli.demo.metrics import percentile_ms
 from nauth.cli.demo.scenario import Counters, Incident
 from nauth.events import Cause
 
-__all__ = ["Promise", "closing_line", "promises"]
+__all__ = ["Promise", "closing_line", "promises", "too_busy"]
 
 
 @attrs.frozen
@@ -56,6 +57,21 @@ def closing_line(stages: Sequence[Stage], coroutines: int, found: Sequence[Promi
     return (
         f"{coroutines:,} coroutines made {requests:,} requests over {renewals} renewals with {calls} token calls "
         f"({pace}); {verdict}"
+    )
+
+
+def too_busy(stages: Sequence[Stage], lifetime: timedelta) -> str | None:
+    """Say that the machine was too busy to judge, where requests took a good part of a token's life; else None.
+
+    A request that is sent again with the new token must be answered before that one ends too.
+    """
+    slowest_ms = max(percentile_ms(stage.tally.latencies_s, 99) for stage in stages)
+    if slowest_ms < lifetime.total_seconds() * 1000 / 4:
+        return None
+    return (
+        f"The machine was busy: one request in a hundred took {slowest_ms / 1000:.1f} s, and a token lives for "
+        f"{lifetime.total_seconds():.0f} s, so these figures say little. Run it again when less else runs, or with fewer "
+        "callers: nauth demo --coroutines 200"
     )
 
 

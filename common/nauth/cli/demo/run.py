@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from rich.console import Console
 
-from nauth.cli.demo.checks import closing_line, promises
+from nauth.cli.demo.checks import closing_line, promises, too_busy
 from nauth.cli.demo.display import Board, choose_board
 from nauth.cli.demo.load import Stage
 from nauth.cli.demo.scenario import MakeStory
@@ -67,7 +67,7 @@ async def demonstrate(
         _greet(console, stages, coroutines)
         with choose_board(console, plain=plain) as board:
             await _tell(stages, board, clock, seconds=seconds, coroutines=coroutines)
-    return _judge(console, stages, coroutines)
+    return _judge(console, stages, coroutines, lifetime)
 
 
 def _say(console: Console, text: str) -> None:
@@ -137,7 +137,7 @@ def _greet(console: Console, stages: Sequence[Stage], coroutines: int) -> None:
     )
 
 
-def _judge(console: Console, stages: Sequence[Stage], coroutines: int) -> int:
+def _judge(console: Console, stages: Sequence[Stage], coroutines: int, lifetime: timedelta) -> int:
     found = {stage.story.name: promises(stage, coroutines) for stage in stages}
     for name, made in found.items():
         for promise in made:
@@ -148,7 +148,11 @@ def _judge(console: Console, stages: Sequence[Stage], coroutines: int) -> int:
             _say(console, f"{stage.story.name}: {line}")
     every = [promise for made in found.values() for promise in made]
     _say(console, closing_line(stages, coroutines * len(stages), every))
-    return 0 if all(promise.kept for promise in every) else 1
+    if all(promise.kept for promise in every):
+        return 0
+    if (busy := too_busy(stages, lifetime)) is not None:
+        _say(console, busy)
+    return 1
 
 
 def _allow_open_files() -> None:
