@@ -52,9 +52,11 @@ class EndJudge:
     ) -> float:
         """Every visible task is about to be told."""
         now = self._now
+        # work that was begun since the first notice, by other work, has had its bound since then
+        first = self.closings[loop][0] if again else now
         for task in (*told, *self.world.scheduler.of(loop)):
             if task.get_name() != "recipe":
-                self.noticed.setdefault(task, now)
+                self.noticed.setdefault(task, now if task in told else first)
         if not again:
             risk = any(self._at_risk(node, loop) for node in process.every_node)
             # it may have been begun for a token that is stored by another way
