@@ -120,6 +120,13 @@ LOOPS: tuple[Planted, ...] = (
         "tests/nauth/manager/test_shared_backoff.py",
     ),
     _loop(
+        "a renewal calls for a token that another loop has brought without the store",
+        "manager/token_manager",
+        "            if fresh and fault_of(",
+        "            if not fresh and fault_of(",
+        "tests/nauth/manager/test_store_down.py",
+    ),
+    _loop(
         "a token that a sibling revoked comes back with its own commit",
         "manager/held_token",
         "        known = self.token if self.stored else None\n",

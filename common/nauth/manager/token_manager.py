@@ -428,10 +428,12 @@ class TokenManager:
                     flight.rejected,
                     since=since,
                     keep=partial(self._keep_uncommitted, base),
-                    permit=partial(self._permit, flight),
+                    permit=partial(self._permit, flight, seen),
                     failed=partial(self._count, flight),
                 )
             outcome = self._take(loop_state, made, base, flight, started)
+        except _RenewedMeanwhile as ended:
+            outcome = self._found(ended, flight, started)
         except CoolingDown as ended:
             outcome = Outcome(error=fresh_copy(ended.error))
             renewal_events.failed(
@@ -449,8 +451,19 @@ class TokenManager:
         self._free(loop_state, flight)
         flight.finish(outcome)
 
-    def _permit(self, flight: Flight) -> None:
+    def _permit(self, flight: Flight, seen: HeldToken) -> None:
         """Let a renewal under way call the vendor, or raise why not."""
+        now = self._cache.held
+        # a store that is down tells no loop what another one has brought: it is in memory alone
+        if (
+            flight.cause is not Cause.FORCED
+            and now.token is not None
+            and not now.token.same_access(seen.token)
+        ):
+            mono = self._monotonic()
+            fresh = now.state(mono, self._wall()) is TokenState.FRESH
+            if fresh and fault_of(now.token, mono - now.asked_mono, flight.rejected) is None:
+                raise _RenewedMeanwhile(now.token, now)
         self._loops.sweep()  # another loop may have been closed under its call, which counts as a failed attempt
         self._cache.backoff.permit(self._monotonic(), quiet=flight.cause is Cause.STALE and not len(flight))
 
@@ -527,6 +540,14 @@ class TokenManager:
         renewal_events.finished(self._observer, flight, made, now=self._monotonic(), started=started)
         return Outcome(token=made.token)
 
+    def _found(self, ended: _RenewedMeanwhile, flight: Flight, started: float) -> Outcome:
+        """Hand out what another loop's renewal has brought, which is held already."""
+        if flight.trace is not None:
+            flight.trace.brought("adopted")
+        made = Renewed(ended.token, ended.held.version, ended.held.asked_mono)
+        renewal_events.finished(self._observer, flight, made, now=self._monotonic(), started=started)
+        return Outcome(token=ended.token)
+
     def _count(self, flight: Flight, error: NauthError) -> tuple[NauthError, bool]:
         """Count a failed renewal, once; return what its callers are told, and whether the old token lives on."""
         if flight.failure is None:
@@ -601,6 +622,14 @@ class TokenManager:
             self._cache.adopt(record)
             loop_state.recheck = None
             recheck.finish(Outcome(token=record.token))
+
+
+class _RenewedMeanwhile(Exception):  # noqa: N818 - a way out of a renewal, never raised to callers
+    """Another loop of this process has brought a token since this renewal began."""
+
+    def __init__(self, token: Token, held: HeldToken) -> None:
+        super().__init__("renewed meanwhile")
+        self.token, self.held = token, held
 
 
 _ENDED = Outcome(

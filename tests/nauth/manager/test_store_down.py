@@ -329,3 +329,19 @@ async def test_a_dead_arrival_that_could_not_be_stored() -> None:
     assert token is not None
     assert token.refresh_token is not None
     assert token.refresh_token.reveal() == "rb"
+
+
+async def test_a_token_that_another_loop_brought_without_the_store() -> None:
+    """A renewal that waited for its lease meanwhile hands that token out, and calls no vendor for one more."""
+    rig = Rig(policy=ALONE)
+    gate = asyncio.Event()
+    rig.store.will("lease", gate.wait)
+    caller = asyncio.create_task(rig.name())
+    await all_blocked()
+    with rig.manager.cache.guard:
+        rig.manager.cache.hold(made("elsewhere"), 0, 0.0, dead=False, stored=False)
+    gate.set()
+    assert await caller == "elsewhere"
+    assert rig.calls == []
+    assert isinstance(rig.events[-1], TokenAdopted)
+    assert "0 leases" in repr(rig.store)
