@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import shutil
 import subprocess
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,5 +71,9 @@ def secret_service(home: Path, *, unlocked: bool = True) -> Iterator[dict[str, s
                     yield found
                 finally:
                     keyring.kill()
+                    with warnings.catch_warnings():
+                        # the keyring package closes none of its connections to the bus
+                        warnings.simplefilter("ignore", ResourceWarning)
+                        gc.collect()
         finally:
             bus.kill()
