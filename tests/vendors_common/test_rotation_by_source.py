@@ -144,7 +144,7 @@ async def _vault(first: Mapping[str, str]) -> AsyncIterator[tuple[Any, Put]]:
 async def _keyring(first: Mapping[str, str]) -> AsyncIterator[tuple[Any, Put]]:
     from keyring.backends import SecretService  # noqa: PLC0415 - asks the bus of the fixture
 
-    backend = SecretService.Keyring()
+    backend: Any = SecretService.Keyring()  # type: ignore[no-untyped-call]
 
     async def put(fields: Mapping[str, str]) -> None:
         text = json.dumps(dict(fields))

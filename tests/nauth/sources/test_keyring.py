@@ -164,7 +164,7 @@ def service(
 @pytest.mark.usefixtures("service")
 async def test_a_real_secret_service() -> None:
     """GNOME's keyring over a message bus: found without being named, read, and what is missing is said."""
-    backend = SecretService.Keyring()
+    backend: Any = SecretService.Keyring()  # type: ignore[no-untyped-call]
     await asyncio.to_thread(backend.set_password, "nomba", "credentials", '{"client_id": "i"}')
     assert (await KeyringSecret("nomba").read()).values == {"client_id": Secret("i")}
     with pytest.raises(SourceRefusedError, match="keyring set noyo credentials"):
