@@ -13,7 +13,7 @@ from nauth.daemon_thread import run_in_daemon
 from nauth.errors import ConfigurationError, NauthError
 from nauth.logins.login_file import KEYRING_VARIABLE, LoginSettings
 from nauth.secret import Secret
-from nauth.sources.keyring import encrypting_backend
+from nauth.sources.keyring import encrypting_backend, load_backends
 from nauth.stores.base import Lease, StoreKey, TokenStore
 from nauth.stores.encrypted import EncryptedStore
 
@@ -63,6 +63,8 @@ async def login_key(
         return settings.key
     if not settings.keyring:
         raise ConfigurationError(f"{KEYRING_VARIABLE} forbids the keyring. {_WAY_OUT}")
+    if backend is None:
+        await load_backends()
     found = await _asked(lambda: _get(backend))
     if found is not None:
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Protocol
@@ -13,7 +14,7 @@ from nauth.secret import Secret
 from nauth.sources.base import Fields, SourceRefusedError, SourceUnavailableError, parse_object
 from nauth.sources.optional_import import needed
 
-__all__ = ["KeyringSecret", "encrypting_backend"]
+__all__ = ["KeyringSecret", "encrypting_backend", "load_backends"]
 
 _BACKENDS = (
     ("keyring.backends.macOS", "Keyring"),
@@ -76,6 +77,8 @@ class KeyringSecret:
             SourceRefusedError: there is no such item, or no keyring that encrypts.
             SourceUnavailableError: the keyring is locked, or does not answer.
         """
+        if self._backend is None:
+            await load_backends()
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await run_in_daemon(self._read, name="nauth keyring")
@@ -117,6 +120,21 @@ class KeyringSecret:
                 problems=(f"{item}: missing",),
             )
         return Secret(value.strip())
+
+
+async def load_backends() -> None:
+    """Import the keyrings' modules, in a thread, so that the limit of a question is the keyring's alone.
+
+    On a machine under load the imports take seconds.
+    """
+    # what is missing is said by the question itself
+    with contextlib.suppress(SourceRefusedError):
+        await run_in_daemon(_load, name="nauth keyring")
+
+
+def _load() -> None:
+    for module, _ in _BACKENDS:
+        needed(module, extra="keyring", what="the keyring")
 
 
 def encrypting_backend(name: str) -> Any:

@@ -45,3 +45,10 @@ def test_a_terminal_breaks_lines(
         "  name  a value of",
         "        five words",
     ]
+
+
+def test_a_pipe_keeps_lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no terminal is, a line stays a line."""
+    monkeypatch.setenv("COLUMNS", "20")
+    print_text("some words that are many more than twenty", err=True)
+    assert capsys.readouterr().err == "some words that are many more than twenty\n"

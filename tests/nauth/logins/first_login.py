@@ -1,6 +1,7 @@
 """A program of its own that remembers a first login, with a keyring that is a slow folder of files.
 
-``first_login.py FOLDER NAME``: waits for a line on stdin, so that several begin at once.
+``first_login.py FOLDER NAME [real]``: waits for a line on stdin, so that several begin at once. With ``real`` the keyring is
+the machine's.
 """
 
 from __future__ import annotations
@@ -35,13 +36,13 @@ class FolderKeyring:
         (self._folder / f"{service}-{username}").write_text(password)
 
 
-async def _main(folder: Path, name: str) -> None:
+async def _main(folder: Path, name: str, *, real: bool) -> None:
     environ = {"NAUTH_LOGIN_STORE": str(folder / "state" / "logins.db")}
-    login = RememberedLogin(name, environ=environ, backend=FolderKeyring(folder))
+    login = RememberedLogin(name, environ=environ, backend=None if real else FolderKeyring(folder))
     token = Token(access_token=Secret(f"token-{name}"), refresh_token=Secret(f"refresh-{name}"))
     await login.save("nao", "https://x.example", token, {"client_id": Secret("id")})
 
 
 if __name__ == "__main__":
     sys.stdin.readline()
-    asyncio.run(_main(Path(sys.argv[1]), sys.argv[2]))
+    asyncio.run(_main(Path(sys.argv[1]), sys.argv[2], real="real" in sys.argv[3:]))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
+import os
 import stat
 import subprocess
 import sys
@@ -28,6 +30,7 @@ from nauth.stores import EncryptedStore, MemoryStore
 from nomadauth import NomadClient, NomadInteractionRequiredError
 from nomadauth.sandbox import NomadSandbox
 from tests.nauth.logins import first_login
+from tests.support.secret_service import MISSING, secret_service
 
 _URL = "https://x.example"
 _TOKEN = Token(access_token=Secret("CANARY-access"), refresh_token=Secret("CANARY-refresh"))
@@ -184,12 +187,27 @@ async def test_six_first_logins_in_one_loop(environ: dict[str, str]) -> None:
 
 
 @pytest.mark.slow
-def test_six_first_logins_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("real", [False, True], ids=["folder", "Secret Service"])
+def test_six_first_logins_at_once(real: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Six programs that make the first login at the same moment: 0 unreadable."""
+    with contextlib.ExitStack() as stack:
+        if real:
+            if MISSING is not None:
+                pytest.skip(MISSING)
+            for name, value in stack.enter_context(secret_service(tmp_path)).items():
+                monkeypatch.setenv(name, value)
+        _six_first_logins(tmp_path, real=real)
+
+
+def _six_first_logins(tmp_path: Path, *, real: bool) -> None:
     command = [sys.executable, str(Path(first_login.__file__)), str(tmp_path)]
     names = [f"n{number}" for number in range(6)]
     programs = [
-        subprocess.Popen([*command, name], stdin=subprocess.PIPE, env={"PYTHONPATH": ":".join(sys.path)})  # noqa: S603 - our own
+        subprocess.Popen(  # noqa: S603 - our own
+            [*command, name, *(["real"] if real else [])],
+            stdin=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": ":".join(sys.path)},
+        )
         for name in names
     ]
     for program in programs:
@@ -202,7 +220,7 @@ def test_six_first_logins_at_once(tmp_path: Path) -> None:
 
     async def read() -> list[str]:
         environ = {"NAUTH_LOGIN_STORE": str(tmp_path / "state" / "logins.db")}
-        keyring = first_login.FolderKeyring(tmp_path)
+        keyring = None if real else first_login.FolderKeyring(tmp_path)
         found = []
         for name in names:
             token = await RememberedLogin(name, environ=environ, backend=keyring).load("nao", _URL)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import keyring.errors
 import pytest
+from keyring.backends import SecretService
 
 from nauth.errors import ConfigurationError
 from nauth.secret import Secret
 from nauth.sources import KeyringSecret, SourceRefusedError, SourceUnavailableError
 from nauth.sources import keyring as module
 from nauth.sources.optional_import import needed
+from tests.support.secret_service import MISSING, secret_service
 
 
 class _Backend:
@@ -139,3 +143,40 @@ def test_a_package_that_is_missing() -> None:
         ConfigurationError, match=r"Thing needs the package nowhere: pip install nauth\[aws\]"
     ):
         needed("nowhere.at_all", extra="aws", what="Thing")
+
+
+needs_a_keyring = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
+
+
+@pytest.fixture(params=[True])
+def service(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """A real Secret Service, open or not."""
+    with secret_service(tmp_path, unlocked=request.param) as found:
+        for name, value in found.items():
+            monkeypatch.setenv(name, value)
+        yield
+
+
+@needs_a_keyring
+@pytest.mark.slow
+@pytest.mark.usefixtures("service")
+async def test_a_real_secret_service() -> None:
+    """GNOME's keyring over a message bus: found without being named, read, and what is missing is said."""
+    backend: Any = SecretService.Keyring()  # type: ignore[no-untyped-call]
+    await asyncio.to_thread(backend.set_password, "nomba", "credentials", '{"client_id": "i"}')
+    assert (await KeyringSecret("nomba").read()).values == {"client_id": Secret("i")}
+    with pytest.raises(SourceRefusedError, match="keyring set noyo credentials"):
+        await KeyringSecret("noyo").read()
+
+
+@needs_a_keyring
+@pytest.mark.slow
+@pytest.mark.usefixtures("service")
+@pytest.mark.parametrize("service", [False], indirect=True)
+async def test_a_real_keyring_that_is_not_open() -> None:
+    """One that would ask a person, where there is no screen: an error in time, and no plaintext in its place."""
+    with pytest.raises((SourceUnavailableError, SourceRefusedError)) as refused:
+        await KeyringSecret("nomba", timeout=timedelta(seconds=5)).read()
+    assert refused.value.source == "keyring:nomba"
