@@ -308,7 +308,8 @@ class TokenManager:
         if now.token is None or now.expire_mono == -inf:  # nothing to serve, whatever the clocks say
             if flight is None:
                 return self._start_cold(loop_state, now)
-            return renewal_events.joined(self._observer, flight)
+            # asked here too: ten thousand waiters would pay for the call
+            return renewal_events.joined(self._observer, flight) if self._observer.joins else flight
         mono = self._monotonic()
         state = now.state(mono, self._wall())
         if state is TokenState.EXPIRED:
