@@ -63,7 +63,7 @@ class Flight:
 
     def join(self) -> asyncio.Future[Outcome]:
         """Return a future for the outcome. A caller that stops waiting must `leave`."""
-        waiter: asyncio.Future[Outcome] = self._loop.create_future()
+        waiter: asyncio.Future[Outcome] = asyncio.Future(loop=self._loop)
         if self.outcome is not None:  # an eager task may have finished before a caller could join
             waiter.set_result(self.outcome)
         else:
