@@ -31,13 +31,12 @@ MIDDLEWARE: tuple[Planted, ...] = (
         "transport/aiohttp_sessions",
         simulated=False,
     ),
-    core(
+    Planted(
         "a user's session is taken for one that brings nothing",
-        "client",
+        "common/nauth/client.py",
         "            bare=self._given_session is None,\n",
         "            bare=True,\n",
-        "client",
-        simulated=False,
+        ("tests/network/test_network.py",),
     ),
     core(
         "what follows a JSON document is dropped",
