@@ -121,7 +121,7 @@ class RateLimit:
     window: timedelta | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)  # made for each call: slots that are frozen are slow to fill
 class AnswerMeta(reply.AnswerMeta):
     """What came with a response beside its body.
 
@@ -132,7 +132,7 @@ class AnswerMeta(reply.AnswerMeta):
     rate_limit: RateLimit | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)  # made for each call: slots that are frozen are slow to fill
 class Envelope(reply.Reply[T_co]):
     """The envelope of every response. It is a success only if the status is 2xx **and** the code is ``00``.
 

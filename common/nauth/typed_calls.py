@@ -125,15 +125,17 @@ class TypedCalls:
         """
         kind = self._readable(into)
         request = self._request(method, path, options)
-        failure: NauthError | None = None
+        failure: NauthError
         try:
             answer = await self.transport.send(request)
         except NauthError as error:
             failure = translate(error, self.errors)
-        if failure is not None:
-            # outside the handler: the new error has neither cause nor context whose frames could hold the request
-            raise failure
-        return self._opened(answer, kind, request.url, method=request.method, repeatable=request.repeatable)
+        else:
+            return self._opened(
+                answer, kind, request.url, method=request.method, repeatable=request.repeatable
+            )
+        # outside the handler: the new error has neither cause nor context whose frames could hold the request
+        raise failure
 
     async def open(self, response: ClientResponse, into: Any) -> Reply[Any]:
         """Read an aiohttp response as `call` does, and release it.

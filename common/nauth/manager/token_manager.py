@@ -303,13 +303,16 @@ class TokenManager:
         ):  # asked here, for a call would cost each of ten thousand waiters more than the answer
             self._check_open()
         loop_state = self._loops.here()
-        now, flight = self._cache.held, loop_state.joinable
+        now, work = self._cache.held, loop_state.work
+        # `joinable`, written out for ten thousand waiters
+        flight = None if work is not None and work.given_up else loop_state.flight
         if not now.stored:
             self._resume_commit(loop_state)
         if now.token is None or now.expire_mono == -inf:  # nothing to serve, whatever the clocks say
             if flight is None:
                 return self._start_cold(loop_state, now)
-            return renewal_events.joined(self._observer, flight)
+            # asked here too: ten thousand waiters would pay for the call
+            return renewal_events.joined(self._observer, flight) if self._observer.joins else flight
         mono = self._monotonic()
         state = now.state(mono, self._wall())
         if state is TokenState.EXPIRED:

@@ -13,7 +13,7 @@ __all__ = ["AnswerMeta", "Reply", "T_co"]
 T_co = TypeVar("T_co", covariant=True)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)  # made for each call: slots that are frozen are slow to fill
 class AnswerMeta:
     """What came with a response beside its body.
 
@@ -40,7 +40,7 @@ class AnswerMeta:
         )
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)  # made for each call: slots that are frozen are slow to fill
 class Reply(Generic[T_co]):
     """A successful response. A vendor whose bodies have an envelope derives its own class from this one.
 

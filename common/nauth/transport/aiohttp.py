@@ -14,6 +14,7 @@ from aiohttp import ClientSession
 from aiohttp.client_middlewares import ClientMiddlewareType
 from aiohttp.hdrs import AUTHORIZATION, CONTENT_TYPE, USER_AGENT
 from multidict import CIMultiDict
+from yarl import URL
 
 from nauth.clock import Clock
 from nauth.errors import ClosedError, ConfigurationError, NauthError
@@ -21,7 +22,7 @@ from nauth.origins import check_origin
 from nauth.transport.aiohttp_limits import FIELD_SIZE, read_at_most
 from nauth.transport.aiohttp_private import session_middlewares
 from nauth.transport.aiohttp_session import token_session
-from nauth.transport.attempt import Attempt
+from nauth.transport.attempt import PROXY_WANTS_PASSWORD, Attempt
 from nauth.transport.base import Answer, Request
 from nauth.transport.connectors import Use, lease_for
 from nauth.transport.loop_sessions import LoopSessions
@@ -90,6 +91,8 @@ class AiohttpTransport:
         self._given = session
         self._middlewares = middlewares or session_middlewares
         self._bare = bare
+        self._checked: URL | None = None
+        """The last address that may be sent to. A client gives the same object for the same path again."""
         self._timeout: aiohttp.ClientTimeout | None = None
 
     def __repr__(self) -> str:
@@ -107,8 +110,30 @@ class AiohttpTransport:
             OutcomeUnknownError: the connection broke, or the time ran out, after something may have been sent.
             MalformedResponseError: the answer is too large or not HTTP.
         """
-        check_origin(request.url)
-        outcome = await self._exchange(request)
+        if request.url is not self._checked:
+            check_origin(request.url)
+            self._checked = request.url
+        own = self._given is None
+        attempt = Attempt(
+            request, self._clock, own=own, connect=self._connect, total=request.timeout or self._total
+        )
+        outcome: Answer | _Failure
+        try:
+            if own:
+                async with attempt.begin():
+                    outcome = await self._on_own_session(request, attempt)
+            else:
+                outcome = await self._on_clients_session(request, attempt)
+        except NauthError as error:
+            outcome = error.with_traceback(None)
+        except asyncio.CancelledError as error:
+            # the cause of a caller's TimeoutError, so its frames are as public as an error's
+            outcome = error.with_traceback(None)
+        except (aiohttp.ClientError, OSError) as error:
+            late = attempt.deadline is not None and attempt.deadline.expired()
+            outcome = (
+                attempt.timed_out() if late and isinstance(error, TimeoutError) else attempt.failed(error)
+            )
         if isinstance(outcome, Answer):
             return outcome
         try:
@@ -148,34 +173,12 @@ class AiohttpTransport:
         headers[USER_AGENT] = self._user_agent
         return headers
 
-    async def _exchange(self, request: Request) -> Answer | _Failure:
-        own = self._given is None
-        attempt = Attempt(
-            request, self._clock, own=own, connect=self._connect, total=request.timeout or self._total
-        )
-        try:
-            if not own:
-                return await self._on_clients_session(request, attempt)
-            async with attempt.begin():
-                return await self._on_own_session(request, attempt)
-        except NauthError as error:
-            return error.with_traceback(None)
-        except asyncio.CancelledError as error:
-            # the cause of a caller's TimeoutError, so its frames are as public as an error's
-            return error.with_traceback(None)
-        except (aiohttp.ClientError, OSError) as error:
-            if (
-                isinstance(error, TimeoutError)
-                and attempt.deadline is not None
-                and attempt.deadline.expired()
-            ):
-                return attempt.timed_out()
-            return attempt.failed(error)
-
-    async def _on_own_session(self, request: Request, attempt: Attempt) -> Answer | NauthError:
+    def _on_own_session(
+        self, request: Request, attempt: Attempt
+    ) -> Coroutine[None, None, Answer | NauthError]:
         self._network.check()
         session, pick = self._usable_session(), self._network.pick_proxy()
-        return await self._ask(
+        return self._ask(
             session,
             request,
             attempt,
@@ -236,14 +239,15 @@ class AiohttpTransport:
             max_field_size=FIELD_SIZE,
             trace_request_ctx=attempt if attempt.own else None,
         ) as response:
-            attempt.answered(response)
+            attempt.response = response
             body = await read_at_most(response, self._max_body)
             if body is None:
                 return attempt.too_large(self._max_body)
-            if attempt.refused_by_proxy(response):
+            status = response.status
+            if status == PROXY_WANTS_PASSWORD and attempt.without_tunnel:
                 return attempt.proxy_refused()
             return Answer(
-                status=response.status,
+                status=status,
                 headers=response.headers,
                 body=body,
                 sent_wall=attempt.wall,

@@ -27,14 +27,14 @@ from nauth.owned_tasks import Work, current_work
 from nauth.transport.aiohttp_limits import FIELD_SIZE, INTERIM, TooManyInterimResponses
 from nauth.transport.base import Request, request_id_of
 
-__all__ = ["Attempt"]
+__all__ = ["PROXY_WANTS_PASSWORD", "Attempt"]
 
 _SAW_NOTHING = "The vendor has seen nothing of this request, so trying again is safe."
 _MAY_HAVE_ACTED = (
     "The vendor may or may not have acted on the request: "
     "send it again only where doing it twice does no harm, else look at the vendor's side first."
 )
-_PROXY_WANTS_PASSWORD = 407
+PROXY_WANTS_PASSWORD = 407
 
 QUEUE_S = 60.0
 """Seconds an attempt waits for a free connection, before its own deadlines begin. The renewal's deadline is shorter."""
@@ -56,6 +56,7 @@ class Attempt:
         sent: something may have reached the vendor.
         deadline: ends the attempt; moved on as it proceeds, so that waiting for a free connection costs none of its time.
             Entered by the transport; None where aiohttp measures.
+        response: the one whose body is being read.
         foreign: the request carried an `Authorization` of the session's own.
         work: the owned work that this is part of, which is not cut short once something was sent. Set by `begin`.
     """
@@ -75,7 +76,7 @@ class Attempt:
         self._total = total
         self.sent: bool = False
         self.work: Work
-        self._response: ClientResponse | None = None
+        self.response: ClientResponse | None = None
         self.wall: float
         self.mono: float
         self._proxy: URL | None = None
@@ -120,10 +121,6 @@ class Attempt:
         """Note the `Authorization` that the request has before the client's own middleware."""
         self._brought = authorization
 
-    def answered(self, response: ClientResponse) -> None:
-        """Note whose body is about to be read."""
-        self._response = response
-
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Send, and keep aiohttp from sending a GET a second time on its own authority."""
         self.stamp()
@@ -167,7 +164,7 @@ class Attempt:
     def failed(self, error: Exception) -> NauthError:
         """Turn what aiohttp raised into our error. Takes names and numbers from it, never its text."""
         name = type(error).__name__
-        if isinstance(error, aiohttp.ClientHttpProxyError) and error.status == _PROXY_WANTS_PASSWORD:
+        if isinstance(error, aiohttp.ClientHttpProxyError) and error.status == PROXY_WANTS_PASSWORD:
             return self.proxy_refused()
         cause = _before_sending(error, self._via)
         if isinstance(error, aiohttp.ConnectionTimeoutError):
@@ -182,20 +179,17 @@ class Attempt:
             return self._lost(f"no complete answer within {self._total.total_seconds():g} s", name)
         return self._lost("the connection broke", name)
 
-    def refused_by_proxy(self, response: ClientResponse) -> bool:
-        """Tell whether `response` is that of a proxy which wants a password, for a request without a tunnel."""
-        return (
-            response.status == _PROXY_WANTS_PASSWORD
-            and self._proxy is not None
-            and self._url.scheme != "https"  # else a tunnel
-        )
+    @property
+    def without_tunnel(self) -> bool:
+        """Whether a proxy has read the request, and may have answered it itself."""
+        return self._proxy is not None and self._url.scheme != "https"
 
     def proxy_refused(self) -> ConfigurationError:
         """Describe a proxy that wants a password, or another one. Not to be repeated: accounts are locked for that."""
         return ConfigurationError(
             f"nothing was sent to {self._place}: the proxy{self._via} answered 407. It wants a user name and password, or "
             "refuses those given: http://user:password@proxy:3128, with special characters percent-encoded",
-            status=_PROXY_WANTS_PASSWORD,
+            status=PROXY_WANTS_PASSWORD,
         )
 
     @property
@@ -204,11 +198,11 @@ class Attempt:
 
     @property
     def _status(self) -> int | None:
-        return None if self._response is None else self._response.status
+        return None if self.response is None else self.response.status
 
     @property
     def _request_id(self) -> str | None:
-        return None if self._response is None else request_id_of(self._response.headers)
+        return None if self.response is None else request_id_of(self.response.headers)
 
     @property
     def _via(self) -> str:

@@ -48,7 +48,7 @@ def _without_query(url: URL) -> str:
     return f"<{url.scheme}://{place(url)}{url.raw_path}>"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)  # made for each call: slots that are frozen are slow to fill
 class Request:
     """One HTTP request, complete. Its repr shows neither header values nor query nor body.
 
@@ -74,7 +74,7 @@ class Request:
     repeatable: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)  # made for each call: slots that are frozen are slow to fill
 class Answer:
     """What came back, complete. Its repr shows neither header values nor body.
 

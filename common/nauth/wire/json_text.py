@@ -19,6 +19,8 @@ NOT_JSON = "$: expected a JSON document"
 """First words of the problem if a body is not JSON at all, as opposed to JSON of the wrong shape."""
 
 _SHOWN = 3
+_SPACE = " \t\n\r"
+"""What JSON takes for white space."""
 
 
 def parse_json(
@@ -72,8 +74,10 @@ def malformed(
 
 def _parsed(body: bytes) -> object:
     # not "utf-8-sig", a codec written in Python
-    text = body.decode().removeprefix("\ufeff")
-    document: object = _DECODER.decode(text)
+    text = body.decode().removeprefix("\ufeff").strip(_SPACE)
+    document, end = cast("tuple[object, int]", _DECODER.raw_decode(text))
+    if end != len(text):
+        raise ValueError
     # a document is no deeper than it has brackets, and few have many
     if text.count("{") + text.count("[") > MAX_DEPTH and _deeper_than(MAX_DEPTH, document):
         raise ValueError

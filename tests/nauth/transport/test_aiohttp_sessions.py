@@ -7,6 +7,7 @@ import copy
 import gc
 import warnings
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import pytest
 from aiohttp import ClientRequest, ClientResponse, ClientSession, web
@@ -15,7 +16,9 @@ from yarl import URL
 
 from nauth.errors import (
     ClosedError,
+    ConfigurationError,
     CredentialsRejectedError,
+    NotSentError,
     OutcomeUnknownError,
 )
 from nauth.transport.aiohttp import AiohttpTransport
@@ -50,6 +53,49 @@ class TestClientsSession:
             seen = await reply(adapter(session=lambda: session), post(url))
 
         assert seen["headers"]["User-Agent"] == "nauth/test"
+
+    async def test_one_requests_deadline_is_not_the_next_ones(self) -> None:
+        """A request's own deadline holds for itself; the transport's own comes back after it."""
+        async with serve(echo) as url, ClientSession() as session:
+            transport = adapter(session=lambda: session)
+            for timeout in (None, timedelta(microseconds=1), None):
+                request = Request(method="GET", url=url, timeout=timeout)
+                if timeout is None:
+                    assert (await transport.send(request)).ok
+                else:
+                    with pytest.raises((OutcomeUnknownError, NotSentError)):
+                        await transport.send(request)
+
+    async def test_an_unsafe_address_is_refused_each_time(self) -> None:
+        """Having been looked at once is no leave to be sent to."""
+        unsafe = Request(method="GET", url=URL("http://api.example.com/"))
+        async with serve(echo) as url, ClientSession() as session:
+            transport = adapter(session=lambda: session)
+            for _ in range(2):
+                with pytest.raises(ConfigurationError, match="unencrypted"):
+                    await transport.send(unsafe)
+            assert (await transport.send(post(url))).ok
+            with pytest.raises(ConfigurationError, match="unencrypted"):
+                await transport.send(unsafe)
+
+    @pytest.mark.parametrize("bare", [True, False])
+    @pytest.mark.parametrize("signs", [True, False])
+    async def test_whose_authorization_it_was(self, *, bare: bool, signs: bool) -> None:
+        """What the request or its address brings is foreign, unless the client's own middleware replaces it."""
+
+        async def sign(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+            if signs:
+                request.headers["Authorization"] = "Bearer ours"
+            return await handler(request)
+
+        async with serve(echo) as url, ClientSession() as session:
+            transport = adapter(session=lambda: session, middlewares=lambda _: (sign,), bare=bare)
+            plain = await transport.send(Request(method="GET", url=url))
+            with_header = await transport.send(post(url))
+            with_user = await transport.send(Request(method="GET", url=url.with_user("u").with_password("p")))
+
+        assert not plain.foreign
+        assert with_header.foreign == with_user.foreign == (not signs)
 
     async def test_raise_for_status_is_overruled(self) -> None:
         """A session told to raise for statuses still lets the vendor see the answer."""
