@@ -16,6 +16,8 @@ import time
 import tracemalloc
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -34,6 +36,9 @@ _STILL_S = 0.5
 """A crowd that has made no progress for so long waits for the server."""
 
 
+_OWN_THREADS = ThreadPoolExecutor(2)
+
+
 @attrs.define
 class Scene:
     """One peer, not open yet, and the server that it is to use."""
@@ -50,7 +55,8 @@ class Scene:
 
     async def tell(self, **told: Any) -> dict[str, Any]:
         """Tell the server how to behave, without blocking the loop."""
-        return await asyncio.to_thread(self.control, **told)
+        # not the loop's own threads: a library may be blocking all of them
+        return await asyncio.get_running_loop().run_in_executor(_OWN_THREADS, partial(self.control, **told))
 
     async def calls(self) -> int:
         """Return how many token calls the server has had."""
