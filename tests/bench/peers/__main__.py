@@ -47,6 +47,8 @@ def _played(peer: str, scenario: str, control: Control) -> dict[str, Any]:
         command = [sys.executable, "-m", "tests.bench.peers.one", peer, scenario, control.url, folder]
         # not subprocess.run: killing a process on a time limit must not wait for its children's output
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own script
+            assert process.stdout is not None
+            process.stdout.readline()
             try:
                 out, err = process.communicate(timeout=limit_s)
             except subprocess.TimeoutExpired:

@@ -234,6 +234,6 @@ def write(kept: Mapping[str, Any], docs: Path = _DOCS) -> None:
             raise SystemExit(f"the page has no place for {name}: {begin}{end}")
         # not as the replacement's text: it may have backslashes
         start, stop = found.span()
-        page = f"{page[:start]}{begin}{text}{end}{page[stop:]}"
+        page = f"{page[:start]}{begin}\n{text}\n{end}{page[stop:]}"
     (docs / PAGE).write_text(page)
     print(f"wrote {PAGE.name} and {len(_plots(results))} plots")
