@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import Any, TypeVarTuple
 
-__all__ = ["LOOPS", "Loops", "all_blocked", "timers"]
+__all__ = ["LOOPS", "Loops", "all_blocked", "lacks_eager_tasks", "timers"]
 
 LOOPS = ("asyncio", "uvloop")
 
@@ -74,6 +74,11 @@ def _uvloop() -> Callable[[], asyncio.AbstractEventLoop]:
             return timer
 
     return SeenLoop
+
+
+def lacks_eager_tasks(loop: asyncio.AbstractEventLoop) -> bool:
+    """Tell whether `loop` cannot run a coroutine once its tasks are eager: uvloop's, from Python 3.13 on."""
+    return sys.version_info >= (3, 13) and not isinstance(loop, asyncio.BaseEventLoop)
 
 
 def timers() -> list[asyncio.TimerHandle]:

@@ -10,6 +10,7 @@ import sys
 import textwrap
 import warnings
 
+import attrs
 import pytest
 
 from nauth.stores.redis.store import RedisStore
@@ -173,3 +174,18 @@ async def test_another_process(valkey: Server, prefix: str) -> None:
         assert not parents.closed
         await put(store, made("a"))
         await parents.aclose()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+def test_a_lease_of_a_closed_loop_is_given_back(valkey: Server, prefix: str) -> None:
+    """What a closed loop of this process held is free for the next one, of whichever key that asks first."""
+    store = RedisStore(valkey.url, prefix=prefix)
+    with asyncio.Runner() as first:
+        first.run(lease(store))
+
+    async def asks() -> None:
+        await lease(store, attrs.evolve(KEY, identity="another"))
+        await lease(store)
+        await store.aclose()
+
+    asyncio.run(asks())

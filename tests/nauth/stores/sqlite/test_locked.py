@@ -396,3 +396,85 @@ async def test_two_threads_make_the_worker(shelf: Shelf, monkeypatch: pytest.Mon
     monkeypatch.setattr("nauth.stores.sqlite.store.unforked", overtaken())
     mine = await store._do(lambda tables: tables)
     assert [other.result(10) for other in others] == [mine]
+
+
+_LOCKS = """
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("BEGIN EXCLUSIVE")
+print("locked", flush=True)
+input()
+"""
+
+_LIVES_ON = """
+import asyncio, os, sys, time
+from datetime import timedelta
+from nauth.errors import StoreError
+from nauth.stores import SQLiteStore, StoreKey
+
+store = SQLiteStore(sys.argv[1])
+errors, longest_s = 0, 0.0
+
+async def asks(number):
+    global errors
+    key = StoreKey(vendor="v", base_url="b", identity=str(number))
+    while True:
+        try:
+            await store.lease(key, timedelta(hours=1))
+        except StoreError:
+            errors += 1
+            await asyncio.sleep(0)
+
+async def beats():
+    global longest_s
+    while True:
+        began = time.monotonic()
+        await asyncio.sleep(0.01)
+        longest_s = max(longest_s, time.monotonic() - began)
+
+def forks():
+    if not (child := os.fork()):
+        os._exit(0)
+    os.waitpid(child, 0)
+
+async def main():
+    work = [asyncio.ensure_future(asks(number)) for number in range(40)]
+    work.append(asyncio.ensure_future(beats()))
+    for _ in range(60):
+        forks()  # on the loop
+        await asyncio.to_thread(forks)
+        await asyncio.sleep(0.5)
+    calls = [asyncio.ensure_future(asks(number)) for number in range(40, 80)]
+    await asyncio.sleep(0.1)
+    began = time.monotonic()
+    await store.aclose()
+    print(errors, longest_s, time.monotonic() - began, flush=True)
+    for one in (*work, *calls):
+        one.cancel()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
+def test_locked_by_another_process_for_half_a_minute(path: Path) -> None:
+    """Callers fail again and again, no fork holds the loop, and closing and exit are bounded, while it stays locked."""
+    locks = [sys.executable, "-c", _LOCKS, str(path)]
+    with subprocess.Popen(locks, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:  # noqa: S603 - our own text
+        assert other.stdout is not None
+        assert other.stdout.readline() == "locked\n"
+        with program(_LIVES_ON, path) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            errors, longest_s, closing_s = map(float, process.stdout.readline().split())
+            began = time.monotonic()
+            assert process.wait(20) == 0
+            exit_s = time.monotonic() - began
+            assert process.stderr.read() == ""
+        other.kill()
+    assert errors >= 40 * 4
+    assert longest_s < SLACK_S
+    assert closing_s < CLOSE_S + SLACK_S
+    assert exit_s < CLOSE_S + SLACK_S
