@@ -96,6 +96,11 @@ def _nothing() -> None:
     return None
 
 
+_NOWHERE = LoopState(_nothing)
+_NO_LOOPS: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopState] = weakref.WeakKeyDictionary()
+"""What no loop has used yet. Never written to."""
+
+
 class LoopStates:
     """One state object for each event loop; dropped when the loop is collected, or closed and another one comes.
 
@@ -109,10 +114,9 @@ class LoopStates:
     def __init__(self, lost: Callable[[LoopState], object] | None = None) -> None:
         self._guard = guard()
         self._lost = _nothing if lost is None else weakref.WeakMethod(lost)
-        self._table: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopState] = (
-            weakref.WeakKeyDictionary()
-        )
-        self._last: LoopState = LoopState(_nothing)
+        # its own from the first use on: thousands of managers wait for theirs
+        self._table: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopState] = _NO_LOOPS
+        self._last: LoopState = _NOWHERE
         forgets(self)
 
     def here(self) -> LoopState:
@@ -125,6 +129,8 @@ class LoopStates:
         with self._guard:
             loop_state = self._table.get(loop)
             if loop_state is None:
+                if self._table is _NO_LOOPS:
+                    self._table = weakref.WeakKeyDictionary()
                 loop_state = self._table[loop] = LoopState(weakref.ref(loop))
             self._last = loop_state
         self.sweep()
@@ -140,8 +146,8 @@ class LoopStates:
 
     def after_fork(self) -> None:
         """Forget the parent's loops: what runs in them does not run in this process."""
-        loop_states, self._last = list(self._table.values()), LoopState(_nothing)
-        self._table.clear()
+        loop_states, self._last = list(self._table.values()), _NOWHERE
+        self._table = _NO_LOOPS
         self._tell(loop_states)
 
     def _tell(self, loop_states: list[LoopState]) -> None:

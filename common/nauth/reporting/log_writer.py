@@ -23,6 +23,7 @@ __all__ = ["LogWriter"]
 _renewal = logging.getLogger("nauth.renewal")
 _request = logging.getLogger("nauth.request")
 
+_NO_ORIGINS: frozenset[str] = frozenset()
 _MOST_ORIGINS = 100
 """Refused origins that are remembered, so that each is reported once; further ones are not reported."""
 
@@ -33,7 +34,7 @@ class LogWriter:
     __slots__ = ("_origins",)
 
     def __init__(self) -> None:
-        self._origins: set[str] = set()
+        self._origins: frozenset[str] = _NO_ORIGINS
 
     def __call__(self, event: Event) -> None:
         """Write the line of `event`."""
@@ -123,7 +124,7 @@ class LogWriter:
     def _refused_origin(self, event: OriginRefused) -> None:
         if event.origin in self._origins or len(self._origins) >= _MOST_ORIGINS:
             return
-        self._origins.add(event.origin)
+        self._origins |= {event.origin}
         _line(
             _request,
             logging.WARNING,

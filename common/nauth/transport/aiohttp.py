@@ -12,7 +12,7 @@ from typing import TypeAlias
 import aiohttp
 from aiohttp import ClientSession
 from aiohttp.client_middlewares import ClientMiddlewareType
-from aiohttp.hdrs import AUTHORIZATION, CONTENT_TYPE, USER_AGENT
+from aiohttp.hdrs import AUTHORIZATION, CONTENT_TYPE, METH_GET, USER_AGENT
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -227,7 +227,9 @@ class AiohttpTransport:
             data=request.body if request.stream is None else request.stream,
             # a stream brings its own type, such as a multipart's with its boundary
             skip_auto_headers=None
-            if request.body is None or CONTENT_TYPE in request.headers
+            if request.stream is not None
+            or CONTENT_TYPE in request.headers
+            or (request.method == METH_GET and request.body is None)
             else (CONTENT_TYPE,),
             allow_redirects=False,
             raise_for_status=False,

@@ -41,7 +41,7 @@ class LoopSessions:
             the session is open. Set as a whole, as several threads may.
     """
 
-    __slots__ = ("__weakref__", "_lease", "_make", "_table", "last")
+    __slots__ = ("__weakref__", "_finalizer", "_lease", "_make", "_table", "last")
 
     def __init__(self, lease: Callable[[], Lease], make: Callable[[BaseConnector], ClientSession]) -> None:
         self._lease = lease
@@ -50,9 +50,7 @@ class LoopSessions:
         # No lock: each loop touches its own entry only, and one of a closed loop is popped once.
         # A session holds its loop, so weak keys would never let go of either.
         self._table: dict[asyncio.AbstractEventLoop, _Open] = {}
-        # A collector ends a cycle's members in any order. The finalizer keeps a reference to the sessions, so that their
-        # owner is finalized before them and gives the one warning, instead of aiohttp's for each session.
-        weakref.finalize(self, _let_go, self._table).atexit = False
+        self._finalizer: weakref.finalize[..., LoopSessions] | None = None
 
     def __len__(self) -> int:
         return len(self._table)
@@ -84,6 +82,11 @@ class LoopSessions:
         except BaseException:
             lease.abandon()
             raise
+        if self._finalizer is None:
+            # A collector ends a cycle's members in any order. The finalizer keeps a reference to the sessions, so that their
+            # owner is finalized before them and gives the one warning, instead of aiohttp's for each session.
+            self._finalizer = weakref.finalize(self, _let_go, self._table)
+            self._finalizer.atexit = False
         self.last = (loop, made.session)
         return made.session
 
