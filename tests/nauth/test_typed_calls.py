@@ -15,6 +15,7 @@ from yarl import URL
 
 from nauth.errors import (
     ConfigurationError,
+    CredentialsRejectedError,
     MalformedResponseError,
     NotSentError,
     OriginError,
@@ -309,3 +310,14 @@ async def test_a_response_that_was_read_before_is_opened() -> None:
             assert (await calls(FakeTransport()).open(response, Bank)).data == Bank("1")
     finally:
         await runner.cleanup()
+
+
+async def test_a_foreign_authorization_is_named_in_the_refusal() -> None:
+    """Where the session sent an `Authorization` of its own, a refusal says so: the client's token was not asked."""
+
+    def read_refusal(answer: Answer, into: Any, url: URL) -> Reply[Any]:
+        raise CredentialsRejectedError("refused", status=answer.status)
+
+    transport = FakeTransport(attrs.evolve(answer(401, b""), foreign=True))
+    with pytest.raises(CredentialsRejectedError, match="carried an Authorization that your session brings"):
+        await calls(transport, read=read_refusal).call("GET", "x", None, {})

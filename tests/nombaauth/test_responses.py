@@ -296,3 +296,18 @@ def test_no_frame_of_a_refusal_holds_the_body() -> None:
         with pytest.raises(NombaError) as refused:
             read_response(answer(200, wire), Endpoint.ISSUE, TokenData)
         assert leaks(refused.value, ["CANARY"]) == []
+
+
+def test_a_success_without_a_body() -> None:
+    """Where no data is asked for, an empty body is a success; there is no code then."""
+    opened = read_response(answer(204, b""), Endpoint.RESOURCE, type(None))
+    assert (opened.code, opened.data) == ("", None)
+
+
+def test_a_description_in_other_letters() -> None:
+    """The careful reader reads what the quick one leaves to it, and both bring the same."""
+    wire = {"code": "00", "description": "\u2713", "data": _BALANCE}
+    careful = read_response(answer(200, wire), Endpoint.RESOURCE, Balance)
+    quick = read_response(answer(200, wire | {"description": "ok"}), Endpoint.RESOURCE, Balance)
+    assert careful.description == "\u2713"
+    assert careful.data == quick.data

@@ -85,7 +85,7 @@ class LogWriter:
                     method=event.method,
                     status=event.status,
                 )
-            case OriginRefused():
+            case OriginRefused():  # pragma: no branch - the last kind there is
                 self._refused_origin(event)
 
     def _succeeded(self, event: RenewalSucceeded) -> None:

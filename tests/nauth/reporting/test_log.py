@@ -131,7 +131,9 @@ async def test_without_an_observer_waiters_cost_no_event() -> None:
     clock = FakeClock()
     assert not Reporter(None, vendor="v", identity="i", clock=clock).joins
     assert Reporter(print, vendor="v", identity="i", clock=clock).joins
-    assert repr(Reporter(None, vendor="v", identity="0123456789", clock=clock)) == "<Reporter v 01234567>"
+    reporter = Reporter(None, vendor="v", identity="0123456789", clock=clock)
+    assert repr(reporter) == "<Reporter v 01234567>"
+    assert Reporter.of(reporter, vendor="w", identity="j", clock=clock) is reporter
 
 
 async def test_events_say_whose_they_are() -> None:

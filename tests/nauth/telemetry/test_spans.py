@@ -20,7 +20,7 @@ from nauth.manager.token_manager import TokenManager
 from nauth.reporting import telemetry_seam
 from nauth.telemetry.otel import MOST_LINKS
 from tests.nauth.telemetry.conftest import Collected
-from tests.support.authenticator import FakeAuthenticator
+from tests.support.authenticator import FakeAuthenticator, made
 from tests.support.manager import Rig, all_blocked
 
 DOWN = VendorUnavailableError("the secret-words of the vendor")
@@ -68,6 +68,21 @@ async def test_a_renewal_and_who_waits(collected: Collected) -> None:
         "nauth.renewal.waiters": 1,
     }
     assert wait.attributes == {"nauth.vendor": "fake", "nauth.identity": "digest"}
+
+
+async def test_a_token_that_another_loop_brought(collected: Collected) -> None:
+    """A renewal that finds such a token instead of calling the vendor says that it adopted it."""
+    rig, gate = Rig(), asyncio.Event()
+    rig.store.will("lease", gate.wait)
+    caller = asyncio.create_task(rig.manager.token())
+    await all_blocked()
+    with rig.manager.cache.guard:
+        rig.manager.cache.hold(made("elsewhere"), 0, 0.0, dead=False, stored=False)
+    gate.set()
+    await caller
+    attributes = _only(collected.spans("nauth renew")).attributes
+    assert attributes is not None
+    assert attributes["nauth.renewal.source"] == "adopted"
 
 
 async def test_a_fresh_token_makes_no_span(collected: Collected) -> None:
