@@ -11,8 +11,8 @@ MANAGER: tuple[Planted, ...] = (
     core(
         "no single flight: every cold caller starts a renewal",
         "manager/token_manager",
-        "            if flight is None:\n                return self._start_cold(loop_state, now)\n            # asked here too",
-        "            if True:\n                return self._start_cold(loop_state, now)\n            # asked here too",
+        "            if flight is None:\n                return self._start_cold(loop_state, now)\n            return renewal_events.joined(self._observer, flight) if self._observer.joins",
+        "            if True:\n                return self._start_cold(loop_state, now)\n            return renewal_events.joined(self._observer, flight) if self._observer.joins",
         "manager/cold_start",
     ),
     core(

@@ -308,18 +308,20 @@ class TokenManager:
         flight = None if work is not None and work.given_up else loop_state.flight
         if not now.stored:
             self._resume_commit(loop_state)
-        # without a token that may live the clocks need not be asked: ten thousand waiters come this way
-        nothing = now.token is None or now.expire_mono == -inf
-        state = TokenState.EXPIRED if nothing else now.state(self._monotonic(), self._wall())
+        # nothing to serve, whatever the clocks say. The same as below, apart: ten thousand waiters come this way, and would
+        # pay for the clocks and for the call
+        if now.token is None or now.expire_mono == -inf:
+            if flight is None:
+                return self._start_cold(loop_state, now)
+            return renewal_events.joined(self._observer, flight) if self._observer.joins else flight
+        mono = self._monotonic()
+        state = now.state(mono, self._wall())
         if state is TokenState.EXPIRED:
             if flight is None:
                 return self._start_cold(loop_state, now)
-            # asked here too: they would pay for the call
-            return renewal_events.joined(self._observer, flight) if self._observer.joins else flight
-        quiet = state is TokenState.STALE and flight is None
-        if quiet and self._cache.backoff.may_try_quietly(self._monotonic()):
+            return renewal_events.joined(self._observer, flight)
+        if state is TokenState.STALE and flight is None and self._cache.backoff.may_try_quietly(mono):
             self._start(loop_state, Cause.STALE, now)
-        assert now.token is not None  # noqa: S101 - else it would be expired
         return now.token
 
     def _start_cold(self, loop_state: LoopState, now: HeldToken) -> Flight:
