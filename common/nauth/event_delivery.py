@@ -29,7 +29,7 @@ _MOST = 1_000
 _TURN_S = 0.001
 """How long a turn of the loop may go on delivering. One event is delivered whatever it takes."""
 
-_RANKS = {
+_RANKS: dict[type[Event], int] = {
     RenewalSucceeded: 1,
     RequestReplayed: 1,
     RenewalFailed: 2,

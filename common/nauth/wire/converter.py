@@ -253,10 +253,9 @@ class _ObjectHook:
         self._aliases = {self._names.get(field, field): others for field, others in aliases.items()}
 
     def __call__(self, value: Any, cls: Any) -> Any:
-        if type(value) is not dict:
-            _object(value)
+        given = _object(value)
         try:
-            return self._inner(self._canonical(value) if self._aliases else value, cls)
+            return self._inner(self._canonical(given) if self._aliases else given, cls)
         except ClassValidationError as failure:
             for _, note in failure.group_exceptions()[0]:
                 note.name = self._names.get(note.name, note.name)
