@@ -53,6 +53,7 @@ def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Token
 
 @every_task
 @every_way
+@pytest.mark.slow
 def test_a_store_outlives_every_cancellation(opener: Callable[[], TokenStore], way: Way, eager: bool) -> None:
     """A lease is never left without a holder, a record is written whole or not at all, and the store goes on."""
     for name in METHODS:

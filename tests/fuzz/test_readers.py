@@ -113,6 +113,7 @@ HUGE: Mapping[str, Callable[[int], bytes]] = {
 
 
 @pytest.mark.parametrize("shape", HUGE)
+@pytest.mark.slow
 def test_a_mebibyte(shape: str) -> None:
     """No reader needs a second for a mebibyte, and none repeats it in an error."""
     data = HUGE[shape](MIB)

@@ -146,6 +146,7 @@ async def test_the_story_where_refreshing_is_open(switch: str, value: str, beare
         if (value, transport) != ("401_code_02", "http_200") or switch != "expired_token_signal"
     ],
 )
+@pytest.mark.slow
 async def test_the_story_however_failures_travel(switch: str, value: str, transport: str) -> None:
     """A failure inside a 200, in any body, is as good as one with a status."""
     async with _on(switch, value, failure_transport=transport) as stage:

@@ -107,6 +107,7 @@ async def test_a_failing_store(caplog: pytest.LogCaptureFixture) -> None:
     await rig.manager.aclose()
 
 
+@pytest.mark.slow
 async def test_nothing_per_request(caplog: pytest.LogCaptureFixture) -> None:
     """A thousand requests write two lines: one renewal began, and it succeeded. None holds a secret."""
     caplog.set_level(logging.DEBUG, "nauth")

@@ -90,6 +90,7 @@ def test_the_current_version_is_read_each_time(address: str, admin: Any) -> None
         ("a/deleted", "marked for deletion"),
     ],
 )
+@pytest.mark.slow
 def test_what_cannot_be_used(address: str, admin: Any, name: str, words: str) -> None:
     """Refused, in words; the content is never shown."""
     if name == "a/binary":

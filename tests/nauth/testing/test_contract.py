@@ -64,6 +64,7 @@ def verdict(engine: type[MemoryStore], test: str) -> BaseException | None:
 
 
 @pytest.mark.parametrize("engine", BUGS, ids=lambda engine: engine.__name__)
+@pytest.mark.slow
 def test_planted_bugs_are_found(engine: type[MemoryStore]) -> None:
     """A store that is broken in one way fails the test that was written for it, which a sound one passes."""
     assert verdict(MemoryStore, BUGS[engine]) is None

@@ -178,6 +178,7 @@ shared = camel_converter()
     json_values,
     st.dictionaries(st.sampled_from([camel(field.name) for field in attrs.fields(Login)]), json_values),
 )
+@pytest.mark.slow
 def test_random_and_mutated_answers(value: object, changes: dict[str, object]) -> None:
     """Random JSON and a good answer with random members give a record or the typed error, nothing else."""
     for body in (value, {**GOOD, **changes}):
