@@ -127,14 +127,6 @@ def start(vendor: Vendor, store: dict[str, str]) -> Iterator[Start]:
         child.process.stdout.close()
 
 
-def free_port() -> int:
-    """Return a port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
 class Web:
     """Asks a server under test."""
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from nombaauth.sandbox import NombaSandbox
-from tests.deployments.conftest import Child, Web, free_port
+from tests.deployments.conftest import Child, Web
+from tests.support.ports import free_port
 from tests.support.redis.servers import Server
 
 pytestmark = [pytest.mark.deployment, pytest.mark.timeout(240)]

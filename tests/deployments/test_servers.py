@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.deployments.conftest import Start, Web, free_port, shared
+from tests.deployments.conftest import Start, Web, shared
 from tests.deployments.vendor import Vendor
+from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.deployment, pytest.mark.timeout(180), shared]
 

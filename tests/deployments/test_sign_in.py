@@ -15,7 +15,8 @@ from yarl import URL
 from naoauth import NaoOAuth
 from naoauth.sandbox import NaoSandbox
 from nauth.stores import EncryptedStore
-from tests.deployments.conftest import Child, free_port
+from tests.deployments.conftest import Child
+from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.deployment, pytest.mark.timeout(180)]
 

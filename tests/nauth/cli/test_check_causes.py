@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from importlib import import_module
@@ -23,6 +22,7 @@ from nauth.cli.app import app
 from nauth.stores import memory
 from nauth.testing import Fault, VendorSandbox
 from nauth_pytest import _variables
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs/how-to/check.md"
@@ -58,9 +58,7 @@ class Scene:
 
 
 def _closed_port(scene: Scene) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     for name, value in _variables(scene.sandbox).items():
         if name.endswith("BASE_URL"):
             scene.put(name, re.sub(r":\d+", f":{port}", value, count=1))

@@ -29,6 +29,7 @@ from nauth.cli.app import app
 from nauth.stores import EncryptedStore
 from nauth.testing import Fault, Sandbox
 from nomadauth.sandbox import NomadSandbox
+from tests.support.ports import free_port
 
 _Put = Callable[[Mapping[str, str]], None]
 _Serve = Callable[[Sandbox], None]
@@ -269,8 +270,7 @@ def test_nao_on_this_machine(
     uri: str, nao: NaoSandbox, environ: _Put, browsers: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The browser comes back to a free port, or to the registered one, and nothing needs to be pasted."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     _loopback(nao, environ, uri.format(port=port))
     done = _login("nao", person=_browser(nao), monkeypatch=monkeypatch)
     assert done.code == 0, done
@@ -304,8 +304,7 @@ def test_nao_by_a_chosen_port(nao: NaoSandbox, environ: _Put, monkeypatch: pytes
     _loopback(nao, environ, "http://127.0.0.1/callback")
     environ({"SSH_CONNECTION": "198.51.100.1 1 198.51.100.2 22"})
     for option in ("--port={port}", "--listen=0.0.0.0:{port}"):
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
+        port = free_port()
         done = _login("nao", option.format(port=port), person=_browser(nao), monkeypatch=monkeypatch)
         assert done.code == 0, done
         assert f"ssh -L {port}:127.0.0.1:{port} THIS-HOST" in done.stderr
@@ -332,8 +331,7 @@ def test_nobody_there(nao: NaoSandbox, environ: _Put, monkeypatch: pytest.Monkey
 
 def test_nomad_listening(nomad: NomadSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where an administrator has registered an address of this machine, the browser comes back there."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        address = f"http://127.0.0.1:{probe.getsockname()[1]}/{'r' * 22}"
+    address = f"http://127.0.0.1:{free_port()}/{'r' * 22}"
     nomad.sso_return = address
 
     def person(start: str) -> str:
@@ -395,6 +393,7 @@ def _nauth(*args: str) -> subprocess.CompletedProcess[str]:
 _PROGRAM = """
 import asyncio
 from naoauth import NaoClient
+
 async def main():
     async with NaoClient() as nao:
         print(len((await nao.check()).sites), "sites")

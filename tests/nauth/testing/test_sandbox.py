@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
@@ -16,6 +15,7 @@ from aiohttp import web
 
 from nauth.errors import ConfigurationError
 from nauth.testing import Exchange, FakeClock, Fault, Faults, Route, Sandbox
+from tests.support.ports import free_port
 
 
 class Till(Sandbox):
@@ -212,9 +212,7 @@ async def test_stopping_ends_held_answers_and_leaves_no_task() -> None:
 
 async def test_it_can_stop_and_start_again_on_its_port(http: aiohttp.ClientSession) -> None:
     """Starting and closing twice is harmless, counters live on, and a fixed port is kept."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     till = Till(port=port)
     for round_ in (1, 2):
         async with till:

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-__all__ = ["REDIS", "VALKEY", "Server", "free_port", "running"]
+from tests.support.ports import free_port
+
+__all__ = ["REDIS", "VALKEY", "Server", "running"]
 
 
 def _valkey() -> str | None:
@@ -103,16 +105,6 @@ class Server:
             sock.sendall(b"PING\r\n")
             return sock.recv(64).startswith((b"+PONG", b"-NOAUTH"))
         return False
-
-
-def free_port() -> int:
-    """Return a port that no program listens on, and that has room for a cluster's second one above it."""
-    while True:
-        with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
-            port: int = sock.getsockname()[1]
-        if port < 2**16 - 10_000:
-            return port
 
 
 @contextlib.contextmanager
