@@ -10,10 +10,11 @@ import attrs
 
 from naoauth.client import NaoClient
 from naoauth.config import POLICY
-from naoauth.credentials import NaoOAuth, NaoSession, application_fields
+from naoauth.credentials import NaoOAuth, application_fields
 from naoauth.demo import NaoStory
 from naoauth.sandbox import NaoSandbox
 from naoauth.sandbox.switches import SwitchOptions
+from naoauth.sandbox.variables import BASE_URL, variables_of
 from nauth.cli.output import shown
 from nauth.cli.sandbox_keys import variables_of_keys
 from nauth.cli.vendor import Ask, SignedIn, Vendor
@@ -31,17 +32,10 @@ async def _sandbox(
     async with NaoSandbox(port=port, **cast("SwitchOptions", switches)) as sandbox:
         teach(sandbox, routes)
         yield {
-            "NAO_BASE_URL": sandbox.base_url,
-            **_variables(sandbox.credentials),
-            **variables_of_keys(keys, lambda _: _variables(sandbox.add_credentials())),
+            BASE_URL: sandbox.base_url,
+            **variables_of(sandbox.credentials),
+            **variables_of_keys(keys, lambda _: variables_of(sandbox.add_credentials())),
         }
-
-
-def _variables(credentials: NaoSession) -> dict[str, str]:
-    return {
-        "NAO_EMAIL": credentials.email or "",
-        "NAO_PASSWORD": "" if credentials.password is None else credentials.password.reveal(),
-    }
 
 
 async def _check(client: NaoClient) -> Mapping[str, object]:

@@ -19,11 +19,12 @@ from nauth.token import Token
 from nomadauth.client import NomadClient
 from nomadauth.config import POLICY, choose_base_url
 from nomadauth.config import VENDOR as VENDOR_NAME
-from nomadauth.credentials import VARIABLES, NomadPassword, NomadSSO
+from nomadauth.credentials import VARIABLES, NomadSSO
 from nomadauth.demo import NomadStory
 from nomadauth.lifetime import expiry_of
 from nomadauth.sandbox import NomadSandbox
 from nomadauth.sandbox.switches import SwitchOptions
+from nomadauth.sandbox.variables import BASE_URL, variables_of
 from nomadauth.sso import sso_login_url
 
 __all__ = ["VENDOR"]
@@ -37,9 +38,9 @@ async def _sandbox(
     async with NomadSandbox(port=port, **cast("SwitchOptions", switches)) as sandbox:
         teach(sandbox, routes)
         yield {
-            "NOMAD_MEDIA_BASE_URL": sandbox.base_url,
-            **_variables(sandbox.credentials),
-            **variables_of_keys(keys, lambda _: _variables(sandbox.add_credentials())),
+            BASE_URL: sandbox.base_url,
+            **variables_of(sandbox.credentials),
+            **variables_of_keys(keys, lambda _: variables_of(sandbox.add_credentials())),
         }
 
 
@@ -53,14 +54,6 @@ def _client(*given: RememberedLogin, **options: Any) -> NomadClient:
         )
         given = () if found is None else (found,)
     return NomadClient(*given, **options)
-
-
-def _variables(credentials: NomadPassword) -> dict[str, str]:
-    return {
-        "NOMAD_MEDIA_USERNAME": credentials.username,
-        "NOMAD_MEDIA_PASSWORD": credentials.password.reveal(),
-        "NOMAD_MEDIA_APPLICATION_ID": credentials.application_id or "",
-    }
 
 
 async def _check(client: NomadClient) -> Mapping[str, object]:

@@ -15,10 +15,10 @@ from nauth.env_settings import EnvironmentReader
 from nauth.testing.custom_endpoints import TaughtRoute, teach
 from nombaauth.client import NombaClient
 from nombaauth.config import POLICY
-from nombaauth.credentials import NombaCredentials
 from nombaauth.demo import NombaStory
 from nombaauth.sandbox import NombaSandbox
 from nombaauth.sandbox.switches import SwitchOptions
+from nombaauth.sandbox.variables import BASE_URL, variables_of
 
 __all__ = ["VENDOR"]
 
@@ -31,20 +31,12 @@ async def _sandbox(
     async with NombaSandbox(port=port, **cast("SwitchOptions", switches)) as sandbox:
         teach(sandbox, routes)
         yield {
-            "NOMBA_BASE_URL": sandbox.base_url,
-            **_variables(sandbox.credentials),
+            BASE_URL: sandbox.base_url,
+            **variables_of(sandbox.credentials),
             **variables_of_keys(
-                keys, lambda name: _variables(sandbox.add_credentials(account_id=f"account-{name.lower()}"))
+                keys, lambda name: variables_of(sandbox.add_credentials(account_id=f"account-{name.lower()}"))
             ),
         }
-
-
-def _variables(credentials: NombaCredentials) -> dict[str, str]:
-    return {
-        "NOMBA_CLIENT_ID": credentials.client_id,
-        "NOMBA_CLIENT_SECRET": credentials.client_secret.reveal(),
-        "NOMBA_ACCOUNT_ID": credentials.account_id,
-    }
 
 
 async def _check(client: NombaClient) -> Mapping[str, object]:

@@ -12,10 +12,10 @@ from nauth.cli.vendor import Vendor
 from nauth.testing.custom_endpoints import TaughtRoute, teach
 from noyoauth.client import NoyoClient
 from noyoauth.config import POLICY
-from noyoauth.credentials import NoyoCredentials
 from noyoauth.demo import NoyoStory
 from noyoauth.sandbox import NoyoSandbox
 from noyoauth.sandbox.switches import SwitchOptions
+from noyoauth.sandbox.variables import BASE_URL, variables_of
 
 __all__ = ["VENDOR"]
 
@@ -28,17 +28,10 @@ async def _sandbox(
     async with NoyoSandbox(port=port, **cast("SwitchOptions", switches)) as sandbox:
         teach(sandbox, routes)
         yield {
-            "NOYO_BASE_URL": sandbox.base_url,
-            **_variables(sandbox.credentials),
-            **variables_of_keys(keys, lambda _: _variables(sandbox.add_credentials())),
+            BASE_URL: sandbox.base_url,
+            **variables_of(sandbox.credentials),
+            **variables_of_keys(keys, lambda _: variables_of(sandbox.add_credentials())),
         }
-
-
-def _variables(credentials: NoyoCredentials) -> dict[str, str]:
-    return {
-        "NOYO_CLIENT_ID": credentials.client_id,
-        "NOYO_CLIENT_SECRET": credentials.client_secret.reveal(),
-    }
 
 
 async def _check(client: NoyoClient) -> Mapping[str, object]:

@@ -127,33 +127,8 @@ def nauth_env(monkeypatch: pytest.MonkeyPatch) -> SetEnvironment:
 
 
 def _variables(sandbox: Any) -> Mapping[str, str]:
-    account, url = sandbox.credentials, sandbox.base_url
-    match type(sandbox).__module__.partition(".")[0]:
-        case "nombaauth":
-            return {
-                "NOMBA_BASE_URL": url,
-                "NOMBA_CLIENT_ID": account.client_id,
-                "NOMBA_CLIENT_SECRET": account.client_secret.reveal(),
-                "NOMBA_ACCOUNT_ID": account.account_id,
-            }
-        case "nomadauth":
-            return {
-                "NOMAD_MEDIA_BASE_URL": url,
-                "NOMAD_MEDIA_USERNAME": account.username,
-                "NOMAD_MEDIA_PASSWORD": account.password.reveal(),
-                "NOMAD_MEDIA_APPLICATION_ID": account.application_id or "",
-            }
-        case "noyoauth":
-            return {
-                "NOYO_BASE_URL": url,
-                "NOYO_CLIENT_ID": account.client_id,
-                "NOYO_CLIENT_SECRET": account.client_secret.reveal(),
-            }
-        case "naoauth":
-            return {
-                "NAO_BASE_URL": url,
-                "NAO_EMAIL": account.email or "",
-                "NAO_PASSWORD": account.password.reveal(),
-            }
-        case other:
-            raise TypeError(f"nauth_env takes a vendor's sandbox, not one of {other}")
+    package = type(sandbox).__module__.partition(".")[0]
+    if package not in {f"{vendor}auth" for vendor in _VENDORS}:
+        raise TypeError(f"nauth_env takes a vendor's sandbox, not one of {package}")
+    names = import_module(f"{package}.sandbox.variables")
+    return {names.BASE_URL: sandbox.base_url, **names.variables_of(sandbox.credentials)}

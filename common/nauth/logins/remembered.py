@@ -215,9 +215,8 @@ def _beside(key: StoreKey) -> StoreKey:
 
 
 async def _put(store: TokenStore, key: StoreKey, token: Token) -> None:
-    lease = await lease_when_free(
-        store, key, _LEASE
-    )  # a program may be renewing the login that is about to be replaced
+    # a program may be renewing the login that is about to be replaced
+    lease = await lease_when_free(store, key, _LEASE)
     try:
         record = await store.load(key)
         version = 0 if record is None else record.version

@@ -298,9 +298,8 @@ class TokenManager:
 
     def _serve(self) -> Token | Flight:
         """Return a token to serve now or the flight to wait for, starting one where it is due."""
-        if (
-            self._cache.closed
-        ):  # asked here, for a call would cost each of ten thousand waiters more than the answer
+        # asked here, for a call would cost each of ten thousand waiters more than the answer
+        if self._cache.closed:
             self._check_open()
         loop_state = self._loops.here()
         now, work = self._cache.held, loop_state.work
@@ -437,7 +436,7 @@ class TokenManager:
                 )
             outcome = self._take(loop_state, made, base, flight, started)
         except _RenewedMeanwhile as ended:
-            outcome = self._found(ended, flight, started)
+            outcome = self._found(ended.made, flight, started)
         except CoolingDown as ended:
             outcome = Outcome(error=fresh_copy(ended.error))
             renewal_events.failed(
@@ -467,7 +466,7 @@ class TokenManager:
             mono = self._monotonic()
             fresh = now.state(mono, self._wall()) is TokenState.FRESH
             if fresh and fault_of(now.token, mono - now.asked_mono, flight.rejected) is None:
-                raise _RenewedMeanwhile(now.token, now)
+                raise _RenewedMeanwhile(Renewed(now.token, now.version, now.asked_mono))
         self._loops.sweep()  # another loop may have been closed under its call, which counts as a failed attempt
         self._cache.backoff.permit(self._monotonic(), quiet=flight.cause is Cause.STALE and not len(flight))
 
@@ -544,13 +543,12 @@ class TokenManager:
         renewal_events.finished(self._observer, flight, made, now=self._monotonic(), started=started)
         return Outcome(token=made.token)
 
-    def _found(self, ended: _RenewedMeanwhile, flight: Flight, started: float) -> Outcome:
+    def _found(self, made: Renewed, flight: Flight, started: float) -> Outcome:
         """Hand out what another loop's renewal has brought, which is held already."""
         if flight.trace is not None:
             flight.trace.brought("adopted")
-        made = Renewed(ended.token, ended.held.version, ended.held.asked_mono)
         renewal_events.finished(self._observer, flight, made, now=self._monotonic(), started=started)
-        return Outcome(token=ended.token)
+        return Outcome(token=made.token)
 
     def _count(self, flight: Flight, error: NauthError) -> tuple[NauthError, bool]:
         """Count a failed renewal, once; return what its callers are told, and whether the old token lives on."""
@@ -631,9 +629,9 @@ class TokenManager:
 class _RenewedMeanwhile(Exception):  # noqa: N818 - a way out of a renewal, never raised to callers
     """Another loop of this process has brought a token since this renewal began."""
 
-    def __init__(self, token: Token, held: HeldToken) -> None:
+    def __init__(self, made: Renewed) -> None:
         super().__init__("renewed meanwhile")
-        self.token, self.held = token, held
+        self.made = made
 
 
 _ENDED = Outcome(

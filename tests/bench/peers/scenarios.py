@@ -156,14 +156,20 @@ async def down(scene: Scene) -> Figures:
     return {"calls": calls, "calls_second_wave": again, "errors": _errors([*first, *second])}
 
 
-async def leader(scene: Scene) -> Figures:
-    """A hundred callers without a token; the first is cancelled once its call has arrived."""
-    peer = scene.make()
-    await peer.open()
+async def _held_back(scene: Scene, peer: Peer) -> list[asyncio.Task[str]]:
+    """Start a hundred callers without a token; return them once a call has arrived, which the server holds."""
     await scene.tell(gate=True)
     tasks = [asyncio.create_task(peer.token()) for _ in range(CALLERS)]
     await scene.until(1)
     await asyncio.sleep(0.1)
+    return tasks
+
+
+async def leader(scene: Scene) -> Figures:
+    """A hundred callers without a token; the first is cancelled once its call has arrived."""
+    peer = scene.make()
+    await peer.open()
+    tasks = await _held_back(scene, peer)
     tasks[0].cancel()
     await asyncio.sleep(0.1)
     await scene.tell(release=True)
@@ -176,10 +182,7 @@ async def all_cancelled(scene: Scene) -> Figures:
     """All of a hundred callers are cancelled once the call has arrived; then one more asks."""
     peer = scene.make()
     await peer.open()
-    await scene.tell(gate=True)
-    tasks = [asyncio.create_task(peer.token()) for _ in range(CALLERS)]
-    await scene.until(1)
-    await asyncio.sleep(0.1)
+    tasks = await _held_back(scene, peer)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -202,7 +202,7 @@ def test_a_terminal(asked: list[_Asked]) -> None:
     assert wide == []
     for name in _NAMES:
         assert f"Usage: nauth {name}" in shown
-    # an example that is cut off helps nobody
+    # a person copies the example, so it must be whole
     assert "…" not in shown
 
 

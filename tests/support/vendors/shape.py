@@ -45,6 +45,7 @@ ROOMS = {
     "sandbox.server",
     "sandbox.sessions",
     "sandbox.switches",
+    "sandbox.variables",
 }
 SETTINGS = {"DEFAULT_LIFETIME", "POLICY", "USER_AGENT", "VENDOR", "choose_base_url"}
 CORE_NAMES = {

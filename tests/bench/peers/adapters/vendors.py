@@ -110,7 +110,29 @@ class OpenAI(Peer):
 _SIGNS = "requests are signed with the key, no token is sent by itself"
 
 
-class Aiodynamo(Peer):
+class _SignsRequests(Peer):
+    """A library whose credentials sign requests, on an aiohttp session of its own."""
+
+    _session: Any
+
+    def _credentials(self) -> Any:
+        raise NotImplementedError
+
+    async def get(self, url: str) -> int:
+        raise CannotDoError(_SIGNS)
+
+    async def post(self, url: str, body: object) -> int:
+        raise CannotDoError(_SIGNS)
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    def made(self) -> object:
+        made: object = self._credentials()
+        return made
+
+
+class Aiodynamo(_SignsRequests):
     """`ContainerMetadataCredentials` over aiodynamo's own aiohttp wrapper; the session token stands for the token."""
 
     name: ClassVar[str] = "aiodynamo"
@@ -135,21 +157,8 @@ class Aiodynamo(Peer):
         token: str = (await self._one.get_key(self._http)).token
         return token
 
-    async def get(self, url: str) -> int:
-        raise CannotDoError(_SIGNS)
 
-    async def post(self, url: str, body: object) -> int:
-        raise CannotDoError(_SIGNS)
-
-    async def close(self) -> None:
-        await self._session.close()
-
-    def made(self) -> object:
-        made: object = self._credentials()
-        return made
-
-
-class Aiobotocore(Peer):
+class Aiobotocore(_SignsRequests):
     """`AioDeferredRefreshableCredentials` around a fetch of ours; the session token stands for the token."""
 
     name: ClassVar[str] = "aiobotocore"
@@ -181,19 +190,6 @@ class Aiobotocore(Peer):
     async def token(self) -> str:
         token: str = (await self._one.get_frozen_credentials()).token
         return token
-
-    async def get(self, url: str) -> int:
-        raise CannotDoError(_SIGNS)
-
-    async def post(self, url: str, body: object) -> int:
-        raise CannotDoError(_SIGNS)
-
-    async def close(self) -> None:
-        await self._session.close()
-
-    def made(self) -> object:
-        made: object = self._credentials()
-        return made
 
 
 class Asyncprawcore(Peer):
