@@ -478,9 +478,10 @@ class TokenManager:
         self._free(loop_state, flight)
         if flight.outcome is not None:
             return
-        outcome = ABANDONED
         if work.at_risk and not self._cache.closed:
             outcome = self._fail(_given_up(), flight, started)
+        else:
+            outcome = self._unavailing(ABANDONED, flight, started)
         flight.finish(outcome)
 
     def _free(self, loop_state: LoopState, flight: Flight) -> None:
@@ -537,8 +538,8 @@ class TokenManager:
                 self._cache.hold(made.token, version, age_s, dead=fault is not None, stored=stored)
             if fault is None:
                 self._cache.backoff.succeeded()
-        if ended:  # revoked elsewhere since its early push: no failure, but nothing to hand out either
-            return _ENDED
+        if ended:  # revoked elsewhere since its early push: no failed attempt, but nothing to hand out either
+            return self._unavailing(_ENDED, flight, started)
         if not made.stored:
             self._commit_later(loop_state, made)
         if fault is not None:
@@ -562,6 +563,16 @@ class TokenManager:
                 self._cache.backoff.failed(error, self._monotonic(), valid=quiet)
             flight.failure = error, quiet
         return flight.failure
+
+    def _unavailing(self, outcome: Outcome, flight: Flight, started: float) -> Outcome:
+        """Tell of a renewal that brought nothing and is no failed attempt, if callers get its error.
+
+        A process that shuts down, or a client that is closed, gives renewals up that are of no use to any caller.
+        """
+        if len(flight) and outcome.error is not None:
+            took_s, quiet = self._monotonic() - started, self._cache.alive()
+            renewal_events.failed(self._observer, flight, outcome.error, took_s=took_s, quiet=quiet)
+        return outcome
 
     def _fail(self, error: NauthError, flight: Flight, started: float) -> Outcome:
         told, quiet = self._count(flight, error)
