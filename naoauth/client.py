@@ -29,7 +29,7 @@ from naoauth.models import SitePage
 from naoauth.pages import NUMBER
 from naoauth.responses import read_response
 from nauth.client import MAX_RESPONSE_BYTES, VendorClient
-from nauth.clock import Clock, SystemClock
+from nauth.clock import SYSTEM_CLOCK, Clock
 from nauth.env_settings import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.events import Observer
@@ -117,7 +117,7 @@ class NaoClient(VendorClient):
         sealing: Mapping[str, Secret] | None = None,
     ) -> None:
         given, url, login = _settings(credentials, environment, base_url, None, store=store)
-        clock, policy = clock or SystemClock(), policy or POLICY
+        clock, policy = clock or SYSTEM_CLOCK, policy or POLICY
         network = Network(session=session, proxy=proxy, ssl_context=ssl_context)
         calls = token_calls(user_agent=USER_AGENT, policy=policy, clock=clock, network=network)
         self._authenticator: _Authenticator

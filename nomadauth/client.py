@@ -11,7 +11,7 @@ from yarl import URL
 
 from nauth.authenticator import Authenticator
 from nauth.client import MAX_RESPONSE_BYTES, VendorClient
-from nauth.clock import Clock, SystemClock
+from nauth.clock import SYSTEM_CLOCK, Clock
 from nauth.env_settings import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.events import Observer
@@ -127,7 +127,7 @@ class NomadClient(VendorClient):
             store=store,
             allow_persistence=allow_persistence,
         )
-        clock, calls_policy = clock or SystemClock(), policy or POLICY
+        clock, calls_policy = clock or SYSTEM_CLOCK, policy or POLICY
         policy = policy or (POLICY if on_interaction is None else INTERACTIVE_POLICY)
         network = Network(session=session, proxy=proxy, ssl_context=ssl_context)
         calls = token_calls(user_agent=USER_AGENT, policy=calls_policy, clock=clock, network=network)

@@ -11,7 +11,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from nauth.client import MAX_RESPONSE_BYTES, VendorClient
-from nauth.clock import Clock, SystemClock
+from nauth.clock import SYSTEM_CLOCK, Clock
 from nauth.env_settings import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.events import Observer
@@ -98,7 +98,7 @@ class NombaClient(VendorClient):
         max_response_bytes: int = MAX_RESPONSE_BYTES,
     ) -> None:
         given, url = _settings(credentials, environment, base_url, None)
-        clock, policy = clock or SystemClock(), policy or POLICY
+        clock, policy = clock or SYSTEM_CLOCK, policy or POLICY
         network = Network(session=session, proxy=proxy, ssl_context=ssl_context)
         calls = token_calls(
             user_agent=USER_AGENT, policy=policy, clock=clock, wait_hint=window_hint, network=network

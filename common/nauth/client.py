@@ -20,7 +20,7 @@ from nauth.authenticator import Authenticator
 from nauth.bearer.aiohttp import BearerAuth
 from nauth.bearer.httpx import HttpxAuth, httpx_auth
 from nauth.bearer.unauthorized import Hidden401, TokenHeaders
-from nauth.clock import Clock, SystemClock
+from nauth.clock import SYSTEM_CLOCK, Clock
 from nauth.errors import ClosedError, ConfigurationError
 from nauth.events import Observer
 from nauth.manager.health import Health
@@ -111,7 +111,7 @@ class VendorClient:
         self._login = login
         self._max_response_bytes = max_response_bytes
         self._network = network or Network()
-        clock = clock or SystemClock()
+        clock = clock or SYSTEM_CLOCK
         if store is None:
             store = store_for_client(key.vendor, clock=clock, may_persist=may_persist)
         self._authenticator = authenticator

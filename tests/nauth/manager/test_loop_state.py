@@ -12,15 +12,32 @@ import pytest
 from nauth import owned_tasks
 from nauth.events import Cause
 from nauth.manager import loop_state as loop_states
-from nauth.manager.loop_state import LoopStates
+from nauth.manager.loop_state import LoopState, LoopStates
 from nauth.manager.single_flight import Flight
 from nauth.owned_tasks import own_task
 from tests.support.manager import all_blocked
 
 
+class Owner:
+    """Has loop states, and is told of those that are lost."""
+
+    def __init__(self) -> None:
+        self.told: list[LoopState] = []
+
+
+_KEPT: list[Owner] = []
+
+
+def states() -> LoopStates[Owner]:
+    """Return the loop states of an owner that lives on."""
+    owner = Owner()
+    _KEPT.append(owner)
+    return LoopStates(owner, lambda mine, lost: mine.told.append(lost))
+
+
 async def test_one_room_for_a_loop() -> None:
     """A loop has one loop_state, another loop another."""
-    table = LoopStates()
+    table = states()
 
     async def look() -> object:
         return table.here()
@@ -31,7 +48,7 @@ async def test_one_room_for_a_loop() -> None:
 
 async def test_busy() -> None:
     """A flight in any loop makes the loop_states busy."""
-    table = LoopStates()
+    table = states()
     assert not table.busy()
     table.here().flight = Flight(Cause.COLD, asyncio.get_running_loop())
     assert await asyncio.to_thread(table.busy)
@@ -40,7 +57,7 @@ async def test_busy() -> None:
 async def test_own_task_is_held() -> None:
     """An owned task is held until it is done, and not longer."""
     done = asyncio.Event()
-    table = LoopStates()
+    table = states()
 
     async def work() -> None:
         await done.wait()
@@ -75,7 +92,7 @@ async def test_own_task_has_a_context_of_its_own() -> None:
 
 async def test_drain_waits() -> None:
     """Draining waits for the tasks of this loop; without any it returns at once."""
-    table, log = LoopStates(), list[str]()
+    table, log = states(), list[str]()
     await table.drain()
 
     async def work() -> None:
@@ -90,7 +107,7 @@ async def test_drain_waits() -> None:
 async def test_drain_cancels_who_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is not over in time is cancelled, and may put its things away."""
     monkeypatch.setattr(loop_states, "DRAIN", timedelta(0))
-    table, log = LoopStates(), list[str]()
+    table, log = states(), list[str]()
 
     async def work() -> None:
         try:
@@ -109,7 +126,7 @@ async def test_drain_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A task that does not let itself be cancelled does not hold draining up for ever."""
     monkeypatch.setattr(loop_states, "DRAIN", timedelta(0))
     monkeypatch.setattr(loop_states, "_FAREWELL_S", 0.0)
-    table, free = LoopStates(), asyncio.Event()
+    table, free = states(), asyncio.Event()
 
     async def stubborn() -> None:
         while not free.is_set():
