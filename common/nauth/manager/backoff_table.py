@@ -31,9 +31,7 @@ _tables: weakref.WeakKeyDictionary[TokenStore, weakref.WeakValueDictionary[_Key,
 _recent: OrderedDict[int, tuple[BackoffState, float]] = OrderedDict()
 
 
-def find_shared(
-    store: TokenStore, key: StoreKey, clock: Clock, policy: RenewalPolicy
-) -> BackoffState | None:
+def find_shared(store: TokenStore, key: StoreKey, clock: Clock, policy: RenewalPolicy) -> BackoffState | None:
     """Return the `BackoffState` of a credential as `shared_backoff` does; None if there is none yet."""
     if not _tables:
         return None  # nothing has gone wrong yet in this process
