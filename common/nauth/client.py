@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, NoReturn, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, ClassVar, Self, TypeVar, Unpack, overload
 
 import cattrs
 from aiohttp import BaseConnector, ClientResponse, ClientSession
@@ -64,13 +64,9 @@ _making = guard()
 """Held while a part of a client is made at its first use: two threads may be the first."""
 
 
-def _never() -> NoReturn:
-    raise AssertionError("a client without sessions makes its own first")
-
-
 # stand for those of all clients that have sent no request yet, which may be thousands. They stay empty
 _NO_TARGETS = Targets(URL(), frozenset())
-_NO_SESSIONS = LoopSessions(_never, lambda _: _never())
+_NO_SESSIONS = LoopSessions(partial(lease_for, Use.REQUESTS, Network()), ClientSession)
 
 
 class VendorClient:
@@ -203,18 +199,17 @@ class VendorClient:
     @property
     def auth(self) -> BearerAuth:
         """The aiohttp middleware for a session of your own, as in ``ClientSession(middlewares=(client.auth,))``."""
-        if self._auth is None:
-            with _making:
-                if self._auth is None:
-                    self._auth = BearerAuth(
-                        self._manager,
-                        (self._base_url, *self._origins),
-                        headers=self._headers,
-                        token_headers=self._token_headers,
-                        hidden_401=self._hidden_401,
-                        observer=self._manager.reporter,
-                    )
-        return self._auth
+        with _making:
+            if self._auth is None:
+                self._auth = BearerAuth(
+                    self._manager,
+                    (self._base_url, *self._origins),
+                    headers=self._headers,
+                    token_headers=self._token_headers,
+                    hidden_401=self._hidden_401,
+                    observer=self._manager.reporter,
+                )
+            return self._auth
 
     def httpx_auth(self) -> HttpxAuth:
         """Return the same for httpx and httpx2: ``httpx.AsyncClient(auth=client.httpx_auth())``.
@@ -342,7 +337,7 @@ class VendorClient:
         A call's `middlewares` replace the session's, one of which may choose the proxy; so all of them are named.
         """
         others = (*more, *session_middlewares(session))
-        auth = self.auth
+        auth = self._auth or self.auth
         return (auth, *(other for other in others if not auth.is_same(other)))
 
     def get(self, url: str | URL, **options: Unpack[RequestOptions]) -> PendingResponse:
@@ -590,15 +585,17 @@ class VendorClient:
         if self._given_session is not None:
             return self._given_session
         if self._sessions is _NO_SESSIONS:
-            with _making:
-                if self._sessions is _NO_SESSIONS:
-                    lease = partial(lease_for, Use.REQUESTS, self._network)
-                    self._sessions = LoopSessions(lease, self._own_session())
+            self._make_sessions()
         return self._sessions.here()
 
+    def _make_sessions(self) -> None:
+        with _making:
+            if self._sessions is _NO_SESSIONS:  # else another thread was faster
+                lease = partial(lease_for, Use.REQUESTS, self._network)
+                self._sessions = LoopSessions(lease, self._own_session())
+
     def _own_targets(self) -> Targets:
-        if self._targets is _NO_TARGETS:
-            with _making:
-                if self._targets is _NO_TARGETS:
-                    self._targets = Targets(self._base_url, self.auth.origins)
-        return self._targets
+        with _making:
+            if self._targets is _NO_TARGETS:
+                self._targets = Targets(self._base_url, self.auth.origins)
+            return self._targets
