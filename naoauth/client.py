@@ -29,7 +29,7 @@ from naoauth.models import SitePage
 from naoauth.pages import NUMBER
 from naoauth.responses import read_response
 from nauth.client import MAX_RESPONSE_BYTES, VendorClient
-from nauth.clock import Clock, SystemClock
+from nauth.clock import SYSTEM_CLOCK, Clock
 from nauth.env_settings import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.events import Observer
@@ -46,6 +46,7 @@ from nauth.token import RenewalPolicy, Token
 from nauth.transport.base import Transport
 from nauth.transport.network import Network
 from nauth.transport.token_calls import token_calls
+from nauth.typed_calls import TypedCalls
 
 if TYPE_CHECKING:
     from nauth.logins.login_store import LoginStore
@@ -100,6 +101,10 @@ class NaoClient(VendorClient):
         ConfigurationError: lists every setting that is missing or wrong. Nothing was sent.
     """
 
+    __slots__ = ("_api", "_endpoint", "_given", "_policy", "_twin")
+
+    _page_form = NUMBER
+
     def __init__(
         self,
         credentials: NaoCredentials | AnySource[NaoCredentials] | RememberedLogin | None = None,
@@ -117,16 +122,16 @@ class NaoClient(VendorClient):
         sealing: Mapping[str, Secret] | None = None,
     ) -> None:
         given, url, login = _settings(credentials, environment, base_url, None, store=store)
-        clock, policy = clock or SystemClock(), policy or POLICY
+        clock, policy = clock or SYSTEM_CLOCK, policy or POLICY
         network = Network(session=session, proxy=proxy, ssl_context=ssl_context)
         calls = token_calls(user_agent=USER_AGENT, policy=policy, clock=clock, network=network)
-        self._authenticator: _Authenticator
+        authenticator: _Authenticator
         if isinstance(given, RememberedLogin):
             logins = given.open_store()
-            key, store, endpoint = given.key(VENDOR, str(url)), logins, Endpoint.OAUTH_RESOURCE
-            self._authenticator = _remembered(given, key, logins, url, calls, clock)
+            key, store, self._endpoint = given.key(VENDOR, str(url)), logins, Endpoint.OAUTH_RESOURCE
+            authenticator = _remembered(given, key, logins, url, calls, clock)
         else:
-            self._authenticator, endpoint = _authenticator(given, url, calls, clock, sealing)
+            authenticator, self._endpoint = _authenticator(given, url, calls, clock, sealing)
             key = StoreKey(vendor=VENDOR, base_url=str(url), identity=given.identity())
             if login is not None:
                 key, store = login.key(VENDOR, str(url)), login.open_store()
@@ -143,7 +148,7 @@ class NaoClient(VendorClient):
             sealing=sealing,
         )
         super().__init__(
-            authenticator=self._authenticator,
+            authenticator=authenticator,
             key=key,
             base_url=url,
             transport=calls,
@@ -156,27 +161,30 @@ class NaoClient(VendorClient):
             observer=observer,
             max_response_bytes=max_response_bytes,
         )
-        resources = self._signed(user_agent=USER_AGENT, policy=policy, clock=clock)
+        self._policy = policy
+
+    def _make_typed(self) -> TypedCalls:
+        resources, endpoint = self._signed(user_agent=USER_AGENT, policy=self._policy), self._endpoint
         self._api = NaoApi(
-            base_url=url,
-            auth=calls,
+            base_url=self._base_url,
+            auth=self._transport,
             resources=resources,
             endpoint=endpoint,
-            jwt_key=getattr(given, "jwt_key", None),
-            expires_key=getattr(given, "expires_key", None),
+            jwt_key=getattr(self._given, "jwt_key", None),
+            expires_key=getattr(self._given, "expires_key", None),
         )
-        self._offer_calls(
+        return self._typed_calls(
             resources,
-            clock=clock,
             converter=CONVERTER,
             errors=LEAVES,
             read=lambda answer, into, asked: read_response(answer, endpoint, into, url=asked),
-            page_form=NUMBER,
         )
 
     @property
     def api(self) -> NaoApi:
         """NAO Cloud's endpoints, typed. The call that carries credentials is sent without the client's token."""
+        if self._calls is None:
+            self._typed()
         return self._api
 
     async def check(self) -> SitePage:
@@ -185,7 +193,7 @@ class NaoClient(VendorClient):
         Raises:
             NaoError: as for `NaoApi.list_sites`, or no token could be obtained.
         """
-        return await self._api.list_sites()
+        return await self.api.list_sites()
 
     def authorization_url(self, parameters: Mapping[str, str] | None = None) -> str:
         """Return the address to send a person to, with a new `state` (and PKCE challenge, if asked for).

@@ -11,7 +11,7 @@ from yarl import URL
 
 from nauth.authenticator import Authenticator
 from nauth.client import MAX_RESPONSE_BYTES, VendorClient
-from nauth.clock import Clock, SystemClock
+from nauth.clock import SYSTEM_CLOCK, Clock
 from nauth.env_settings import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.events import Observer
@@ -25,6 +25,7 @@ from nauth.stores.base import StoreKey, TokenStore
 from nauth.token import RenewalPolicy, Token
 from nauth.transport.network import Network
 from nauth.transport.token_calls import token_calls
+from nauth.typed_calls import TypedCalls
 from nomadauth.api import NomadApi
 from nomadauth.authenticator import (
     SESSION_ID,
@@ -98,6 +99,10 @@ class NomadClient(VendorClient):
         ConfigurationError: lists every setting that is missing or wrong. Nothing was sent.
     """
 
+    __slots__ = ("_api", "_calls_policy", "_credentials", "_sso_base_url")
+
+    _page_form = OFFSET_IN_BODY
+
     def __init__(
         self,
         credentials: NomadCredentials | AnySource[NomadCredentials] | RememberedLogin | None = None,
@@ -127,7 +132,7 @@ class NomadClient(VendorClient):
             store=store,
             allow_persistence=allow_persistence,
         )
-        clock, calls_policy = clock or SystemClock(), policy or POLICY
+        clock, calls_policy = clock or SYSTEM_CLOCK, policy or POLICY
         policy = policy or (POLICY if on_interaction is None else INTERACTIVE_POLICY)
         network = Network(session=session, proxy=proxy, ssl_context=ssl_context)
         calls = token_calls(user_agent=USER_AGENT, policy=calls_policy, clock=clock, network=network)
@@ -161,25 +166,28 @@ class NomadClient(VendorClient):
         )
         hidden_401.manager = self._manager
         self._credentials = given
-        resources = self._signed(user_agent=USER_AGENT, policy=calls_policy, clock=clock)
+        self._calls_policy, self._sso_base_url = calls_policy, sso_base_url
+
+    def _make_typed(self) -> TypedCalls:
+        resources = self._signed(user_agent=USER_AGENT, policy=self._calls_policy)
         self._api = NomadApi(
-            base_url=url,
-            auth=calls,
+            base_url=self._base_url,
+            auth=self._transport,
             resources=resources,
-            sso_base_url=sso_base_url,
+            sso_base_url=self._sso_base_url,
         )
-        self._offer_calls(
+        return self._typed_calls(
             resources,
-            clock=clock,
             converter=CONVERTER,
             errors=LEAVES,
             read=lambda answer, into, _: read_response(answer, Endpoint.RESOURCE, into, shape=None),
-            page_form=OFFSET_IN_BODY,
         )
 
     @property
     def api(self) -> NomadApi:
         """Nomad's endpoints, typed. Calls that issue, refresh or end tokens are sent without the client's token."""
+        if self._calls is None:
+            self._typed()
         return self._api
 
     async def check(self) -> NomadCheck:
@@ -192,10 +200,10 @@ class NomadClient(VendorClient):
             NauthError: as for `token`, and `nomadauth.errors`.
         """
         try:
-            return NomadCheck(endpoint="ping_auth", message=(await self._api.get_ping_auth()).data)
+            return NomadCheck(endpoint="ping_auth", message=(await self.api.get_ping_auth()).data)
         except NomadNotFoundError:
             pass
-        return NomadCheck(endpoint="user", user=(await self._api.get_user()).data)
+        return NomadCheck(endpoint="user", user=(await self.api.get_user()).data)
 
     async def ping(self) -> PingResponse:
         """Keep the session alive and get its status; `SESSION_DEACTIVATED` means another login has replaced it.
@@ -213,7 +221,7 @@ class NomadClient(VendorClient):
                 "userSessionId has one. check() works with every credential"
             )
         request = PingRequest(user_session_id=session_id, application_id=self._application_id(token))
-        return (await self._api.ping(request)).data
+        return (await self.api.ping(request)).data
 
     async def logout(self, token: Token | None = None) -> None:
         """End the session of the current token at Nomad, for all clients that share it, and forget the token.

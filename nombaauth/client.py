@@ -11,7 +11,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from nauth.client import MAX_RESPONSE_BYTES, VendorClient
-from nauth.clock import Clock, SystemClock
+from nauth.clock import SYSTEM_CLOCK, Clock
 from nauth.env_settings import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.events import Observer
@@ -22,7 +22,7 @@ from nauth.stores.base import StoreKey, TokenStore
 from nauth.token import RenewalPolicy, Token
 from nauth.transport.network import Network
 from nauth.transport.token_calls import token_calls
-from nauth.typed_calls import CallOptions
+from nauth.typed_calls import CallOptions, TypedCalls
 from nombaauth.api import NombaApi
 from nombaauth.authenticator import NombaAuthenticator
 from nombaauth.config import ENVIRONMENTS, POLICY, USER_AGENT, VENDOR, NombaEnvironment, choose_base_url
@@ -82,6 +82,10 @@ class NombaClient(VendorClient):
         ConfigurationError: lists every setting that is missing or wrong. Nothing was sent.
     """
 
+    __slots__ = ("_api", "_policy")
+
+    _page_form = CURSOR
+
     def __init__(
         self,
         credentials: NombaCredentials | AnySource[NombaCredentials] | None = None,
@@ -98,7 +102,7 @@ class NombaClient(VendorClient):
         max_response_bytes: int = MAX_RESPONSE_BYTES,
     ) -> None:
         given, url = _settings(credentials, environment, base_url, None)
-        clock, policy = clock or SystemClock(), policy or POLICY
+        clock, policy = clock or SYSTEM_CLOCK, policy or POLICY
         network = Network(session=session, proxy=proxy, ssl_context=ssl_context)
         calls = token_calls(
             user_agent=USER_AGENT, policy=policy, clock=clock, wait_hint=window_hint, network=network
@@ -120,7 +124,7 @@ class NombaClient(VendorClient):
             transport=calls,
             network=network,
             headers={
-                **({} if account_id is None else {"accountId": account_id}),
+                **({} if account_id is None else {_ACCOUNT: account_id}),
                 "Accept": "application/json",
                 "User-Agent": USER_AGENT,
             },
@@ -132,20 +136,21 @@ class NombaClient(VendorClient):
             observer=observer,
             max_response_bytes=max_response_bytes,
         )
-        resources = self._signed(user_agent=USER_AGENT, policy=policy, clock=clock, wait_hint=window_hint)
+        self._policy = policy
+
+    def _make_typed(self) -> TypedCalls:
+        resources = self._signed(user_agent=USER_AGENT, policy=self._policy, wait_hint=window_hint)
         self._api = NombaApi(
-            base_url=url,
-            account_id=account_id,
-            auth=calls,
+            base_url=self._base_url,
+            account_id=self._headers.get(_ACCOUNT),
+            auth=self._transport,
             resources=resources,
         )
-        self._offer_calls(
+        return self._typed_calls(
             resources,
-            clock=clock,
             converter=CONVERTER,
             errors=LEAVES,
             read=lambda answer, into, _: read_response(answer, Endpoint.RESOURCE, into),
-            page_form=CURSOR,
             status_of=status_of,
             data_root="$.data",
         )
@@ -153,6 +158,8 @@ class NombaClient(VendorClient):
     @property
     def api(self) -> NombaApi:
         """Nomba's endpoints, typed. The three token calls are sent without the client's token."""
+        if self._calls is None:
+            self._typed()
         return self._api
 
     # pyright does not take a TypedDict of more options for a wider one; mypy does
@@ -197,7 +204,9 @@ class NombaClient(VendorClient):
             headers = CIMultiDict(options.get("headers") or {})
             headers["accountId"] = account_id
             options["headers"] = headers
-        reply: Envelope[Any] = cast("Envelope[Any]", await self._calls.call(method, path, into, options))
+        reply: Envelope[Any] = cast(
+            "Envelope[Any]", await (self._calls or self._typed()).call(method, path, into, options)
+        )
         return reply
 
     @overload
@@ -214,7 +223,9 @@ class NombaClient(VendorClient):
         Raises:
             NauthError: as for `call`.
         """
-        reply: Envelope[Any] = cast("Envelope[Any]", await self._calls.open(response, into))
+        reply: Envelope[Any] = cast(
+            "Envelope[Any]", await (self._calls or self._typed()).open(response, into)
+        )
         return reply
 
     async def check(self) -> Balance:
@@ -224,7 +235,7 @@ class NombaClient(VendorClient):
             NombaTokenRefusedError: signed in, yet the token is refused; the text lists Nomba's documented causes.
             NauthError: as for `token`, and `nombaauth.errors`.
         """
-        return (await self._api.get_balance()).data
+        return (await self.api.get_balance()).data
 
     async def revoke(self, token: Token | None = None) -> None:
         """Revoke the current token at Nomba, for all clients that share the session, and forget it; or revoke `token`.

@@ -13,7 +13,7 @@ from yarl import URL
 
 from nauth.authenticator import Authenticator
 from nauth.client import MAX_RESPONSE_BYTES, VendorClient
-from nauth.clock import Clock, SystemClock
+from nauth.clock import SYSTEM_CLOCK, Clock
 from nauth.env_settings import EnvironmentReader
 from nauth.errors import ConfigurationError
 from nauth.events import Observer
@@ -25,6 +25,7 @@ from nauth.token import RenewalPolicy
 from nauth.transport.base import Transport
 from nauth.transport.network import Network
 from nauth.transport.token_calls import token_calls
+from nauth.typed_calls import TypedCalls
 from noyoauth.api import NoyoApi
 from noyoauth.authenticator import NoyoAuthenticator
 from noyoauth.config import (
@@ -95,6 +96,10 @@ class NoyoClient(VendorClient):
         ConfigurationError: lists every setting that is missing or wrong. Nothing was sent.
     """
 
+    __slots__ = ("_api", "_policy", "_settings")
+
+    _page_form = OFFSET
+
     def __init__(
         self,
         credentials: NoyoCredentialSource | AnySource[NoyoCredentials] | None = None,
@@ -122,7 +127,7 @@ class NoyoClient(VendorClient):
             origins,
             rules=lambda: LifetimeRules(max_lifetime=max_lifetime, expires_in_unit=expires_in_unit),
         )
-        clock, policy = clock or SystemClock(), policy or POLICY
+        clock, policy = clock or SYSTEM_CLOCK, policy or POLICY
         network = Network(session=session, proxy=proxy, ssl_context=ssl_context)
         calls = token_calls(user_agent=USER_AGENT, policy=policy, clock=clock, network=network)
         super().__init__(
@@ -139,28 +144,30 @@ class NoyoClient(VendorClient):
             observer=observer,
             max_response_bytes=max_response_bytes,
         )
-        resources = self._signed(user_agent=USER_AGENT, policy=policy, clock=clock)
-        self._api = NoyoApi(
+        self._policy, self._settings = policy, settings
+
+    def _make_typed(self) -> TypedCalls:
+        resources = self._signed(user_agent=USER_AGENT, policy=self._policy)
+        settings = self._settings
+        api = self._api = NoyoApi(
             base_url=settings.base_url,
             token_url=settings.token_url,
             environment=settings.environment,
-            auth=calls,
+            auth=self._transport,
             resources=resources,
         )
-        self._offer_calls(
+        return self._typed_calls(
             resources,
-            clock=clock,
             converter=CONVERTER,
             errors=LEAVES,
-            read=lambda answer, into, _: read_response(
-                answer, Endpoint.RESOURCE, into, where=self._api.where
-            ),
-            page_form=OFFSET,
+            read=lambda answer, into, _: read_response(answer, Endpoint.RESOURCE, into, where=api.where),
         )
 
     @property
     def api(self) -> NoyoApi:
         """Noyo's endpoints, typed. The token call is sent without the client's token."""
+        if self._calls is None:
+            self._typed()
         return self._api
 
     async def check(self) -> GroupsPage:
@@ -170,7 +177,7 @@ class NoyoClient(VendorClient):
             NoyoTokenRefusedError: signed in, yet the token is refused; the text names host and environment.
             NauthError: as for `token`, and `noyoauth.errors`.
         """
-        return (await self._api.list_groups(_CHECK)).data
+        return (await self.api.list_groups(_CHECK)).data
 
     def groups(self, *, page_size: int = 100) -> AsyncIterator[GroupsPage]:
         """Return the pages of the organization's groups, each fetched when it is asked for.
@@ -190,7 +197,7 @@ class NoyoClient(VendorClient):
     async def _pages(self, request: ListGroupsRequest) -> AsyncIterator[GroupsPage]:
         before: str | None = None
         while True:
-            reply = await self._api.list_groups(request)
+            reply = await self.api.list_groups(request)
             page, count = reply.data, len(reply.data.response)
             first = page.response[0].id if count else None
             if first is not None and first == before:  # a server may ignore `offset`

@@ -9,18 +9,19 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, ClassVar, Self, TypeVar, Unpack, overload
 
 import cattrs
 from aiohttp import BaseConnector, ClientResponse, ClientSession
 from aiohttp.client_middlewares import ClientMiddlewareType
 from yarl import URL
 
+from nauth.after_fork import guard
 from nauth.authenticator import Authenticator
 from nauth.bearer.aiohttp import BearerAuth
 from nauth.bearer.httpx import HttpxAuth, httpx_auth
 from nauth.bearer.unauthorized import Hidden401, TokenHeaders
-from nauth.clock import Clock, SystemClock
+from nauth.clock import SYSTEM_CLOCK, Clock
 from nauth.errors import ClosedError, ConfigurationError
 from nauth.events import Observer
 from nauth.manager.health import Health
@@ -59,6 +60,14 @@ MAX_RESPONSE_BYTES = 16 << 20
 
 _UNSAFE = frozenset({"ssl", "verify_ssl", "ssl_context", "fingerprint"})
 
+_making = guard()
+"""Held while a part of a client is made at its first use: two threads may be the first."""
+
+
+# stand for those of all clients that have sent no request yet, which may be thousands. They stay empty
+_NO_TARGETS = Targets(URL(), frozenset())
+_NO_SESSIONS = LoopSessions(partial(lease_for, Use.REQUESTS, Network()), ClientSession)
+
 
 class VendorClient:
     """Sign requests to one vendor. Vendors derive from it; users meet it as ``NombaClient`` and the like.
@@ -82,11 +91,35 @@ class VendorClient:
         max_response_bytes: the largest response that typed calls read, after decompression.
     """
 
-    # what the fast path of `token` reads is cheaper in slots
-    __slots__ = ("__dict__", "__weakref__", "_cache", "_monotonic", "_wall")
+    # thousands of clients may wait for their first use; and what the fast path of `token` reads is cheaper in slots
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_auth",
+        "_authenticator",
+        "_base_url",
+        "_cache",
+        "_calls",
+        "_clock",
+        "_closed",
+        "_given_session",
+        "_headers",
+        "_hidden_401",
+        "_httpx_auth",
+        "_login",
+        "_manager",
+        "_max_response_bytes",
+        "_monotonic",
+        "_network",
+        "_origins",
+        "_sessions",
+        "_targets",
+        "_token_headers",
+        "_transport",
+        "_wall",
+    )
 
-    _calls: TypedCalls
-    _page_form: PageForm
+    _page_form: ClassVar[PageForm]
 
     def __init__(
         self,
@@ -111,7 +144,7 @@ class VendorClient:
         self._login = login
         self._max_response_bytes = max_response_bytes
         self._network = network or Network()
-        clock = clock or SystemClock()
+        clock = clock or SYSTEM_CLOCK
         if store is None:
             store = store_for_client(key.vendor, clock=clock, may_persist=may_persist)
         self._authenticator = authenticator
@@ -120,7 +153,6 @@ class VendorClient:
         )
         if isinstance(authenticator, SourcedAuthenticator):
             authenticator.attach(self._manager)
-        reporter = self._manager.reporter
         self._cache = self._manager.cache
         self._monotonic, self._wall = self._cache.monotonic, self._cache.wall
         self._base_url = base_url
@@ -130,27 +162,15 @@ class VendorClient:
         if self._given_session is not None:
             notice_cookies(self._given_session, str(key))
         self._closed = False
-        origins = [base_url, *origins]
-        self._auth = BearerAuth(
-            self._manager,
-            origins,
-            headers=headers,
-            token_headers=token_headers,
-            hidden_401=hidden_401,
-            observer=reporter,
-        )
-        self._make_httpx_auth = partial(
-            httpx_auth,
-            self._manager,
-            origins,
-            headers=headers,
-            token_headers=token_headers,
-            hidden_401=hidden_401,
-            observer=reporter,
-        )
+        self._clock = clock
+        self._origins = tuple(origins)
+        self._token_headers, self._hidden_401 = token_headers, hidden_401
+        # made when first used
+        self._auth: BearerAuth | None = None
         self._httpx_auth: HttpxAuth | None = None
-        self._targets = Targets(base_url, self._auth.origins)
-        self._sessions = LoopSessions(partial(lease_for, Use.REQUESTS, self._network), self._own_session())
+        self._calls: TypedCalls | None = None
+        self._targets = _NO_TARGETS
+        self._sessions = _NO_SESSIONS
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._base_url}: {self._manager!r}>"
@@ -179,7 +199,17 @@ class VendorClient:
     @property
     def auth(self) -> BearerAuth:
         """The aiohttp middleware for a session of your own, as in ``ClientSession(middlewares=(client.auth,))``."""
-        return self._auth
+        with _making:
+            if self._auth is None:
+                self._auth = BearerAuth(
+                    self._manager,
+                    (self._base_url, *self._origins),
+                    headers=self._headers,
+                    token_headers=self._token_headers,
+                    hidden_401=self._hidden_401,
+                    observer=self._manager.reporter,
+                )
+            return self._auth
 
     def httpx_auth(self) -> HttpxAuth:
         """Return the same for httpx and httpx2: ``httpx.AsyncClient(auth=client.httpx_auth())``.
@@ -191,7 +221,14 @@ class VendorClient:
             ConfigurationError: neither is installed: ``pip install nauth[httpx]``.
         """
         if self._httpx_auth is None:
-            self._httpx_auth = self._make_httpx_auth()
+            self._httpx_auth = httpx_auth(
+                self._manager,
+                (self._base_url, *self._origins),
+                headers=self._headers,
+                token_headers=self._token_headers,
+                hidden_401=self._hidden_401,
+                observer=self._manager.reporter,
+            )
         return self._httpx_auth
 
     @property
@@ -278,7 +315,7 @@ class VendorClient:
         """
         target = self._targets.get(url) if type(url) is str else None
         if target is None:
-            target = self._targets.add(url)
+            target = self._own_targets().add(url)
         if options and not _UNSAFE.isdisjoint(options):
             raise ConfigurationError(
                 "TLS verification cannot be changed for a request that carries a token. For a private certificate "
@@ -302,7 +339,8 @@ class VendorClient:
         A call's `middlewares` replace the session's, one of which may choose the proxy; so all of them are named.
         """
         others = (*more, *session_middlewares(session))
-        return (self._auth, *(other for other in others if not self._auth.is_same(other)))
+        auth = self._auth or self.auth
+        return (auth, *(other for other in others if not auth.is_same(other)))
 
     def get(self, url: str | URL, **options: Unpack[RequestOptions]) -> PendingResponse:
         """Send a GET request and hand its response over unread; see `request` for arguments and errors.
@@ -375,7 +413,7 @@ class VendorClient:
             MalformedResponseError: the response does not fit `into`; `problems` name the places.
             NauthError: the vendor's own error, with its words, `status`, `code`, `request_id` and `retry_after`.
         """
-        return await self._calls.call(method, path, into, options)
+        return await (self._calls or self._typed()).call(method, path, into, options)
 
     @overload
     async def open(self, response: ClientResponse, into: None = None) -> Reply[None]: ...
@@ -389,7 +427,7 @@ class VendorClient:
         Raises:
             NauthError: as for `call`.
         """
-        return await self._calls.open(response, into)
+        return await (self._calls or self._typed()).open(response, into)
 
     def pages(
         self,
@@ -443,7 +481,7 @@ class VendorClient:
         if headers is not None:
             options["headers"] = headers
         return Pages(
-            self._calls,
+            self._calls or self._typed(),
             method=method,
             path=path,
             into=into,
@@ -477,11 +515,11 @@ class VendorClient:
                     await self.store.aclose()
 
     def _signed(
-        self, *, user_agent: str, policy: RenewalPolicy, clock: Clock, wait_hint: WaitHint | None = None
+        self, *, user_agent: str, policy: RenewalPolicy, wait_hint: WaitHint | None = None
     ) -> Transport:
         """Return the transport for typed calls that need the token: this client's session and middleware."""
         transport = AiohttpTransport(
-            clock=clock,
+            clock=self._clock,
             user_agent=user_agent,
             max_body=self._max_response_bytes,
             session=self._http,
@@ -489,25 +527,33 @@ class VendorClient:
             middlewares=session_middlewares if self._given_session is None else self._middlewares,
             bare=self._given_session is None,
         )
-        return Retrying(transport, policy=policy, clock=clock, wait_hint=wait_hint)
+        return Retrying(transport, policy=policy, clock=self._clock, wait_hint=wait_hint)
 
-    def _offer_calls(
+    def _typed(self) -> TypedCalls:
+        """Return what `call`, `open`, `pages` and the vendor's typed endpoints stand on, made when first used."""
+        with _making:
+            if self._calls is None:
+                self._calls = self._make_typed()
+            return self._calls
+
+    def _make_typed(self) -> TypedCalls:
+        """Make the vendor's typed endpoints, and return its `_typed_calls`."""
+        raise NotImplementedError
+
+    def _typed_calls(
         self,
         resources: Transport,
         *,
-        clock: Clock,
         converter: cattrs.Converter,
         errors: ErrorClasses,
         read: ReadResponse,
-        page_form: PageForm,
         status_of: Callable[[Answer], int] = http_status,
         data_root: str = "$",
-    ) -> None:
-        """Make `call`, `open` and `pages` work: by `resources`, in the vendor's own wire rules, errors and pages."""
-        self._page_form = page_form
-        self._calls = TypedCalls(
+    ) -> TypedCalls:
+        """Return typed calls that go by `resources`, in the vendor's own wire rules and errors."""
+        return TypedCalls(
             transport=resources,
-            targets=self._targets,
+            targets=self._own_targets(),
             # the rest is put on by the middleware, unless the session brings a value of its own
             headers=self._headers
             if self._given_session is not None
@@ -515,7 +561,7 @@ class VendorClient:
             converter=converter,
             errors=errors,
             read=read,
-            clock=clock,
+            clock=self._clock,
             max_body=self._max_response_bytes,
             data_root=data_root,
             status_of=status_of,
@@ -523,7 +569,7 @@ class VendorClient:
 
     def _own_session(self) -> Callable[[BaseConnector], ClientSession]:
         """Return what makes this client's sessions. It does not hold the client: sessions would keep that alive."""
-        auth, network = self._auth, self._network
+        auth, network = self.auth, self._network
 
         def make(connector: BaseConnector) -> ClientSession:
             # a context of the user's can be changed later, so it is looked at for each request
@@ -538,4 +584,20 @@ class VendorClient:
             raise ClosedError(
                 "this client was closed; open a new one, or keep this one open for as long as it is used"
             )
-        return self._sessions.here() if self._given_session is None else self._given_session
+        if self._given_session is not None:
+            return self._given_session
+        if self._sessions is _NO_SESSIONS:
+            self._make_sessions()
+        return self._sessions.here()
+
+    def _make_sessions(self) -> None:
+        with _making:
+            if self._sessions is _NO_SESSIONS:  # else another thread was faster
+                lease = partial(lease_for, Use.REQUESTS, self._network)
+                self._sessions = LoopSessions(lease, self._own_session())
+
+    def _own_targets(self) -> Targets:
+        with _making:
+            if self._targets is _NO_TARGETS:
+                self._targets = Targets(self._base_url, self.auth.origins)
+            return self._targets

@@ -13,7 +13,7 @@ from typing import Generic, Protocol, Self, TypeVar
 
 import attrs
 
-from nauth.clock import Clock, SystemClock
+from nauth.clock import SYSTEM_CLOCK, Clock
 from nauth.errors import ClosedError, ConfigurationError, NauthError, fresh_copy
 from nauth.owned_tasks import own_task
 
@@ -104,7 +104,7 @@ class ClientPool(Generic[C, K]):
         self._make = open
         self._idle_s = idle.total_seconds()
         self._most = most
-        self._clock = clock or SystemClock()
+        self._clock = clock or SYSTEM_CLOCK
         self._seats: OrderedDict[K, _Seat[C]] = OrderedDict()
         self._in_use = self._opened = self._evicted = 0
         self._closing: set[asyncio.Task[None]] = set()

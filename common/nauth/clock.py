@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Protocol, runtime_checkable
 
-__all__ = ["Clock", "SystemClock"]
+__all__ = ["SYSTEM_CLOCK", "Clock", "SystemClock"]
 
 
 @runtime_checkable
@@ -45,3 +45,7 @@ class SystemClock:
 
     def __repr__(self) -> str:
         return "SystemClock()"
+
+
+SYSTEM_CLOCK = SystemClock()
+"""The one that is meant where none is given: thousands of clients need no object each for it."""

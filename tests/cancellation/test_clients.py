@@ -155,7 +155,7 @@ def _idle(client: VendorClient, stage: Stage) -> bool:
     return (
         not any(connector._acquired for connector in connectors if connector is not None)
         and (loop_state.flight, loop_state.recheck, loop_state.tasks, loop_state.sleeps)
-        == (None, None, set(), set())
+        == (None, None, (), ())
         and not stage.store._leases
     )
 

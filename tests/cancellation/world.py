@@ -58,8 +58,8 @@ class World(Rig):
             assert (loop_state.flight, loop_state.recheck, loop_state.tasks, loop_state.sleeps) == (
                 None,
                 None,
-                set(),
-                set(),
+                (),
+                (),
             )
             assert not loop_state.lock.locked()
         assert (self.store._leases, dict(self.store._waiters), self.clock.sleeping) == ({}, {}, 0)

@@ -496,7 +496,7 @@ def test_after_a_loop_closed_during_a_renewal(kind: str) -> None:
     with runner(kind) as opened:
         assert opened.run(next_one()) == "t2"
     assert loop not in owned_tasks._running
-    assert loop not in manager._loops._table
+    assert manager._loops.of(loop) is None
 
 
 def test_a_call_that_another_loop_was_closed_under_counts() -> None:

@@ -15,7 +15,6 @@ import pytest
 
 from nauth.after_fork import Guard, begin_child, forgets, guard
 from nauth.errors import StoreError
-from nauth.manager import backoff_table
 from nauth.stores import MemoryStore
 from nauth.stores import memory as memory_module
 from tests.endings.kit import Vendor, manager_on, store_of, turns
@@ -59,10 +58,8 @@ def _guards() -> dict[str, tuple[object, Guard]]:
         "store": (store, store._guard),
         "listeners": (store, store._listeners._guard),
         "waiters": (store, store._waiters._guard),
-        "cache": (manager, manager.cache.guard),
-        "loop_states": (manager, manager._loops._guard),
+        "managers": (manager, manager.cache.guard),
         "default stores": (None, memory_module._stores_guard),
-        "back-off": (None, backoff_table._guard),
     }
 
 

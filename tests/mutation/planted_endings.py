@@ -90,8 +90,8 @@ ENDINGS: tuple[Planted, ...] = (
     _ending(
         "a closed loop's state is kept",
         "manager/loop_state",
-        "if other.is_closed()]\n",
-        "if other is None]\n",
+        "if loop_state.gone]\n",
+        "if loop_state is None]\n",
     ),
     _ending(
         "a confirmed revocation may be cut before the token is forgotten",

@@ -191,3 +191,16 @@ def test_two_loops_in_two_threads() -> None:
     assert len(sessions) == 2
     assert vendor.tokens == ["Bearer t1"] * 20
     assert issuer.calls == 1
+
+
+async def test_parts_are_made_once() -> None:
+    """Two threads that come to make a client's parts get the same ones."""
+    client = client_of(Issuer(), _BASE)
+    auth = client.auth
+    client._make_sessions()
+    sessions = client._sessions
+    client._make_sessions()
+    assert client._sessions is sessions
+    assert client._own_targets() is client._own_targets()
+    assert client.auth is auth
+    await client.aclose()

@@ -43,8 +43,8 @@ def _check_node(node: Node, when: str) -> None:
     judge = node.world.judge
     if any(
         loop_state.flight is not None
-        for loop, loop_state in node.manager._loops._table.items()
-        if not is_over(loop)
+        for loop_state in node.manager._loops._all
+        if (loop := loop_state.loop()) is not None and not is_over(loop)
     ):
         judge.violate(f"{when}: {node.name} still has a flight")
     if node.notes.waiting:

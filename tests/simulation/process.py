@@ -149,7 +149,7 @@ class Node:
 
     def cause_in(self, loop: asyncio.AbstractEventLoop | None) -> str:
         """Say why a renewal is under way in `loop`, if one is."""
-        loop_state = None if loop is None else self.manager._loops._table.get(loop)
+        loop_state = None if loop is None else self.manager._loops.of(loop)
         flight = None if loop_state is None else loop_state.flight
         return "-" if flight is None else flight.cause.value
 

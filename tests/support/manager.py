@@ -88,7 +88,7 @@ class Rig:
 
     def tasks(self) -> set[asyncio.Task[None]]:
         """The tasks that the first manager owns in this loop."""
-        return self.manager._loops.here().tasks
+        return set(self.manager._loops.here().tasks)
 
 
 async def held_open(rig: Rig, *callers: Coroutine[Any, Any, object]) -> None:

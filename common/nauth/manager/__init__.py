@@ -25,7 +25,7 @@ call. Otherwise the manager refreshes, or issues where there is no refresh token
 **A refresh that is refused.** The record is read again first, because another process may have rotated the refresh
 token. Only then does the manager issue. A transport error, a 429 or a 5xx is no refusal and never leads to an issue.
 
-**Back-off and cool-downs** (`backoff`, `backoff_table`). What the vendor said of the credential holds for all clients of this
+**Back-off and cool-downs** (`backoff`, `backoff_table`, `client_backoff`). What the vendor said of the credential holds for all clients of this
 process with the same credential, store object, clock and policy; a failure on the way there for the one that met it. While the old token lives, a failed renewal is quiet: it is tried again after a
 pause that doubles up to a cap. With no valid token, a failure starts a cool-down: callers get the same error at once, with
 `retry_after`, and the vendor gets no call. A new token that is refused at once starts a cool-down of its own, in which

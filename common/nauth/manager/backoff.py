@@ -5,28 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from math import inf
 
-from nauth.errors import (
-    CredentialsRejectedError,
-    InteractionRequiredError,
-    NauthError,
-    TokenRefusedError,
-    fresh_copy,
-)
+from nauth.errors import NauthError, TokenRefusedError, fresh_copy
 from nauth.token import RenewalPolicy, Token
 
-__all__ = ["Backoff", "BackoffState", "CoolingDown"]
-
-
-class CoolingDown(Exception):  # noqa: N818 - a way out of a renewal, never raised to callers
-    """A renewal must not call the vendor, because another one has failed while this one waited for its turn.
-
-    Attributes:
-        error: what its callers are told.
-    """
-
-    def __init__(self, error: NauthError) -> None:
-        super().__init__()
-        self.error = error
+__all__ = ["UNTROUBLED", "BackoffState"]
 
 
 _NONE: frozenset[str] = frozenset()
@@ -194,82 +176,6 @@ def _and(endpoints: frozenset[str], at: str | None) -> frozenset[str]:
     return endpoints if at is None or len(endpoints) >= _MOST_ENDPOINTS else endpoints | {at}
 
 
-class Backoff:
-    """When a manager leaves the vendor alone: for what the vendor said of the credential, and for what failed on the way.
-
-    What the vendor has said (refused credentials, a person wanted, anything with a status) holds for every client of the
-    credential in this process. A failure of the way there, a broken proxy or a store, holds for the one client that met it.
-
-    Args:
-        policy: of the manager.
-        shared: of the credential.
-    """
-
-    __slots__ = ("_own", "_shared")
-
-    def __init__(self, policy: RenewalPolicy, shared: BackoffState) -> None:
-        self._own, self._shared = BackoffState(policy), shared
-
-    def succeeded(self) -> None:
-        """Forget failed renewals, one's own and those of the credential."""
-        self._own.succeeded()
-        self._shared.succeeded()
-
-    def failed(self, error: NauthError, now: float, *, valid: bool) -> None:
-        """Note a failed renewal, as `BackoffState.failed` does, for whom it concerns."""
-        of_credential = isinstance(error, CredentialsRejectedError | InteractionRequiredError)
-        spoken = of_credential or error.status is not None
-        (self._shared if spoken else self._own).failed(error, now, valid=valid)
-
-    def last_failure(self, now: float) -> tuple[str, timedelta, timedelta | None] | None:
-        """Return the last failure, as `BackoffState.last_failure` does: what the vendor said before what failed on the way."""
-        return self._shared.last_failure(now) or self._own.last_failure(now)
-
-    def refused(self, now: float, token: Token, at: str | None = None) -> timedelta | None:
-        """Note that `token` was refused although new, for every client of the credential; see `BackoffState.refused`."""
-        return self._shared.refused(now, token, at)
-
-    def accepted(self, now: float, token: Token, at: str) -> bool:
-        """Note that endpoint `at` has accepted `token`; say whether further endpoints are of interest."""
-        return self._shared.accepted(now, token, at)
-
-    def refusal(
-        self, now: float, token: Token | None = None, at: str | None = None
-    ) -> TokenRefusedError | None:
-        """Return why `token`, rejected by endpoint `at`, must not be renewed now, or None where it may."""
-        return self._shared.refusal(now, token, at)
-
-    def may_recheck(self, now: float) -> bool:
-        """Tell whether the store may be asked for a sibling's token during that cool-down; counts as having asked."""
-        return self._shared.may_recheck(now)
-
-    def may_try_quietly(self, now: float) -> bool:
-        """Tell whether a background renewal may start."""
-        return self._own.may_try_quietly(now) and self._shared.may_try_quietly(now)
-
-    def check(self, now: float) -> None:
-        """Let a renewal that callers wait for start, or raise why not.
-
-        Raises:
-            NauthError: a copy of the last failure, with `retry_after` counted from now.
-        """
-        self._shared.check(now)
-        self._own.check(now)
-
-    def permit(self, now: float, *, quiet: bool) -> None:
-        """Let a renewal under way call the vendor, or raise why not.
-
-        Args:
-            now: monotonic seconds.
-            quiet: no caller waits for it, so it keeps to the pauses between quiet attempts as well.
-
-        Raises:
-            CoolingDown: a failure of another loop or client has begun a pause meanwhile.
-        """
-        try:
-            self.check(now)
-        except NauthError as error:
-            raise CoolingDown(error) from None
-        last = self._shared.last or self._own.last
-        if quiet and last is not None and not self.may_try_quietly(now):
-            raise CoolingDown(fresh_copy(last))
+UNTROUBLED = BackoffState(RenewalPolicy())
+"""What holds for a credential that nothing has gone wrong with yet. Never written to, and one for all: managers that are made and
+not used are many."""

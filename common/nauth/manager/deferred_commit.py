@@ -76,7 +76,7 @@ async def commit_until_stored(
 
 async def _rest(loop_state: LoopState, work: Work, clock: Clock, seconds: float) -> None:
     sleep = hidden(asyncio.ensure_future(clock.sleep(max(seconds, _AT_LEAST_S))))
-    loop_state.sleeps.add(sleep)
+    loop_state.sleeps = (*loop_state.sleeps, sleep)
     work.wake = sleep.cancel
     collected = False
     try:
@@ -86,7 +86,7 @@ async def _rest(loop_state: LoopState, work: Work, clock: Clock, seconds: float)
         raise
     finally:
         work.wake = None
-        loop_state.sleeps.discard(sleep)
+        loop_state.sleeps = tuple(other for other in loop_state.sleeps if other is not sleep)
         if not collected:
             sleep.cancel()
 

@@ -6,20 +6,30 @@ import random
 from collections.abc import Callable
 from datetime import timedelta
 from math import inf
+from typing import ClassVar, Protocol
 
 import attrs
 
-from nauth.after_fork import Guard, guard
+from nauth.after_fork import Guard
 from nauth.clock import Clock
 from nauth.errors import TokenRefusedError
 from nauth.events import Observer
 from nauth.manager import renewal_events
-from nauth.manager.backoff import Backoff
+from nauth.manager.client_backoff import Backoff
 from nauth.manager.held_token import NOTHING, HeldToken, place_on_clocks, successor
+from nauth.manager.one_guard import GUARD
 from nauth.stores.base import Record
 from nauth.token import RenewalPolicy, Token, TokenState
 
 __all__ = ["TokenCache"]
+
+
+class Busy(Protocol):
+    """What knows of renewals under way."""
+
+    def busy(self) -> bool:
+        """Tell whether there is one."""
+        ...
 
 
 class TokenCache:
@@ -30,7 +40,7 @@ class TokenCache:
         clock: where time comes from.
         observer: told of adopted tokens.
         backoff: when the vendor is left alone.
-        busy: tells whether a renewal is under way, which will report the token itself.
+        loops: tell whether a renewal is under way, which will report the token itself.
 
     Attributes:
         held: the token with its ends. Read without a lock: it is replaced as a whole and never changed.
@@ -46,12 +56,11 @@ class TokenCache:
     # a token that is fresh is handed out for each request: slots are the cheapest to read
     __slots__ = (
         "__weakref__",
-        "_busy",
+        "_loops",
         "_observer",
         "_policy",
         "backoff",
         "closed",
-        "guard",
         "held",
         "monotonic",
         "ready",
@@ -59,21 +68,22 @@ class TokenCache:
         "wall",
     )
 
+    guard: ClassVar[Guard] = GUARD
+
     def __init__(
         self,
         policy: RenewalPolicy,
         clock: Clock,
         observer: Observer | None,
         *,
-        busy: Callable[[], bool],
+        loops: Busy,
         backoff: Backoff,
     ) -> None:
-        self._policy, self._observer, self._busy = policy, observer, busy
+        self._policy, self._observer, self._loops = policy, observer, loops
         self.monotonic: Callable[[], float] = clock.monotonic
         self.wall: Callable[[], float] = clock.wall
         self.held: HeldToken = NOTHING
         self.ready: HeldToken = NOTHING
-        self.guard: Guard = guard()
         self.backoff: Backoff = backoff
         self.settled: Token | None = None
         self.closed: bool = False
@@ -119,7 +129,7 @@ class TokenCache:
             if self.alive():
                 self.backoff.succeeded()
             # this manager's own commit; or its flight is about to report the adoption
-            own = known or self._busy()
+            own = known or self._loops.busy()
         if not own:
             renewal_events.adopted(
                 self._observer, record.age, pushed=True, expires_at=record.token.expires_at

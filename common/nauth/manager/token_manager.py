@@ -12,7 +12,7 @@ from math import inf
 import attrs
 
 from nauth.authenticator import Authenticator
-from nauth.clock import Clock, SystemClock
+from nauth.clock import SYSTEM_CLOCK, Clock
 from nauth.errors import (
     ClosedError,
     ConfigurationError,
@@ -26,8 +26,7 @@ from nauth.errors import (
 from nauth.event_delivery import notify
 from nauth.events import Cause, Observer, RenewalStarted, TokenRefused
 from nauth.manager import renewal_events
-from nauth.manager.backoff import Backoff, CoolingDown
-from nauth.manager.backoff_table import shared_backoff
+from nauth.manager.client_backoff import Backoff, CoolingDown
 from nauth.manager.deferred_commit import commit_until_stored
 from nauth.manager.health import Health, HealthState
 from nauth.manager.held_token import NOTHING, HeldToken
@@ -45,6 +44,9 @@ from nauth.stores.memory import default_store
 from nauth.token import RenewalPolicy, Token, TokenState
 
 __all__ = ["TokenManager"]
+
+
+_POLICY = RenewalPolicy()
 
 
 def _nothing() -> None:
@@ -71,8 +73,29 @@ class TokenManager:
             still meanwhile, so hand slow work to a thread or a task.
     """
 
-    # what the fast path reads is cheaper in slots
-    __slots__ = ("__dict__", "__weakref__", "_cache", "_monotonic", "_wall")
+    # thousands of managers may wait for their first use; and what the fast path reads is cheaper in slots
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_authenticator",
+        "_cache",
+        "_cause_gone",
+        "_clock",
+        "_commit",
+        "_key",
+        "_loop",
+        "_loops",
+        "_monotonic",
+        "_observer",
+        "_policy",
+        "_renewal",
+        "_stop_watching",
+        "_store",
+        "_unstored",
+        "_unsubscribe",
+        "_wall",
+        "_writing_back",
+    )
 
     def __init__(
         self,
@@ -84,24 +107,23 @@ class TokenManager:
         clock: Clock | None = None,
         observer: Observer | None = None,
     ) -> None:
-        self._policy, self._clock = policy or RenewalPolicy(), clock or SystemClock()
+        self._policy, self._clock = policy or _POLICY, clock or SYSTEM_CLOCK
         self._observer = Reporter.of(observer, vendor=key.vendor, identity=key.identity, clock=self._clock)
         self._monotonic, self._wall = self._clock.monotonic, self._clock.wall
-        self._loops = LoopStates(self._lost)
+        self._loops = LoopStates(self, TokenManager._lost)
         self._store: TokenStore = store if store is not None else default_store(self._clock)
-        backoff = Backoff(self._policy, shared_backoff(self._store, key, self._clock, self._policy))
+        keyed = KeyedStore(self._store, key, self._clock, self._policy.deadline)
         self._cache = TokenCache(
-            self._policy, self._clock, self._observer, busy=self._loops.busy, backoff=backoff
+            self._policy,
+            self._clock,
+            self._observer,
+            loops=self._loops,
+            backoff=Backoff(self._policy, keyed),
         )
         self._authenticator = authenticator
         self._cause_gone: Callable[[NauthError], bool] | None = getattr(authenticator, "cause_gone", None)
         self._key = key
-        self._renewal = Renewal(
-            authenticator,
-            KeyedStore(self._store, key, self._clock, self._policy.deadline),
-            self._policy,
-            self._clock,
-        )
+        self._renewal = Renewal(authenticator, keyed, self._policy, self._clock)
         self._unsubscribe: Unsubscribe | None = None
         self._unstored: Renewed | None = None
         self._commit: Work | None = None

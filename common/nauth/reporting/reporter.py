@@ -31,20 +31,24 @@ class Reporter(Reporting):
     Attributes:
         joins: whether `RenewalJoined` is of interest to any listener. There is one for each waiting caller, and
             the log does not mention them, so without an observer none is made.
-        vendor, identity: as shown.
+        vendor: as shown.
     """
 
-    __slots__ = ("__weakref__", "_listeners", "_wall", "identity", "joins", "vendor")
+    __slots__ = ("__weakref__", "_digest", "_log", "_observer", "_wall", "joins", "vendor")
 
     def __init__(self, observer: Observer | None, *, vendor: str, identity: str, clock: Clock) -> None:
         set_up_log()
         self.vendor: str = vendor
-        self.identity: str = identity[:SHORT_IDENTITY]
+        self._digest = identity
         self.joins: bool = observer is not None
         self._wall = clock.wall
-        self._listeners: tuple[Observer, ...] = (LogWriter(), TAKEOVERS)
-        if observer is not None:
-            self._listeners += (observer,)
+        self._log = LogWriter()
+        self._observer = observer
+
+    @property
+    def identity(self) -> str:
+        """The beginning of the digest that names the credential, as shown."""
+        return self._digest[:SHORT_IDENTITY]
 
     @classmethod
     def of(cls, observer: Observer | None, *, vendor: str, identity: str, clock: Clock) -> Reporter:
@@ -66,5 +70,7 @@ class Reporter(Reporting):
 
     def __call__(self, event: Event) -> None:
         """Hand `event` to each listener; one that raises keeps it from no other."""
-        for listener in self._listeners:
-            deliver(listener, event)
+        deliver(self._log, event)
+        deliver(TAKEOVERS, event)
+        if self._observer is not None:
+            deliver(self._observer, event)

@@ -7,17 +7,51 @@ import contextlib
 import weakref
 from collections.abc import Callable
 from types import MethodType
-from typing import TypeAlias
 
 from nauth.after_fork import forgets, guard
 from nauth.stores.base import Listener, Record, StoreKey, Unsubscribe
 
 __all__ = ["Listeners", "Waiters"]
 
-_Deref: TypeAlias = Callable[[], Listener | None]
+
+class _Method(weakref.ref[object]):
+    """A bound method as a listener: its object by this weak reference, its function beside it."""
+
+    __slots__ = ("function", "key", "listeners", "number")
+
+    function: Callable[[object, Record | None], object]
+    key: StoreKey
+    listeners: Listeners
+    number: int
+
+    def tell(self, record: Record | None) -> None:
+        """Call it, if its object is there still."""
+        owner = self()
+        if owner is not None:
+            self.function(owner, record)
+
+    def forget(self) -> None:
+        """Call it no more."""
+        self.listeners.forget(self.key, self.number)
 
 
-class Listeners(dict[StoreKey, dict[int, _Deref]]):
+class _Function:
+    """Anything else as a listener, held as it is. Builtin methods, such as a list's `append`, cannot be held weakly."""
+
+    __slots__ = ("key", "listeners", "number", "tell")
+
+    def __init__(self, listener: Listener) -> None:
+        self.tell = listener
+        self.key: StoreKey
+        self.listeners: Listeners
+        self.number: int
+
+    def forget(self) -> None:
+        """Call it no more."""
+        self.listeners.forget(self.key, self.number)
+
+
+class Listeners(dict[StoreKey, dict[int, "_Method | _Function"]]):
     """The listeners of each key, bound methods held weakly, one that was collected forgotten at once. Safe across threads.
 
     Adding and forgetting take constant time. The guard is reentrant: the garbage collector may forget a listener at any
@@ -31,30 +65,31 @@ class Listeners(dict[StoreKey, dict[int, _Deref]]):
 
     def add(self, key: StoreKey, listener: Listener) -> Unsubscribe:
         """Call `listener` at each later `tell` of `key`, until the returned function is called."""
+        made: _Method | _Function
+        if isinstance(listener, MethodType):
+            made = _Method(listener.__self__, _Method.forget)
+            made.function = listener.__func__
+        else:
+            made = _Function(listener)
+        made.listeners, made.key = self, key
         with self._guard:
-            self._last = number = self._last + 1
+            self._last = made.number = self._last + 1
+            self.setdefault(key, {})[made.number] = made
+        return made.forget
 
-        def forget(_: object = None) -> None:
-            with self._guard:
-                mine = self.get(key)
-                if mine is not None and mine.pop(number, None) is not None and not mine:
-                    del self[key]
-
-        # builtin methods, such as a list's `append`, are no `MethodType` and cannot be held weakly
-        weak = isinstance(listener, MethodType)
-        deref: _Deref = weakref.WeakMethod(listener, forget) if weak else lambda: listener
+    def forget(self, key: StoreKey, number: int) -> None:
+        """Call the listener that was added as `number` no more."""
         with self._guard:
-            self.setdefault(key, {})[number] = deref
-        return forget
+            mine = self.get(key)
+            if mine is not None and mine.pop(number, None) is not None and not mine:
+                del self[key]
 
     def tell(self, key: StoreKey, record: Record | None) -> None:
         """Call the listeners of `key` in this thread: with the new record, or None for a discard."""
         with self._guard:
-            derefs = tuple(self.get(key, {}).values())
-        for deref in derefs:
-            listener = deref()
-            if listener is not None:
-                listener(record)
+            listeners = tuple(self.get(key, {}).values())
+        for listener in listeners:
+            listener.tell(record)
 
 
 class Waiters(dict[StoreKey, dict["asyncio.Future[None]", None]]):

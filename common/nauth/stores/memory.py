@@ -11,7 +11,7 @@ from datetime import timedelta
 import attrs
 
 from nauth.after_fork import forgets, guard
-from nauth.clock import Clock, SystemClock
+from nauth.clock import SYSTEM_CLOCK, Clock, SystemClock
 from nauth.errors import ConfigurationError, LeaseLostError
 from nauth.loop_ref import LoopRef, this_loop
 from nauth.stores.base import Lease, Listener, Record, StoreKey, Unsubscribe
@@ -74,7 +74,7 @@ class MemoryStore:
     ) -> None:
         if max_records < 1:
             raise ConfigurationError(f"MemoryStore(max_records=...) must be at least 1, got {max_records}")
-        self._clock = clock or SystemClock()
+        self._clock = clock or SYSTEM_CLOCK
         self._max_records = max_records
         self._refresh_lifetime = checked_lifetime(refresh_lifetime, "MemoryStore")
         # reentrant: the garbage collector may end a coroutine of a closed loop at any moment, and it may come back here
@@ -230,16 +230,15 @@ class MemoryStore:
 _FEW = 64
 """Items of the heap not worth a sweep."""
 
-_system_clock = SystemClock()
 _stores: weakref.WeakKeyDictionary[Clock, MemoryStore] = weakref.WeakKeyDictionary()
 _stores_guard = guard()
 
 
 def default_store(clock: Clock | None = None) -> MemoryStore:
     """Return the `MemoryStore` that this process shares; each clock other than the machine's has another one."""
-    clock = clock or _system_clock
+    clock = clock or SYSTEM_CLOCK
     if isinstance(clock, SystemClock):
-        clock = _system_clock
+        clock = SYSTEM_CLOCK
     with _stores_guard:
         store = _stores.get(clock)
         if store is None:

@@ -65,6 +65,22 @@ class AiohttpTransport:
         ConfigurationError: a deadline or `max_body` is not positive.
     """
 
+    # each client has one for its token calls, and thousands of clients may wait for their first
+    __slots__ = (
+        "_bare",
+        "_checked",
+        "_clock",
+        "_connect",
+        "_given",
+        "_max_body",
+        "_middlewares",
+        "_network",
+        "_sessions",
+        "_timeout",
+        "_total",
+        "_user_agent",
+    )
+
     def __init__(
         self,
         *,

@@ -47,6 +47,8 @@ class Retrying:
         ConfigurationError: `attempts` is less than one.
     """
 
+    __slots__ = ("_attempts", "_clock", "_policy", "_rng", "_transport", "_wait_hint")
+
     def __init__(
         self,
         transport: Transport,

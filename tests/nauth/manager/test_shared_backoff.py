@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from datetime import timedelta
 
 import pytest
@@ -16,6 +17,7 @@ from nauth.errors import (
     VendorUnavailableError,
 )
 from nauth.manager import backoff_table
+from nauth.manager.backoff import UNTROUBLED
 from nauth.manager.backoff_table import shared_backoff
 from nauth.manager.token_manager import TokenManager
 from nauth.stores.memory import MemoryStore
@@ -221,3 +223,57 @@ async def test_a_cause_that_is_gone_ends_the_pause() -> None:
     with pytest.raises(CredentialsRejectedError):
         await manager.token()
     assert (await manager.token()).access_token.reveal() == "t1"
+
+
+async def test_a_client_that_is_older_than_the_failure() -> None:
+    """A client that was made before another one failed, and asks after that one is gone, finds the cool-down at its first look."""
+    rig = refused()
+    older, failing = rig.another(), rig.another()
+    with pytest.raises(CredentialsRejectedError):
+        await failing.token()
+    await failing.aclose()
+    del failing
+    gc.collect()
+    assert older.health.last_error == "CredentialsRejectedError"
+    with pytest.raises(CredentialsRejectedError):
+        await older.token()
+    assert rig.calls == ["issue"]
+
+
+async def test_nothing_is_kept_of_what_went_well() -> None:
+    """Clients that nothing has gone wrong with keep no state and leave none in the table, whatever they were asked."""
+    rig = Rig()
+    token = await rig.manager.token()
+    assert rig.manager.cache.backoff.refusal(0, token) is None
+    rig.manager.forgive()
+    backoff = rig.manager.cache.backoff
+    assert (backoff._own, backoff._shared) == (UNTROUBLED, None)
+    assert not backoff_table._tables.get(rig.store)
+    assert UNTROUBLED.last is None
+
+
+async def test_a_clock_that_cannot_be_referenced() -> None:
+    """Each client by such a clock goes by what it has met itself."""
+
+    class Still:
+        __slots__ = ()
+
+        def monotonic(self) -> float:
+            return 0.0
+
+        def wall(self) -> float:
+            return 1_800_000_000.0
+
+        async def sleep(self, seconds: float) -> None:
+            raise NotImplementedError
+
+    vendor, store = FakeAuthenticator(), MemoryStore()
+    vendor.errors.append(CredentialsRejectedError("no such client"))
+    managers = [TokenManager(vendor, key=KEY, clock=Still(), policy=POLICY, store=store) for _ in range(2)]
+    for _ in range(2):
+        with pytest.raises(CredentialsRejectedError):
+            await managers[0].token()
+    assert (await managers[1].token()).access_token.reveal() == "t1"
+    assert vendor.calls == ["issue", "issue"]
+    for manager in managers:
+        await manager.aclose()

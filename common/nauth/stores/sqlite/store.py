@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import attrs
 
-from nauth.clock import Clock, SystemClock
+from nauth.clock import SYSTEM_CLOCK, Clock
 from nauth.errors import StoreError
 from nauth.loop_ref import LoopRef, this_loop
 from nauth.stores.base import Lease, Listener, Record, StoreKey, Unsubscribe
@@ -93,7 +93,7 @@ class SQLiteStore:
     ) -> None:
         self._path = checked_path(path)
         self._refresh_lifetime = checked_lifetime(refresh_lifetime, "SQLiteStore")
-        self._clock = clock or SystemClock()
+        self._clock = clock or SYSTEM_CLOCK
         self._waiters = Waiters()
         self._listeners = Listeners()
         self._reconnected = Listeners()
