@@ -90,7 +90,7 @@ class Retrying:
                     error.retry_after = timedelta(seconds=pause_s)
                     raise
             else:
-                if not transient(answer.status) or not (request.repeatable or answer.status in _REFUSED):
+                if answer.status not in _TRANSIENT or not (request.repeatable or answer.status in _REFUSED):
                     return answer
                 pause_s = self._pause_s(failures, wait_of(answer, self._wait_hint))
                 if self._too_late(started, pause_s):
