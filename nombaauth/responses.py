@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from types import NoneType
-from typing import Any, Final, TypeGuard, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import attrs
 from aiohttp import ClientError
@@ -104,13 +104,11 @@ def _usual(answer: Answer, data: type[_T], meta: AnswerMeta) -> Envelope[_T] | N
 def _envelope(document: object, status: int, data: type[_T], meta: AnswerMeta) -> Envelope[_T] | None:
     if not isinstance(document, dict):
         return None
-    members = cast("dict[str, object]", document)
-    code, description = members.get("code"), members.get("description")
-    if code != "00":
-        code = _code(members)
-    if not _succeeded(status, code) or not (
-        description is None or (type(description) is str and description.isascii())
-    ):
+    members: dict[str, object] = document
+    code, description = "00" if members.get("code") == "00" else _code(members), members.get("description")
+    if code is None or (code != "00" and not _succeeded(status, code)):
+        return None
+    if not (description is None or (type(description) is str and description.isascii())):
         return None
     read = quick_reader(CONVERTER, data)(members.get("data"), data)
     return Envelope(code, read, description, meta)
@@ -184,8 +182,8 @@ class Hidden401:
 hidden_401: Hidden401 = Hidden401()
 
 
-def _succeeded(status: int, code: object) -> TypeGuard[str]:
-    if not isinstance(code, str) or not 200 <= status < 300:  # noqa: PLR2004
+def _succeeded(status: int, code: str | None) -> bool:
+    if code is None or not 200 <= status < 300:  # noqa: PLR2004
         return False
     # 201 with code "201" is accepted and in flight (transfers), not a failure
     return code == "00" or (len(code) == 3 and code.startswith("2"))  # noqa: PLR2004

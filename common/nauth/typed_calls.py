@@ -131,9 +131,7 @@ class TypedCalls:
         except NauthError as error:
             failure = translate(error, self.errors)
         else:
-            return self._opened(
-                answer, kind, request.url, method=request.method, repeatable=request.repeatable
-            )
+            return self._opened(answer, kind, request.url, request.method, request.repeatable)
         # outside the handler: the new error has neither cause nor context whose frames could hold the request
         raise failure
 
@@ -153,7 +151,7 @@ class TypedCalls:
             status=response.status, headers=response.headers, body=body, sent_wall=wall, sent_mono=mono
         )
         method = response.method.upper()
-        return self._opened(answer, kind, response.url, method=method, repeatable=method in _REPEATABLE)
+        return self._opened(answer, kind, response.url, method, method in _REPEATABLE)
 
     def _readable(self, into: Any) -> Any:
         kind = NoneType if into is None else into
@@ -240,7 +238,7 @@ class TypedCalls:
             status=response.status,
         )
 
-    def _opened(self, answer: Answer, kind: Any, url: URL, *, method: str, repeatable: bool) -> Reply[Any]:
+    def _opened(self, answer: Answer, kind: Any, url: URL, method: str, repeatable: bool) -> Reply[Any]:
         try:
             if not answer.foreign:
                 return self.read(answer, kind, url)

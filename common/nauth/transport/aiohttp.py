@@ -94,7 +94,8 @@ class AiohttpTransport:
         self._middlewares = middlewares or session_middlewares
         self._bare = bare
         self._checked: URL | None = None
-        """The last address that may be sent to. A client gives the same object for the same path again."""
+        """The last address that may be sent to, and has no user of which aiohttp would make an `Authorization`. A client gives
+        the same object for the same path again."""
         self._timeout: aiohttp.ClientTimeout | None = None
 
     def __repr__(self) -> str:
@@ -114,21 +115,18 @@ class AiohttpTransport:
         """
         if request.url is not self._checked:
             check_origin(request.url)
-            self._checked = request.url
+            self._checked = request.url if _has_no_user(request.url) else None
+        given = self._given
         attempt = Attempt(request, self._clock, self._connect, request.timeout or self._total)
         outcome: Answer | _Failure
         try:
             # no local holds the response: its repr shows headers, and an error leaves this frame
-            if self._given is None:
+            if given is None:
                 async with attempt.begin(), self._on_own_session(request, attempt) as attempt.response:
-                    outcome = self._outcome(
-                        await read_at_most(attempt.response, self._max_body), attempt
-                    )
+                    outcome = self._outcome(await read_at_most(attempt.response, self._max_body), attempt)
             else:
-                async with self._on_clients_session(request, attempt) as attempt.response:
-                    outcome = self._outcome(
-                        await read_at_most(attempt.response, self._max_body), attempt
-                    )
+                async with self._on_clients_session(given, request, attempt) as attempt.response:
+                    outcome = self._outcome(await read_at_most(attempt.response, self._max_body), attempt)
         except NauthError as error:
             outcome = error.with_traceback(None)
         except asyncio.CancelledError as error:
@@ -165,16 +163,6 @@ class AiohttpTransport:
                 stacklevel=2,
             )
 
-    def _usable_session(self) -> ClientSession:
-        if self._given is not None:
-            session = self._given()
-            if session.closed:
-                raise ClosedError(
-                    "nothing was sent: the session is closed. Make the request before closing it."
-                )
-            return session
-        return self._sessions.here()
-
     def _headers(self, request: Request, session: ClientSession) -> Mapping[str, str]:
         # a client's own middleware puts it on
         if self._bare or USER_AGENT in request.headers or USER_AGENT in session.headers:
@@ -185,18 +173,29 @@ class AiohttpTransport:
 
     def _on_own_session(self, request: Request, attempt: Attempt) -> PendingResponse:
         self._network.check()
-        session, pick = self._usable_session(), self._network.pick_proxy()
+        session, pick = self._sessions.here(), self._network.pick_proxy()
         middlewares = () if pick is None else (ThroughProxy(pick),)
         return self._asked(session, request, attempt, middlewares, _UNTIMED)  # the attempt measures by itself
 
-    def _on_clients_session(self, request: Request, attempt: Attempt) -> PendingResponse:
-        session = self._usable_session()
+    def _on_clients_session(
+        self, given: Callable[[], ClientSession], request: Request, attempt: Attempt
+    ) -> PendingResponse:
+        session = given()
+        if not self._bare and session.closed:  # one of nauth's making was looked at a moment ago
+            raise ClosedError("nothing was sent: the session is closed. Make the request before closing it.")
         middlewares = self._middlewares(session)
-        timeout = self._timeout_of(request)
-        if not self._bare or request.url.raw_user is not None or request.url.raw_password is not None:
+        timeout = self._timeout if request.timeout is None else None
+        if timeout is None:
+            timeout = self._timeout_of(request)
+        if not self._bare or request.url is not self._checked:
             return self._asked(session, request, attempt, (attempt.outermost, *middlewares), timeout)
-        attempt.brings(request.headers.get(AUTHORIZATION))
-        if len(middlewares) != 1 or request.method != METH_GET or request.has_body:
+        if request.headers:
+            attempt.brings(request.headers.get(AUTHORIZATION))
+        if (
+            len(middlewares) != 1
+            or request.method != METH_GET
+            or not (request.body is None is request.stream)
+        ):
             return self._asked(session, request, attempt, middlewares, timeout)
         # most calls: what is not named here is as `_asked` names it, for the session is of our own making
         return session.request(
@@ -209,15 +208,13 @@ class AiohttpTransport:
         )
 
     def _timeout_of(self, request: Request) -> aiohttp.ClientTimeout:
-        timeout = self._timeout if request.timeout is None else None
-        if timeout is None:
-            timeout = aiohttp.ClientTimeout(
-                total=(request.timeout or self._total).total_seconds(),
-                # not `connect`, which counts the wait for a free connection too
-                sock_connect=self._connect.total_seconds(),
-            )
-            if request.timeout is None:
-                self._timeout = timeout
+        timeout = aiohttp.ClientTimeout(
+            total=(request.timeout or self._total).total_seconds(),
+            # not `connect`, which counts the wait for a free connection too
+            sock_connect=self._connect.total_seconds(),
+        )
+        if request.timeout is None:
+            self._timeout = timeout
         return timeout
 
     def _asked(
@@ -255,6 +252,12 @@ class AiohttpTransport:
         assert response is not None  # noqa: S101 - its body was read a moment ago
         if body is None:
             return attempt.too_large(self._max_body)
+        if not attempt.sent:  # the session's requests are mocked, and no middleware was passed
+            attempt.stamp()
         if response.status == PROXY_WANTS_PASSWORD and attempt.without_tunnel:
             return attempt.proxy_refused()
         return Answer(response.status, attempt.wall, attempt.mono, response.headers, body, attempt.foreign)
+
+
+def _has_no_user(url: URL) -> bool:
+    return url.raw_user is None and url.raw_password is None

@@ -71,6 +71,8 @@ class Attempt:
     work: Work
     wall: float
     mono: float
+    _handler: ClientHandlerType
+    _outer: ClientMiddlewareType
     _brought: str | None = None
     _wait = "queue"
     _started_s = 0.0
@@ -83,7 +85,6 @@ class Attempt:
         self._clock = clock
         self._connect = connect
         self._total = total
-        self.stamp()
 
     def __deepcopy__(self, memo: object) -> Self:
         """Stay one: aioresponses copies all that a request was made with, and a deadline holds its event loop."""
@@ -96,6 +97,7 @@ class Attempt:
     def begin(self) -> asyncio.Timeout:
         """Return the deadline to enter: an attempt through a session for token calls is about to connect."""
         self.own = True
+        self.stamp()
         self.work = current_work()
         self.work.connecting()
         self.deadline = asyncio.timeout(QUEUE_S)
@@ -127,16 +129,31 @@ class Attempt:
 
     def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> Awaitable[ClientResponse]:
         """Note that `request` is being sent, and send it."""
+        self._handler = handler
+        if self.own:
+            self.stamp()
+            self._proxy = request.proxy
+            return self._once(request, handler)
+        return self._pass_on(request)
+
+    def inside(self, outer: ClientMiddlewareType) -> ClientMiddlewareType:
+        """Return `outer` and this as one middleware: aiohttp wraps each of several into a coroutine of its own."""
+        self._outer = outer
+        return self._both
+
+    def _both(self, request: ClientRequest, handler: ClientHandlerType) -> Awaitable[ClientResponse]:
+        self._handler = handler
+        return self._outer(request, self._pass_on)
+
+    def _pass_on(self, request: ClientRequest) -> Awaitable[ClientResponse]:
         self.wall, self.mono = self._clock.wall(), self._clock.monotonic()
         self._proxy = request.proxy
-        if self.own:
-            return self._once(request, handler)
         # On the client's session no coroutine stands around the sending. A reused connection may just have been closed:
         # there, aiohttp's one repeat is right.
         self.sent, self._request, self._earlier = True, request, request.response
         if self._brought is not None:
             self.foreign = self._brought == request.headers.get(AUTHORIZATION)
-        return handler(request)
+        return self._handler(request)
 
     async def _once(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Send, and keep aiohttp from sending a GET a second time on its own authority."""
@@ -148,10 +165,6 @@ class Attempt:
         except ValueError:
             failure = self.unwritable()
         raise failure
-
-    def inside(self, outer: ClientMiddlewareType) -> ClientMiddlewareType:
-        """Return `outer` and this as one middleware: aiohttp wraps each of several into a coroutine of its own."""
-        return lambda request, handler: outer(request, lambda sent: self(sent, handler))
 
     @property
     def unwritten(self) -> bool:

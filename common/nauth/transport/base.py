@@ -77,11 +77,6 @@ class Request:
     timeout: timedelta | None = None
     repeatable: bool = False
 
-    @property
-    def has_body(self) -> bool:
-        """Whether something is sent beside the headers."""
-        return self.body is not None or self.stream is not None
-
 
 @attrs.frozen(slots=False)
 class Answer:
@@ -152,9 +147,7 @@ def request_id_of(headers: Mapping[str, str]) -> str | None:
             continue
         plain = given.isascii() and given.isprintable()  # as nearly all are
         text = (
-            given
-            if plain
-            else "".join(char for char in given if char.isascii() and char.isprintable())
+            given if plain else "".join(char for char in given if char.isascii() and char.isprintable())
         ).strip()
         if text:
             return text[:_REQUEST_ID_LENGTH]

@@ -77,7 +77,8 @@ class Retrying:
             ConfigurationError, MalformedResponseError: at once.
         """
         started = self._clock.monotonic()
-        for failures in range(1, self._attempts):
+        failures = 1
+        while failures < self._attempts:
             try:
                 answer = await self._transport.send(request)
             except (NotSentError, OutcomeUnknownError) as error:
@@ -96,6 +97,7 @@ class Retrying:
                 if self._too_late(started, pause_s):
                     return answer
             await self._clock.sleep(pause_s)
+            failures += 1
         return await self._transport.send(request)
 
     async def aclose(self) -> None:

@@ -18,6 +18,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
 from types import NoneType, UnionType
@@ -185,8 +186,7 @@ def reader_of(converter: cattrs.Converter, shape: type[_T]) -> Callable[[object,
     raise ConfigurationError(f"an answer cannot be read into {_kind_name(shape)}: {problem}")
 
 
-@lru_cache(maxsize=1024)
-def quick_reader(converter: cattrs.Converter, shape: type[_T]) -> Callable[[object, type[_T]], _T]:
+def _quick_reader(converter: cattrs.Converter, shape: Any) -> _Hook:
     """Return what reads parsed JSON into `shape` by the same rules in two thirds of the time, and does not say what is wrong.
 
     Whatever it raises: `decode` then finds the places.
@@ -197,6 +197,9 @@ def quick_reader(converter: cattrs.Converter, shape: type[_T]) -> Callable[[obje
     """
     reader_of(converter, shape)
     return _quick(converter).get_structure_hook(shape)
+
+
+quick_reader: Callable[[cattrs.Converter, Any], _Hook] = lru_cache(maxsize=1024)(_quick_reader)
 
 
 @lru_cache(maxsize=16)
@@ -234,10 +237,9 @@ def decode(
             context, and no frame of its traceback here holds `value`.
         ConfigurationError: `cls` has a type that the converter cannot read.
     """
-    try:
-        return quick_reader(converter, cls)(value, cls)
-    except Exception:  # noqa: BLE001, S110 - what is wrong, and where, is found next
-        pass
+    with suppress(Exception):  # what is wrong, and where, is found next
+        read: _T = quick_reader(converter, cls)(value, cls)
+        return read
     hook = reader_of(converter, cls)
     try:
         return hook(value, cls)
@@ -371,9 +373,9 @@ def _mapping_factory(kind: Any, converter: cattrs.Converter) -> _Hook:
 
 def _array_factory(kind: Any, converter: cattrs.Converter) -> _Hook:
     inner: _Hook = list_structure_factory(kind, converter)
-    build: Callable[[list[object]], object] = tuple
+    build: Callable[[list[object]], object] | None = tuple
     if is_mutable_sequence(kind):
-        build = list
+        build = None  # it is a list already
     elif is_frozenset(kind):
         build = frozenset
     elif is_set(kind):
@@ -383,9 +385,21 @@ def _array_factory(kind: Any, converter: cattrs.Converter) -> _Hook:
         # a str is iterable too, and a dict would give its keys
         if not isinstance(value, list | tuple):
             raise MismatchError("list", type_name(value))
-        return build(inner(value, kind))
+        entries = inner(value, kind)
+        return entries if build is None else build(entries)
 
-    return structure
+    if converter.detailed_validation or not get_args(kind):
+        return structure
+    member = get_args(kind)[0]
+    read = converter.get_structure_hook(member)
+
+    def quick(value: Any, _: object) -> object:
+        if type(value) is not list:
+            raise MismatchError
+        entries = [read(entry, member) for entry in value]
+        return entries if build is None else build(entries)
+
+    return quick
 
 
 _FORMS: Mapping[type, str] = {
