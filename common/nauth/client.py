@@ -554,10 +554,8 @@ class VendorClient:
         return TypedCalls(
             transport=resources,
             targets=self._own_targets(),
-            # the rest is put on by the middleware, unless the session brings a value of its own
-            headers=self._headers
-            if self._given_session is not None
-            else {name: value for name, value in self._headers.items() if name.lower() == "user-agent"},
+            # the middleware puts them on, unless the session brings a value of its own
+            headers=self._headers if self._given_session is not None else {},
             converter=converter,
             errors=errors,
             read=read,
