@@ -54,7 +54,8 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     real = options.real_minutes > 0
     hour = timedelta(minutes=options.real_minutes) if real else timedelta(hours=1)
-    plan = Plan(tenants=options.tenants, visits=options.visits, hour=hour, real=real)
+    most = max(options.tenants // 10, 1)
+    plan = Plan(tenants=options.tenants, visits=options.visits, most=most, hour=hour, real=real)
     clock, began = SystemClock() if real else FakeClock(), time.monotonic()
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
