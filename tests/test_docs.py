@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import os
 import re
@@ -174,6 +175,51 @@ def test_what_a_page_says_to_run_can_be_downloaded() -> None:
     assert missing == []
 
 
+_BROUGHT = {"aiohttp", "anyio", "attr", "attrs", "cattrs", "yarl", "nauth"} | {
+    f"{each}auth" for each in ("nomad", "nomba", "noyo", "nao")
+}
+"""What `pip install nauth` brings."""
+_INSTALLED_AS = {
+    "httpx2": "httpx",  # by nauth[httpx]
+    "opentelemetry": "opentelemetry-sdk",
+    "prometheus_client": "prometheus-client",
+    "nomba": "nomba-python",
+    "nomad_media_pip": "nomad-media-pip",
+}
+INCLUDED = re.compile(r"^```\{literalinclude\} \.\./examples/(\w+)\.py$", re.MULTILINE)
+
+
+def _foreign(code: str) -> set[str]:
+    imports = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {
+        name.partition(".")[0]
+        for node in imports
+        for name in (
+            [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+        )
+    }
+    return {
+        _INSTALLED_AS.get(name, name) for name in names - _BROUGHT - sys.stdlib_module_names - {"__future__"}
+    }
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)
+def test_a_page_says_what_its_programs_need(page: Path) -> None:
+    """Each package that a page's program imports, and nauth does not bring, is in a `pip install` of that page."""
+    text, name = page.read_text(), str(page.relative_to(ROOT))
+    programs = [example.code for example in EXAMPLES.values() if example.page == name]
+    programs += [(ROOT / "docs/examples" / f"{found}.py").read_text() for found in INCLUDED.findall(text)]
+    lines = [*re.findall(r"pip install[^`\n]*", text), *re.findall(r"`pip install\s[^`]*`", text)]
+    said = set(re.split(r"[\s\[\],\"]+", " ".join(lines)))
+    assert set[str]().union(*map(_foreign, programs)) - said == set()
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)
+def test_an_extra_is_quoted(page: Path) -> None:
+    """Some shells take the brackets of an extra for a pattern, and find no file of that name."""
+    assert re.findall(r"pip install [^\"'`\n]*\[", page.read_text()) == []
+
+
 _NOT_HERE = ("pip ", "uv ", "docker ", "kubectl ", "nauth demo", "nauth login", "python run.py ")
 """Lines that the tests leave out: they install, want a service, or are run by tests/deployments/test_examples.py."""
 
@@ -190,9 +236,18 @@ def _shell_lines() -> Iterator[tuple[str, list[str]]]:
 SHELL = dict(_shell_lines())
 
 
+@pytest.fixture(params=SHELL)
+def shell(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Name one shell block, and write the programs to which its page gives a file's name."""
+    page = request.param.partition(":")[0]
+    for example in EXAMPLES.values():
+        if example.page == page and example.file is not None:
+            (tmp_path / example.file).write_text(example.code)
+    return request.param
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SHELL)
-async def test_shell_lines_run(name: str, tmp_path: Path) -> None:
+async def test_shell_lines_run(shell: str, tmp_path: Path) -> None:
     """The lines of a shell block work as they are pasted, in an empty folder.
 
     `NAUTH_DOCS_BIN` names the folder of another installation's commands: .ci/run gives that of the built wheel.
@@ -204,14 +259,10 @@ async def test_shell_lines_run(name: str, tmp_path: Path) -> None:
     environment["PATH"] = os.pathsep.join([given or str(Path(sys.executable).parent), os.environ["PATH"]])
     if given is None:
         environment["PYTHONPATH"] = os.pathsep.join(PATH)
-    page = name.partition(":")[0]
-    for example in EXAMPLES.values():
-        if example.page == page and example.file is not None:
-            (tmp_path / example.file).write_text(example.code)
     # a line that fails must not leave the page's sandbox behind
     stop = "trap 'kill ${NAUTH_SANDBOX_PID:-} 2>/dev/null || true' EXIT"
     process = await asyncio.create_subprocess_exec(
-        "bash", "-euo", "pipefail", "-c", "\n".join([stop, *SHELL[name]]),
+        "bash", "-euo", "pipefail", "-c", "\n".join([stop, *SHELL[shell]]),
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=tmp_path, start_new_session=True,
     )  # fmt: skip
     output, _ = await process.communicate()
