@@ -239,11 +239,12 @@ SHELL = dict(_shell_lines())
 @pytest.fixture(params=SHELL)
 def shell(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Name one shell block, and write the programs to which its page gives a file's name."""
-    page = request.param.partition(":")[0]
+    name: str = request.param
+    page = name.partition(":")[0]
     for example in EXAMPLES.values():
         if example.page == page and example.file is not None:
             (tmp_path / example.file).write_text(example.code)
-    return request.param
+    return name
 
 
 @pytest.mark.slow

@@ -255,9 +255,12 @@ def test_sandbox_port_taken() -> None:
 def test_sandbox_that_may_not_listen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another failure to listen keeps the system's own words."""
 
+    def listen() -> None:
+        raise PermissionError("may not listen there")
+
     @contextlib.asynccontextmanager
     async def refused(*_: object) -> AsyncGenerator[Mapping[str, str]]:
-        raise PermissionError("may not listen there")
+        listen()
         yield {}
 
     monkeypatch.setitem(VENDORS, "nomba", lambda: attrs.evolve(NOMBA, sandbox=refused))
