@@ -125,8 +125,12 @@ def test_no_fence_is_indented() -> None:
 
 
 def test_code_fits_its_box() -> None:
-    """No line of an example is wider than its box at a desktop's width."""
-    wide = [name for name, it in EXAMPLES.items() if max(map(len, it.code.splitlines())) > WIDTH]
+    """No line of an example or of what it prints is wider than its box at a desktop's width."""
+    wide = [
+        name
+        for name, it in EXAMPLES.items()
+        if max(map(len, [*it.code.splitlines(), *(it.output or "").splitlines()])) > WIDTH
+    ]
     assert wide == []
 
 
