@@ -66,7 +66,9 @@ _making = guard()
 
 # stand for those of all clients that have sent no request yet, which may be thousands. They stay empty
 _NO_TARGETS = Targets(URL(), frozenset())
-_NO_SESSIONS = LoopSessions(partial(lease_for, Use.REQUESTS, Network()), ClientSession)
+_NO_SESSIONS = LoopSessions(
+    partial(lease_for, Use.REQUESTS, Network()), lambda connector: ClientSession(connector=connector)
+)
 
 
 class VendorClient:
