@@ -57,6 +57,7 @@ def notify(observer: Observer | None, event: Event) -> None:
         return
     queue = _queues.get(loop)
     if queue is None:
+        _forget_closed_loops()
         queue = _queues[loop] = _Queue()
     queue.add(observer, event)
     if not queue.scheduled:
@@ -118,6 +119,14 @@ class _Queue:
 
 
 _queues: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue] = weakref.WeakKeyDictionary()
+
+
+def _forget_closed_loops() -> None:
+    """Drop what waits in loops that are closed: an observer that holds its loop would keep both for ever."""
+    for reference in _queues.keyrefs():
+        loop = reference()
+        if loop is not None and loop.is_closed():
+            _queues.pop(loop, None)
 
 
 def _turn(loop: asyncio.AbstractEventLoop, queue: _Queue) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
+import weakref
 from datetime import timedelta
 
 import pytest
@@ -35,6 +37,38 @@ def test_without_a_loop() -> None:
     notify(told.append, STARTED)
     notify(None, STARTED)
     assert told == [STARTED]
+
+
+class _App:
+    """Observes, and holds the event loop that it runs in."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+
+    def observe(self, event: Event) -> None:
+        """Do nothing."""
+
+
+def _left_untold() -> weakref.ref[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+    app = _App(loop)
+    loop.call_soon(notify, app.observe, STARTED)
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    loop.close()
+    return weakref.ref(loop)
+
+
+def test_a_closed_loop_is_let_go() -> None:
+    """What waited in a loop that was closed is forgotten with the next loop's first event, and keeps no loop alive."""
+    first = _left_untold()
+    second = _left_untold()
+    gc.collect()
+    assert first() is None, "the next loop's first event has let it go"
+    assert second() is not None, "no event has come since"
+    _left_untold()
+    gc.collect()
+    assert second() is None
 
 
 async def test_from_a_later_turn() -> None:

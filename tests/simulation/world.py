@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from nauth import owned_tasks
+from nauth import event_delivery, owned_tasks
 from nauth.errors import NauthError
 from nauth.secret import Secret
 from nauth.token import Token
@@ -115,6 +115,7 @@ class World:
                 self._silence(process)
             self.endings.finish(quiet=True)
         owned_tasks._running.clear()
+        event_delivery._queues.clear()  # what processes that were killed have left untold
         return judge.violations + [f"complaint: {said}" for said in scheduler.complaints]
 
     def alive(self) -> list[Node]:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Generic, TypeVar
-from weakref import WeakKeyDictionary
 
 from nauth.clock import Clock
 from nauth.errors import NauthError, fresh_copy
@@ -46,8 +45,7 @@ class SharedRead(Generic[_C]):
         self._read = read
         self._kinds = kinds
         self._clock = clock
-        self._running: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Future[_C | NauthError]]
-        self._running = WeakKeyDictionary()
+        self._running: dict[asyncio.AbstractEventLoop, asyncio.Future[_C | NauthError]] = {}
         self._pause_s = _FIRST_PAUSE_S
         self._next_at = clock.monotonic()
 
@@ -72,6 +70,8 @@ class SharedRead(Generic[_C]):
         loop = asyncio.get_running_loop()
         answer = self._running.get(loop)
         if answer is None:
+            for closed in [other for other in tuple(self._running) if other.is_closed()]:
+                self._running.pop(closed, None)  # closed under its question
             answer = self._running[loop] = loop.create_future()
             # a task of its own: the first caller may be cancelled while others wait
             own_task(self._run(loop, answer), name="nauth source")
@@ -105,7 +105,8 @@ class SharedRead(Generic[_C]):
         finally:
             self._running.pop(loop, None)
             self._next_at = max(self._next_at, self._clock.monotonic() + self._pause_s)
-            answer.set_result(found)
+            if not loop.is_closed():  # else the garbage collector ends this, and no caller can be woken
+                answer.set_result(found)
 
     async def _bounded(self) -> _C | NauthError:
         try:
