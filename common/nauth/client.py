@@ -37,7 +37,7 @@ from nauth.stores.base import StoreKey, TokenStore
 from nauth.token import RenewalPolicy, Token
 from nauth.transport.aiohttp import AiohttpTransport
 from nauth.transport.aiohttp_private import session_middlewares
-from nauth.transport.aiohttp_session import request_session
+from nauth.transport.aiohttp_session import request_session, token_session
 from nauth.transport.base import Answer, Transport
 from nauth.transport.connectors import Use, lease_for
 from nauth.transport.loop_sessions import LoopSessions
@@ -66,9 +66,7 @@ _making = guard()
 
 # stand for those of all clients that have sent no request yet, which may be thousands. They stay empty
 _NO_TARGETS = Targets(URL(), frozenset())
-_NO_SESSIONS = LoopSessions(
-    partial(lease_for, Use.REQUESTS, Network()), lambda connector: ClientSession(connector=connector)
-)
+_NO_SESSIONS = LoopSessions(partial(lease_for, Use.REQUESTS, Network()), token_session)
 
 
 class VendorClient:

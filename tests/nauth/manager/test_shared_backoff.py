@@ -268,6 +268,7 @@ async def test_a_clock_that_cannot_be_referenced() -> None:
             raise NotImplementedError
 
     vendor, store = FakeAuthenticator(), MemoryStore()
+    kept = shared_backoff(store, KEY, SystemClock(), POLICY)  # else nothing is looked for
     vendor.errors.append(CredentialsRejectedError("no such client"))
     managers = [TokenManager(vendor, key=KEY, clock=Still(), policy=POLICY, store=store) for _ in range(2)]
     for _ in range(2):
@@ -275,5 +276,6 @@ async def test_a_clock_that_cannot_be_referenced() -> None:
             await managers[0].token()
     assert (await managers[1].token()).access_token.reveal() == "t1"
     assert vendor.calls == ["issue", "issue"]
+    assert kept.last is None
     for manager in managers:
         await manager.aclose()
