@@ -64,7 +64,14 @@ ROWS = _rows()
 ALONE = ("manager renewal",)
 """Figures that have no floor; they are compared with the record only."""
 
-IMPORTS = {"nauth": 1.25, "nomadauth": 1.5, "nombaauth": 1.5, "noyoauth": 1.5, "naoauth": 1.5}
+# every public name of nauth, as `import nauth` alone imports none of them
+IMPORTS = {
+    "from nauth import *": 1.25,
+    "import nomadauth": 1.5,
+    "import nombaauth": 1.5,
+    "import noyoauth": 1.5,
+    "import naoauth": 1.5,
+}
 
 
 def _setting() -> dict[str, str]:
@@ -128,10 +135,10 @@ def _imports() -> bool:
     floor = whole("-c", "import aiohttp")
     print(f"{'import aiohttp':20}{floor:16,} instructions")
     good = True
-    for name, bar in IMPORTS.items():
-        found = whole("-c", f"import {name}")
+    for statement, bar in IMPORTS.items():
+        found = whole("-c", statement)
         good = good and found / floor <= bar
-        print(f"{'import ' + name:20}{found:16,} instructions  ratio {found / floor:.3f} (bar {bar})")
+        print(f"{statement:20}{found:16,} instructions  ratio {found / floor:.3f} (bar {bar})")
     return good
 
 
