@@ -41,6 +41,13 @@ def test_no_module_lies_directly_in_common() -> None:
     assert list((ROOT / "common").glob("*.py")) == []
 
 
+def test_top_level_names_are_the_five_owned_ones() -> None:
+    """The wheel puts these five names at the top and no other; .ci/run looks into the built file, too."""
+    tool = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+    shipped = [path.rpartition("/")[2] for path in tool["hatch"]["build"]["targets"]["wheel"]["packages"]]
+    assert sorted(shipped) == sorted(PACKAGES) == sorted(tool["check-wheel-contents"]["toplevel"])
+
+
 def test_every_package_is_typed() -> None:
     """Each package that is shipped carries `py.typed`."""
     assert [name for name in PACKAGES if not (files(name) / "py.typed").is_file()] == []

@@ -7,9 +7,38 @@ from tests.mutation.bug import Planted
 __all__ = ["OPERATING"]
 
 _ADDRESS = ("tests/nauth/stores/test_address.py",)
+_PACKAGE = ("tests/nauth/test_package.py",)
 _REPORTING = ("tests/nauth/reporting/test_log.py", "tests/nauth/reporting/test_takeover.py")
 
 OPERATING: tuple[Planted, ...] = (
+    Planted(
+        "package: first uses in two threads import at the same time",
+        "common/nauth/__init__.py",
+        "            with _FIRST_USE:\n                found = getattr(",
+        "            if True:\n                found = getattr(",
+        _PACKAGE,
+    ),
+    Planted(
+        "package: a public name is looked up anew at each use",
+        "common/nauth/__init__.py",
+        "            globals()[name] = found  # where Python finds it from now on\n",
+        "",
+        _PACKAGE,
+    ),
+    Planted(
+        "package: a public name is missing from the table that Python reads",
+        "common/nauth/__init__.py",
+        '    "nauth.pages": ("PageForm", "Pages"),\n',
+        '    "nauth.pages": ("Pages",),\n',
+        _PACKAGE,
+    ),
+    Planted(
+        "package: the plugin imports the tools for tests at once",
+        "common/nauth/pytest_plugin.py",
+        '_STORE = ("NAUTH_STORE", "NAUTH_STORE_FILE")\n',
+        'import_module("nauth.testing")\n_STORE = ("NAUTH_STORE", "NAUTH_STORE_FILE")\n',
+        ("tests/nauth/testing/test_pytest_plugin.py",),
+    ),
     Planted(
         "NAUTH_STORE: each client opens a store of its own",
         "common/nauth/stores/address.py",

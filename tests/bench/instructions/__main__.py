@@ -68,7 +68,15 @@ ROWS = _rows()
 ALONE = ("manager renewal",)
 """Figures that have no floor; they are compared with the record only."""
 
-IMPORTS = {"nauth": 1.25, "nomadauth": 1.5, "nombaauth": 1.5, "noyoauth": 1.5, "naoauth": 1.5}
+# `import nauth` alone imports no public name, so the second row is what a program with a manager of its own pays
+IMPORTS = {
+    "import nauth": 1.25,
+    "from nauth import BearerAuth, TokenManager": 1.25,
+    "import nomadauth": 1.5,
+    "import nombaauth": 1.5,
+    "import noyoauth": 1.5,
+    "import naoauth": 1.5,
+}
 
 
 def _setting() -> dict[str, str]:
@@ -130,12 +138,12 @@ def _above(name: str, found: dict[str, int], recorded: dict[str, int]) -> list[s
 
 def _imports() -> bool:
     floor = whole("-c", "import aiohttp")
-    print(f"{'import aiohttp':20}{floor:16,} instructions")
+    print(f"{'import aiohttp':44}{floor:16,} instructions")
     good = True
-    for name, bar in IMPORTS.items():
-        found = whole("-c", f"import {name}")
+    for statement, bar in IMPORTS.items():
+        found = whole("-c", statement)
         good = good and found / floor <= bar
-        print(f"{'import ' + name:20}{found:16,} instructions  ratio {found / floor:.3f} (bar {bar})")
+        print(f"{statement:44}{found:16,} instructions  ratio {found / floor:.3f} (bar {bar})")
     return good
 
 

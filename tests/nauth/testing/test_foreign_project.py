@@ -258,9 +258,9 @@ def test_start_up_cost(wheel: Path) -> None:
 
 @pytest.mark.parametrize("package", ["shop", "nauth"])
 def test_coverage_figure(package: str, run: Run) -> None:
-    """A suite's coverage, of its own package and of ours, is the same with the plugin as without."""
+    """A suite's coverage is the same with the plugin as without, and that of ours but for the few lines of `__init__`."""
     text = (
-        "import shop\nfrom nauth import ClosedError\n"
+        "import shop\nfrom nauth import TokenManager\n"
         "def test_it():\n    assert shop.never_called.__name__ == 'never_called'\n"
     )
     totals = []
@@ -271,5 +271,5 @@ def test_coverage_figure(package: str, run: Run) -> None:
         totals.append(int(found[1]))
         assert "module-not-measured" not in said
     with_it, without_it = totals
-    assert with_it == without_it
+    assert abs(with_it - without_it) <= (package == "nauth")
     assert with_it > 10

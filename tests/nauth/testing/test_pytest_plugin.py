@@ -21,10 +21,11 @@ async def use(clock=None):
     async with NombaClient(clock=clock) as client:
         return (await client.check()).amount
 
-def test_plain(nomba_sandbox, nauth_env):
+def test_plain(nomba_sandbox, nauth_env, nauth_herd):
     nauth_env(nomba_sandbox)
     for _ in range(3):
         assert asyncio.run(use()) > 0
+    assert len(asyncio.run(nauth_herd(use, callers=3))) == 3
     nomba_sandbox.assert_called("issue", times=1)
 
 @pytest.mark.nauth(second_issue="keeps_first")
