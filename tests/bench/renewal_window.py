@@ -134,7 +134,7 @@ async def _alone(scene: _Scene) -> tuple[list[list[float]], list[list[float]]]:
         turns.clear()
         gc.collect()
         gc.disable()
-        Handle._run = run  # type: ignore[method-assign]
+        Handle._run = run  # type: ignore[method-assign, assignment]
         try:
             await call()
             await asyncio.sleep(0.06)
