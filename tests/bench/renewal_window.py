@@ -83,6 +83,7 @@ class _Scene:
         before = (await self._told())["calls"]
         await self.into_window()
         found.append(await self._latencies(call, callers, self.seconds))
+        after = before
         for _ in range(_LATE):  # on a busy machine the server hears of it late
             await asyncio.sleep(0.2)
             after = (await self._told())["calls"]
