@@ -41,6 +41,7 @@ from tests.bench.peers.server import Control, serving
 
 _LIFETIME = timedelta(hours=1)
 _TOKEN_CALLERS, _REQUESTERS = 100, 8
+_LATE = 50
 _ALONE = 100
 """Renewals whose callbacks are timed."""
 
@@ -82,10 +83,14 @@ class _Scene:
         before = (await self._told())["calls"]
         await self.into_window()
         found.append(await self._latencies(call, callers, self.seconds))
-        after = (await self._told())["calls"]
+        after = before
+        for _ in range(_LATE):  # on a busy machine the server hears of it late
+            await asyncio.sleep(0.2)
+            after = (await self._told())["calls"]
+            if after > before:
+                break
         if after != before + 1:
             raise SystemExit(f"{after - before} renewals instead of one")
-        await asyncio.sleep(0.2)
         async with asyncio.TaskGroup() as group:
             group.create_task(self.post())
             found.append(await self._latencies(call, callers, self.seconds))

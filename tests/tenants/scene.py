@@ -20,7 +20,7 @@ from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 
 from nauth import ClientPool
 from nauth.client import VendorClient
-from nauth.clock import Clock, SystemClock
+from nauth.clock import SystemClock
 from nauth.stores.base import TokenStore
 from nauth.testing import FakeClock
 from nombaauth import NombaClient, NombaCredentials
@@ -33,6 +33,8 @@ HOUR = timedelta(hours=1)
 WARM_ROUNDS = 2
 """How often each tenant comes before memory is judged. Most bounded tables are full by then: what is remembered of the last
 thousand credentials, the pages that a store caches."""
+
+Pool: TypeAlias = ClientPool[NombaClient, NombaCredentials]
 
 LOADED_LOOK = 23
 """After so many served visits clients and descriptors are counted, while others are under way."""
@@ -72,6 +74,11 @@ class Plan:
         """Visits of the warm-up."""
         return min(self.tenants * WARM_ROUNDS, self.visits)
 
+    @property
+    def allowed_objects(self) -> int:
+        """What may be there more at the end: the table of refused tokens, of a thousand at most, fills after the warm-up."""
+        return 500 + 3 * min(self.tenants, 1_000)
+
 
 @attrs.define
 class Report:
@@ -96,12 +103,14 @@ class Report:
     rss_before_mib: float = 0.0
     rss_mib: list[float] = attrs.field(factory=list[float])
     vendor_rss_mib: list[float] = attrs.field(factory=list[float])
-    objects: list[int] = attrs.field(factory=list[int])
+    objects_before: int = 0
+    objects_after: int = 0
 
     @property
     def grown_mib(self) -> float:
         """By how much the last third of `rss_mib` is above the first, by their medians."""
-        return _grown(self.rss_mib)
+        third = max(len(self.rss_mib) // 3, 1)
+        return median(self.rss_mib[-third:]) - median(self.rss_mib[:third])
 
     @property
     def allowed_mib(self) -> float:
@@ -109,44 +118,23 @@ class Report:
         return max(1.0, 0.02 * self.rss_mib[0])
 
     @property
-    def grown_objects(self) -> float:
-        """Likewise of the objects that the collector knows: of a leak it sees each, however small."""
-        return _grown(self.objects)
-
-    @property
-    def allowed_objects(self) -> float:
-        """What they may have grown: a bounded table still fills after the warm-up, that of refused tokens."""
-        return 1_000 + 0.05 * self.served
+    def grown_objects(self) -> int:
+        """How many objects more there were: it sees each leak, however small."""
+        return self.objects_after - self.objects_before
 
 
-def _grown(looks: Sequence[float]) -> float:
-    third = max(len(looks) // 3, 1)
-    return median(looks[-third:]) - median(looks[:third])
+def _objects() -> int:
+    gc.collect()
+    return len(gc.get_objects())
 
 
 def _descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - counted, not read
 
 
-@contextlib.asynccontextmanager
-async def _pool(
-    plan: Plan, vendor: Vendor, store: TokenStore, clock: Clock
-) -> AsyncGenerator[ClientPool[NombaClient, NombaCredentials]]:
-    # a name, not an address: aiohttp keeps no cookies for addresses, so that nothing would be proven
-    url = vendor.url.replace("127.0.0.1", "localhost")
-    connector = TCPConnector(limit=plan.sockets)
-    async with (
-        ClientSession(
-            connector=connector, cookie_jar=None if plan.keeps_cookies else DummyCookieJar()
-        ) as session,
-        ClientPool[NombaClient, NombaCredentials](
-            lambda key: NombaClient(key, base_url=url, session=session, store=store, clock=clock),
-            most=plan.most,
-            idle=timedelta(minutes=5),
-            clock=clock,
-        ) as pool,
-    ):
-        yield pool
+def _session(plan: Plan) -> ClientSession:
+    jar = None if plan.keeps_cookies else DummyCookieJar()
+    return ClientSession(connector=TCPConnector(limit=plan.sockets), cookie_jar=jar)
 
 
 def _order(plan: Plan, keys: Sequence[NombaCredentials]) -> Iterator[NombaCredentials]:
@@ -172,16 +160,32 @@ def _lasting(order: Iterator[NombaCredentials], seconds: float) -> Iterator[Nomb
         yield next(order)
 
 
-Pool: TypeAlias = ClientPool[NombaClient, NombaCredentials]
-
-
 @attrs.define
 class _Scene:
     plan: Plan
     vendor: Vendor
+    store: TokenStore
     clock: FakeClock | SystemClock
-    pool: Pool
+    session: ClientSession
     report: Report
+    pool: Pool = attrs.field(init=False)
+
+    def opened(self, key: NombaCredentials) -> NombaClient:
+        # a name, not an address: aiohttp keeps no cookies for addresses, so that nothing would be proven
+        url = self.vendor.url.replace("127.0.0.1", "localhost")
+        return NombaClient(key, base_url=url, session=self.session, store=self.store, clock=self.clock)
+
+    @contextlib.asynccontextmanager
+    async def lent(self) -> AsyncGenerator[None]:
+        """Have a pool of clients."""
+        plan = self.plan
+        async with Pool(
+            self.opened, most=plan.most, idle=timedelta(minutes=5), clock=self.clock
+        ) as self.pool:
+            yield
+            self.report.evicted += self.pool.stats.evicted
+            self.report.opened += self.pool.stats.opened
+        await self._closed()
 
     async def crowd(self, keys: Iterator[NombaCredentials]) -> None:
         """Let the tenants of `keys` come, as many at a time as there are workers."""
@@ -213,14 +217,14 @@ class _Scene:
         report.served += 1
         report.foreign += reply.data["account"] != key.account_id
 
+    async def _closed(self) -> None:
+        await asyncio.gather(*(task for task in asyncio.all_tasks() if "pool close" in task.get_name()))
+
     async def look(self) -> None:
         """Count, between two visits: what is held now is held for later."""
         report = self.report
-        closing = [task for task in asyncio.all_tasks() if "pool close" in task.get_name()]
-        await asyncio.gather(*closing)
-        del closing
+        await self._closed()
         gc.collect()
-        report.objects.append(len(gc.get_objects()))
         report.rss_mib.append(await asyncio.to_thread(rss_mib))
         # the vendor's journal is emptied, too
         counts = await self.vendor.look()
@@ -233,12 +237,16 @@ async def play(plan: Plan, vendor: Vendor, store: TokenStore, clock: FakeClock |
     report, order = Report(), _order(plan, vendor.keys)
     report.descriptors_before = await asyncio.to_thread(_descriptors)
     report.rss_before_mib = await asyncio.to_thread(rss_mib)
-    async with _pool(plan, vendor, store, clock) as pool:
-        scene = _Scene(plan, vendor, clock, pool, report)
-        for keys in itertools.chain([itertools.islice(order, plan.warm)], _parts(plan, order)):
-            await scene.crowd(keys)
-            await scene.look()
-        report.evicted, report.opened = pool.stats.evicted, pool.stats.opened
+    async with _session(plan) as session:
+        scene = _Scene(plan, vendor, store, clock, session, report)
+        async with scene.lent():
+            await scene.crowd(itertools.islice(order, plan.warm))
+        report.objects_before = _objects()
+        async with scene.lent():
+            for keys in _parts(plan, order):
+                await scene.crowd(keys)
+                await scene.look()
+        report.objects_after = _objects()
     return report
 
 

@@ -23,6 +23,9 @@ from nauth.token import RenewalPolicy, Token, TokenState
 
 __all__ = ["TokenCache"]
 
+_SERVED_ON_S = 0.1
+"""How long the fast path serves a token that is to be renewed. After that a caller looks whether a renewal has to be begun."""
+
 
 class Busy(Protocol):
     """What knows of renewals under way."""
@@ -44,7 +47,8 @@ class TokenCache:
 
     Attributes:
         held: the token with its ends. Read without a lock: it is replaced as a whole and never changed.
-        ready: what a fast path may serve from: `held`, or nothing where `TokenManager.token` has something to do.
+        ready: what a fast path may serve from: `held`, or nothing where `TokenManager.token` has something to do; for a
+            moment `held` with later ends, see `serve_on`.
         monotonic: the clock's reading that never runs backwards.
         wall: the clock's reading of the time of day.
         guard: for everything here that is changed; never held over an await.
@@ -92,6 +96,24 @@ class TokenCache:
         """Return the token if it is fresh by both clocks; None where `TokenManager.token` has to decide."""
         now, monotonic, wall = self.ready, self.monotonic, self.wall
         return now.token if now.renew_mono > monotonic() and now.renew_wall > wall() else None
+
+    def serve_on(self, now: HeldToken, mono: float, wall: float) -> None:
+        """Let the fast path serve `now` for a moment: it lives, and its renewal is under way or must not begin yet.
+
+        Else every caller would find out the same by the longer way.
+        """
+        with self.guard:
+            if self.held is now and now.stored and not self.closed:
+                self.ready = attrs.evolve(
+                    now,
+                    renew_mono=min(now.expire_mono, mono + _SERVED_ON_S),
+                    renew_wall=min(now.expire_wall, wall + _SERVED_ON_S),
+                )
+
+    def look_again(self) -> None:
+        """Let the next caller decide anew: a renewal has ended."""
+        with self.guard:
+            self.replace(self.held)
 
     def alive(self) -> bool:
         """Tell whether the token is not expired by either clock."""

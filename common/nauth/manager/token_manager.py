@@ -338,14 +338,16 @@ class TokenManager:
             if flight is None:
                 return self._start_cold(loop_state, now)
             return renewal_events.joined(self._observer, flight) if self._observer.joins else flight
-        mono = self._monotonic()
-        state = now.state(mono, self._wall())
+        mono, wall = self._monotonic(), self._wall()
+        state = now.state(mono, wall)
         if state is TokenState.EXPIRED:
             if flight is None:
                 return self._start_cold(loop_state, now)
             return renewal_events.joined(self._observer, flight)
-        if state is TokenState.STALE and flight is None and self._cache.backoff.may_try_quietly(mono):
-            self._start(loop_state, Cause.STALE, now)
+        if state is TokenState.STALE:
+            if flight is None and self._cache.backoff.may_try_quietly(mono):
+                self._start(loop_state, Cause.STALE, now)
+            self._cache.serve_on(now, mono, wall)
         return now.token
 
     def _start_cold(self, loop_state: LoopState, now: HeldToken) -> Flight:
@@ -509,6 +511,7 @@ class TokenManager:
     def _free(self, loop_state: LoopState, flight: Flight) -> None:
         if loop_state.flight is flight:
             loop_state.flight = loop_state.work = None
+            self._cache.look_again()
 
     def _lost(self, loop_state: LoopState) -> None:
         """Count a renewal whose loop was closed under it, or was left behind by a fork, as a failed attempt.

@@ -193,8 +193,10 @@ async def all_cancelled(scene: Scene) -> Figures:
     return {"calls": await scene.calls(), "errors": _errors(outcomes)}
 
 
-async def _in_window(scene: Scene, **told: Any) -> Peer:
-    """Return the peer with a token that it would renew early; the server then behaves as told."""
+async def _in_window(
+    scene: Scene, warm: Callable[[Peer], Awaitable[object]] | None = None, **told: Any
+) -> Peer:
+    """Return the peer with a token that it would renew early, after `warm`; the server then behaves as told."""
     window = scene.kind.window
     if window is None:
         raise CannotDoError("it never renews early")
@@ -202,6 +204,8 @@ async def _in_window(scene: Scene, **told: Any) -> Peer:
     await peer.open()
     await scene.tell(lifetime_s=window.lifetime_s)
     await peer.token()
+    if warm is not None:
+        await warm(peer)
     await scene.tell(lifetime_s=3600, **told)
     await asyncio.sleep(window.wait_s)
     return peer
@@ -248,7 +252,12 @@ async def _during_and_after(
     after: list[float] = []
     for _ in range(3 if kind.window is None or kind.window.wait_s < 10 else 1):
         scene.control(reset=True)
-        peer = await _in_window(scene, delay_s=seconds)
+        # opens the connections: else those that are new would be counted to the renewal
+        peer = await _in_window(
+            scene,
+            lambda peer: asyncio.gather(*(call(peer)() for _ in range(callers))),
+            delay_s=seconds,
+        )
         during.append(_p999(await _latencies(call(peer), seconds, callers)))
         await asyncio.sleep(0.3)
         after.append(_p999(await _latencies(call(peer), seconds, callers)))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import attrs
 import pytest
 
-from nauth.errors import ClosedError
+from nauth.errors import ClosedError, StoreError, VendorUnavailableError
 from nauth.manager.token_manager import TokenManager
 from nauth.stores.memory import MemoryStore
 from nauth.testing.clock import FakeClock
 from nauth.token import RenewalPolicy
 from nombaauth import NombaClient, NombaCredentials
 from tests.support.authenticator import FakeAuthenticator
-from tests.support.manager import KEY, POLICY, Rig, immediately
+from tests.support.manager import KEY, POLICY, Rig, all_blocked, immediately
 
 LONG = timedelta(hours=1)
 
@@ -91,6 +92,74 @@ async def test_a_stale_token_leaves_the_fast_path() -> None:
     assert await rig.manager.token() is token
     await rig.manager.aclose()
     assert len(rig.calls) == 2
+
+
+async def test_the_fast_path_serves_on_while_a_renewal_is_under_way() -> None:
+    """The caller that begins an early renewal, or finds one begun, spares the others its look for a tenth of a second."""
+    rig = Rig(lifetime=LONG)
+    token = await rig.manager.token()
+    gate = rig.close_gate()
+    rig.clock.advance(3540)
+    assert rig.manager.cache.fresh() is None
+    for _ in range(3):
+        assert immediately(rig.manager.token()) is token
+        rig.clock.advance(0.09)
+        assert rig.manager.cache.fresh() is token
+        rig.clock.advance(0.02)
+        assert rig.manager.cache.fresh() is None
+        await all_blocked()
+    assert rig.calls == ["issue", "issue"]
+    gate.set()
+    await rig.manager.aclose()
+
+
+@pytest.mark.parametrize("clock", ["both", "wall"])
+async def test_the_fast_path_never_serves_beyond_expiry(clock: str) -> None:
+    """Serving on ends where the token does, by either clock."""
+    rig = Rig(lifetime=LONG)
+    token = await rig.manager.token()
+    gate = rig.close_gate()
+    rig.clock.advance(3599.95)
+    assert immediately(rig.manager.token()) is token
+    if clock == "both":
+        rig.clock.advance(0.05)
+    else:
+        rig.clock.step_wall(0.05)
+    assert rig.manager.cache.fresh() is None
+    gate.set()
+    assert await rig.manager.token() is not token
+    await rig.manager.aclose()
+
+
+async def test_the_end_of_a_renewal_ends_serving_on() -> None:
+    """After an early renewal that failed the next caller decides anew: it is allowed another try before the moment is over."""
+    rig = Rig(lifetime=LONG, policy=attrs.evolve(POLICY, backoff=timedelta(seconds=0.01)))
+    token = await rig.manager.token()
+    rig.clock.advance(3540)
+    rig.vendor.error = VendorUnavailableError("down")
+    assert immediately(rig.manager.token()) is token
+    assert rig.manager.cache.fresh() is token
+    await all_blocked()
+    assert rig.manager.cache.fresh() is None
+    rig.clock.advance(0.01)
+    assert immediately(rig.manager.token()) is token
+    await all_blocked()
+    assert rig.calls == ["issue"] * 3
+    await rig.manager.aclose()
+
+
+async def test_a_token_that_is_not_stored_is_not_served_on() -> None:
+    """Each call looks after a commit that is still to be made, while the token is to be renewed too."""
+    rig = Rig(lifetime=LONG)
+    rig.store.will("commit", *[StoreError("down")] * 99)
+    token = await rig.manager.token()
+    rig.clock.advance(3540)
+    gate = rig.close_gate()
+    assert immediately(rig.manager.token()) is token
+    assert rig.manager.cache.fresh() is None
+    rig.store.deeds.clear()
+    gate.set()
+    await rig.manager.aclose()
 
 
 @pytest.mark.parametrize("change", ["reject", "revoke", "close", "push"])
