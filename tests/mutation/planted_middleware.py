@@ -57,8 +57,8 @@ MIDDLEWARE: tuple[Planted, ...] = (
     Planted(
         "Nomba: a refusal with HTTP 200 is read as a success",
         "nombaauth/responses.py",
-        "    if not _succeeded(status, code) or not (",
-        "    if code is None or not (",
+        '    if code is None or (code != "00" and not _succeeded(status, code)):\n',
+        "    if code is None:\n",
         ("tests/nombaauth/test_responses.py",),
     ),
     core(

@@ -197,7 +197,9 @@ def _row(*, typed: bool) -> Scenario:
                 async with client.get("/v1/rows/1") as response:
                     await response.json()
 
-            await get()  # the sign-in takes longer under callgrind, on a busy machine, than a typed call's deadline
+            await (
+                get()
+            )  # the sign-in takes longer under callgrind, on a busy machine, than a typed call's deadline
             yield call if typed else get
 
     return Scenario(opened, 100, 20)
