@@ -10,8 +10,8 @@ NETWORK: tuple[Planted, ...] = (
     core(
         "token calls go past the proxy",
         "transport/aiohttp",
-        "            middlewares=() if pick is None else (ThroughProxy(pick),),\n",
-        "            middlewares=(),\n",
+        "        middlewares = () if pick is None else (ThroughProxy(pick),)\n",
+        "        middlewares = ()\n",
         "../network/ways",
         simulated=False,
     ),

@@ -220,6 +220,7 @@ def _row_of(vendor: str, *, typed: bool) -> Scenario:
                 async with client.get(path) as response:
                     assert await response.json()
 
+            await get()
             yield call if typed else get
 
     return Scenario(opened, 100, 20)
