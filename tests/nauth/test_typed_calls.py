@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import NoneType
-from typing import Any
+from typing import Annotated, Any
 
 import attrs
 import pytest
@@ -321,3 +321,12 @@ async def test_a_foreign_authorization_is_named_in_the_refusal() -> None:
     transport = FakeTransport(attrs.evolve(answer(401, b""), foreign=True))
     with pytest.raises(CredentialsRejectedError, match="carried an Authorization that your session brings"):
         await calls(transport, read=read_refusal).call("GET", "x", None, {})
+
+
+async def test_a_type_that_cannot_be_hashed() -> None:
+    """It cannot be remembered, so it is refused before anything is sent."""
+    transport = FakeTransport()
+    unhashable: Any = Annotated[int, []]
+    with pytest.raises(ConfigurationError, match="cannot be read into"):
+        await calls(transport).call("GET", "x", unhashable, {})
+    assert not transport.requests

@@ -1,12 +1,17 @@
-"""The response class that bounds interim responses is aiohttp's in all else."""
+"""What bounds responses lets all others pass: interim responses, and bodies of any kind."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from math import inf
+
 import aiohttp
-from aiohttp import web
+import pytest
+from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestServer
 
-from nauth.transport.aiohttp_limits import BoundedResponse
+from nauth.transport.aiohttp_limits import BoundedResponse, _announced, read_at_most
+from tests.support.http.servers import serve
 
 
 async def test_a_body_waits_for_100_continue() -> None:
@@ -23,3 +28,58 @@ async def test_a_body_waits_for_100_continue() -> None:
         session.post(server.make_url("/"), data=b"body", expect100=True) as response,
     ):
         assert await response.read() == b"body"
+
+
+async def _ten(request: web.Request) -> web.StreamResponse:
+    """Send ten bytes: with their length, in chunks, or compressed to fewer."""
+    kind = request.path.strip("/")
+    if kind == "chunked":
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"aaaaa")
+        await response.write(b"aaaaa")
+        return response
+    plain = web.Response(body=b"a" * (4_000 if kind == "gzip" else 10))
+    if kind == "gzip":
+        plain.enable_compression(web.ContentCoding.gzip)
+    return plain
+
+
+@pytest.fixture
+async def response(request: pytest.FixtureRequest) -> AsyncIterator[ClientResponse]:
+    """Return a response of the kind that the test names, unread."""
+    async with (
+        serve(_ten) as url,
+        aiohttp.ClientSession() as session,
+        session.get(url.with_path(f"/{request.param}")) as got,
+    ):
+        yield got
+
+
+@pytest.mark.parametrize("response", ["plain", "chunked"], indirect=True)
+@pytest.mark.parametrize("before", [False, True], ids=["unread", "read before"])
+@pytest.mark.parametrize("most, read", [(10, b"a" * 10), (9, None)])
+async def test_a_body_up_to_a_limit(
+    response: ClientResponse, most: int, read: bytes | None, *, before: bool
+) -> None:
+    """A body of the limit is returned, and none beyond it, whether a middleware has read it before or not."""
+    if before:
+        await response.read()
+    assert await read_at_most(response, most) == read
+
+
+@pytest.mark.parametrize("response", ["gzip"], indirect=True)
+async def test_a_compressed_body_counts_as_what_it_becomes(response: ClientResponse) -> None:
+    """The length that is announced is that of fewer bytes."""
+    assert int(response.headers["Content-Length"]) < 100
+    assert await read_at_most(response, 100) is None
+
+
+@pytest.mark.parametrize("response", ["plain"], indirect=True)
+async def test_a_length_that_is_none(response: ClientResponse) -> None:
+    """A length that cannot be read, or is absurd, is not believed; the body is counted."""
+    headers = response.headers.copy()
+    for text in ("ten", "0" * 20):
+        headers["Content-Length"] = text
+        assert _announced(headers) == inf
+    assert await read_at_most(response, 10) == b"a" * 10

@@ -12,11 +12,17 @@ from typing import Any
 import aiohttp
 import pytest
 import trustme
-from aiohttp import ClientSession, TCPConnector, web
+from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, ClientSession, TCPConnector, web
 from yarl import URL
 
 from nauth.clock import SystemClock
-from nauth.errors import MalformedResponseError, NauthError, NotSentError, OutcomeUnknownError
+from nauth.errors import (
+    ConfigurationError,
+    MalformedResponseError,
+    NauthError,
+    NotSentError,
+    OutcomeUnknownError,
+)
 from nauth.transport.aiohttp import AiohttpTransport
 from nauth.transport.base import Answer, Request
 from tests.support.http.servers import RawServer, serve
@@ -218,6 +224,34 @@ class TestOutcomeUnknown:
         async with RawServer(read=False, hang=True) as server, ClientSession() as session:
             with pytest.raises(OutcomeUnknownError, match="TimeoutError"):
                 await post(adapter(session=lambda: session, total=SHORT), server.url(scheme="https"))
+
+
+class TestValueErrors:
+    @pytest.mark.parametrize("sends_first", [False, True], ids=["before sending", "after the response"])
+    async def test_a_middlewares_own(self, *, sends_first: bool) -> None:
+        """A ValueError of a middleware of the user's passes through as it is: it says nothing of the request's headers."""
+
+        async def faulty(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+            if sends_first:
+                await handler(request)
+            raise ValueError("the user's own")
+
+        async with serve(hello) as url, ClientSession(middlewares=(faulty,)) as session:
+            with pytest.raises(ValueError, match="the user's own"):
+                await post(adapter(session=lambda: session), url)
+
+    async def test_of_a_second_sending(self) -> None:
+        """A header that cannot be written is told of, also where a middleware sends the request again."""
+
+        async def twice(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+            response = await handler(request)
+            await response.read()
+            request.headers["X-Second"] = "a\nb"
+            return await handler(request)
+
+        async with serve(hello) as url, ClientSession(middlewares=(twice,)) as session:
+            with pytest.raises(ConfigurationError, match="holds a line break"):
+                await post(adapter(session=lambda: session), url)
 
 
 class TestMalformed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from datetime import UTC, timedelta
+from typing import Any, get_origin
 
 import attrs
 import cattrs
@@ -14,7 +15,17 @@ from hypothesis import strategies as st
 
 from nauth.errors import MalformedResponseError
 from nauth.secret import Secret
-from nauth.wire.converter import camel, decode, encode, identity, make_converter, parse_json, pascal
+from nauth.wire.converter import (
+    camel,
+    decode,
+    encode,
+    identity,
+    make_converter,
+    parse_json,
+    pascal,
+    quick_reader,
+    reader_of,
+)
 from tests.support.wire import (
     CANARY,
     GOOD,
@@ -189,3 +200,38 @@ def test_random_and_mutated_answers(value: object, changes: dict[str, object]) -
             assert login.expires_at.tzinfo is UTC
             assert isinstance(login.access_token, Secret)
             assert decode(shared, parse_json(encode(shared, login)), Login).access_token == login.access_token
+
+
+@attrs.frozen
+class _AllOptional:
+    name: str | None = None
+    tags: frozenset[str] = frozenset()
+
+
+@pytest.mark.parametrize(
+    "kind, value, problem",
+    [
+        (_AllOptional, [], "$: expected object, got list"),
+        (_AllOptional, {"name": 1}, "$.name: expected str, got int"),
+        (_AllOptional, {"tags": "abc"}, "$.tags: expected list, got str"),
+        (list[_AllOptional], {}, "$: expected list, got object"),
+        (list[_AllOptional], [{}, 1], "$[1]: expected object, got int"),
+    ],
+)
+def test_what_is_wrong_is_placed(
+    converter: cattrs.Converter, kind: type[object], value: object, problem: str
+) -> None:
+    """A value that the quick reader refuses is read once more by the one that says where it is wrong."""
+    with pytest.raises(MalformedResponseError) as caught:
+        decode(converter, value, kind)
+    assert caught.value.problems == (problem,)
+
+
+def test_the_quick_reader_reads_the_same(converter: cattrs.Converter) -> None:
+    """Records, optional members and collections of any kind come out as from the one that places faults."""
+    value = [{"name": "a", "tags": ["x", "x"]}, {"name": None}, {}]
+    kinds: tuple[Any, ...] = (list[_AllOptional], tuple[_AllOptional, ...])
+    for kind in kinds:
+        read = quick_reader(converter, kind)(value, kind)
+        assert read == reader_of(converter, kind)(value, kind)
+        assert type(read) is get_origin(kind)
