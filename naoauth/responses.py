@@ -53,7 +53,7 @@ def read_response(answer: Answer, endpoint: Endpoint, data: type[_T], *, url: UR
         error=NaoMalformedResponseError,
         shape=_SHAPES.get(data),
     )
-    return Reply(data=opened, meta=AnswerMeta.of(answer))
+    return Reply(opened, AnswerMeta.of(answer))
 
 
 def declined(answer: Answer, endpoint: Endpoint, url: URL, *hide: Secret | None) -> NaoError:

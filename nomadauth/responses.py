@@ -66,7 +66,7 @@ def read_response(
         error=NomadMalformedResponseError,
         shape=shape,
     )
-    return Reply(data=opened, meta=meta)
+    return Reply(opened, meta)
 
 
 def check_ok(

@@ -199,8 +199,7 @@ class NombaClient(VendorClient):
             MalformedResponseError: the response does not fit `into`; `problems` name the places.
             NauthError: the vendor's own error, with its words, `status`, `code`, `request_id` and `retry_after`.
         """
-        account_id = options.pop("account_id", None)
-        if account_id is not None:
+        if options and (account_id := options.pop("account_id", None)) is not None:
             headers = CIMultiDict(options.get("headers") or {})
             headers["accountId"] = account_id
             options["headers"] = headers

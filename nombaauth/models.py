@@ -121,7 +121,10 @@ class RateLimit:
     window: timedelta | None = None
 
 
-@attrs.frozen(kw_only=True, slots=False)  # made for each call: slots that are frozen are slow to fill
+# Both are made for each call: slots that are frozen are slow to fill, and so is a class that is called with names.
+
+
+@attrs.frozen(slots=False)
 class AnswerMeta(reply.AnswerMeta):
     """What came with a response beside its body.
 
@@ -132,7 +135,7 @@ class AnswerMeta(reply.AnswerMeta):
     rate_limit: RateLimit | None = None
 
 
-@attrs.frozen(kw_only=True, slots=False)  # made for each call: slots that are frozen are slow to fill
+@attrs.frozen(slots=False)
 class Envelope(reply.Reply[T_co]):
     """The envelope of every response. It is a success only if the status is 2xx **and** the code is ``00``.
 
@@ -140,12 +143,12 @@ class Envelope(reply.Reply[T_co]):
 
     Attributes:
         code: two digits or more, as text.
-        description: Nomba's words.
         data: the answer itself.
+        description: Nomba's words.
         meta: status and headers; not part of the body. An envelope made by hand has those of a 200 sent in 1970.
     """
 
     code: str
-    description: str | None = None
     data: T_co
+    description: str | None = None
     meta: Annotated[AnswerMeta, override(omit=True)] = AnswerMeta(status=200, sent_wall_s=0.0)

@@ -10,14 +10,16 @@ from typing import Any, Final, TypeVar, cast
 
 import attrs
 from aiohttp import ClientError
+from multidict import istr
 
 from nauth.bearer.unauthorized import Answered, Screen
 from nauth.responses.body import read_body
 from nauth.responses.error_body import ErrorDocument, find_words
+from nauth.responses.reply import DATE
 from nauth.time_formats import RETRY_AFTER_CAP
-from nauth.transport.base import Answer
+from nauth.transport.base import Answer, request_id_of
 from nauth.transport.retry import wait_of
-from nauth.wire.converter import parse_json, reader_of
+from nauth.wire.converter import parse_json, quick_reader
 from nombaauth.converter import CONVERTER, code_text
 from nombaauth.errors import Endpoint, NombaMalformedResponseError, effective_status, refusal
 from nombaauth.models import AnswerMeta, Envelope, RateLimit
@@ -30,6 +32,11 @@ _WINDOW = re.compile(r"\s*(\d{1,9})\s*(ms|s|m)?\s*", re.ASCII)
 _WORDS = ("description", "message", "responseMessage")
 """Where a refusal's words may stand, the documented first."""
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000}
+
+# a name that is a `str` costs more than twice as much to look up
+_LIMIT, _REMAINING, _RATE_WINDOW = map(
+    istr, ("X-Rate-Limit-Limit", "X-Rate-Limit-Remaining", "X-Rate-Limit-Window")
+)
 
 _REFUSAL_SIZE = 1024
 """Bytes a refusal may have that comes with a status of success. A real answer whose length has as many digits is read early."""
@@ -52,7 +59,7 @@ def read_response(
     """
     meta = _meta(answer)
     if data is NoneType and answer.ok and not answer.body.strip():
-        return Envelope(code="", description="", data=cast("_T", None), meta=meta)
+        return Envelope("", cast("_T", None), "", meta)
     opened = _usual(answer, data, meta) if answer.ok else None
     if opened is not None:
         return opened
@@ -97,24 +104,20 @@ def _usual(answer: Answer, data: type[_T], meta: AnswerMeta) -> Envelope[_T] | N
 def _envelope(document: object, status: int, data: type[_T], meta: AnswerMeta) -> Envelope[_T] | None:
     if not isinstance(document, dict):
         return None
-    members = cast("dict[str, object]", document)
-    code, description = _code(members), members.get("description")
-    if not _succeeded(status, code) or not (
-        description is None or (type(description) is str and description.isascii())
-    ):
+    members: dict[str, object] = document
+    code, description = "00" if members.get("code") == "00" else _code(members), members.get("description")
+    if code is None or (code != "00" and not _succeeded(status, code)):
         return None
-    read = reader_of(CONVERTER, data)(members.get("data"), data)
-    return Envelope(code=cast("str", code), description=description, data=read, meta=meta)
+    if not (description is None or (type(description) is str and description.isascii())):
+        return None
+    read = quick_reader(CONVERTER, data)(members.get("data"), data)
+    return Envelope(code, read, description, meta)
 
 
 def _meta(answer: Answer) -> AnswerMeta:
     headers = answer.headers
     return AnswerMeta(
-        status=answer.status,
-        date=headers.get("Date"),
-        sent_wall_s=answer.sent_wall,
-        request_id=answer.request_id,
-        rate_limit=rate_limit(headers),
+        answer.status, answer.sent_wall, headers.get(DATE), request_id_of(headers), rate_limit(headers)
     )
 
 
@@ -128,9 +131,7 @@ def rate_limit(headers: Mapping[str, str]) -> RateLimit | None:
 
     Source: https://developer.nomba.com/docs/api-basics/rate_limit.md
     """
-    limit = headers.get("X-Rate-Limit-Limit")
-    remaining = headers.get("X-Rate-Limit-Remaining")
-    window = headers.get("X-Rate-Limit-Window")
+    limit, remaining, window = headers.get(_LIMIT), headers.get(_REMAINING), headers.get(_RATE_WINDOW)
     if not (limit or remaining or window):
         return None
     return RateLimit(limit=_count(limit), remaining=_count(remaining), window=_duration(window))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from typing import TypeVar
 
-import attrs
 from multidict import CIMultiDictProxy
 
 from nauth.redact import clean
@@ -65,13 +64,14 @@ def read_response(answer: Answer, endpoint: Endpoint, data: type[_T], *, where: 
             retry_after=wait_of(answer),
         )
     opened = read_body(
-        attrs.evolve(answer, body=tame(answer.body)),
+        answer,
         data,
         converter=CONVERTER,
         what=f"the answer to {endpoint.value} at {where}",
         error=NoyoMalformedResponseError,
+        mend=tame,
     )
-    return Reply(data=opened, meta=AnswerMeta.of(answer))
+    return Reply(opened, AnswerMeta.of(answer))
 
 
 def error_body(raw: bytes) -> ErrorBody:

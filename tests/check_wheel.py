@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import zipfile
 
-OWNED = {"nauth", "nauth_pytest", "nomadauth", "nombaauth", "noyoauth", "naoauth"}
+OWNED = {"nauth", "nomadauth", "nombaauth", "noyoauth", "naoauth"}
 
 
 def main(path: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import os
 import re
@@ -17,8 +18,10 @@ from nombaauth.sandbox import NombaSandbox
 from tests.support.pages import ROOT, pages
 
 FENCE = re.compile(
-    r"^```python\n(?P<code>.*?)^```$(?:\n\n^```text\n(?P<output>.*?)^```$)?", re.MULTILINE | re.DOTALL
+    r"^(?:<!-- (?P<marks>[^\n]*) -->\n)?```python\n(?P<code>.*?)^```$(?:\n\n^```text\n(?P<output>.*?)^```$)?",
+    re.MULTILINE | re.DOTALL,
 )
+MARK = re.compile(r"(needs|file): (\S+)")
 CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"^[ \t]+```(python|console)", re.MULTILINE)
 WIDTH = 88
@@ -33,6 +36,10 @@ class Example:
     line: int
     code: str
     output: str | None
+    needs: str | None = None
+    """A package that the program imports and that is not of our tests, such as a vendor's own."""
+    file: str | None = None
+    """What the page calls the file: the page's shell lines find it by that name."""
 
     @property
     def padded(self) -> str:
@@ -50,7 +57,8 @@ def _examples() -> Iterator[tuple[str, Example]]:
         name, text = str(page.relative_to(ROOT)), page.read_text()
         for match in FENCE.finditer(text):
             line = text.count("\n", 0, match.start("code"))
-            yield f"{name}:{line}", Example(name, line, match["code"], match["output"])
+            marks: dict[str, str] = dict(MARK.findall(match["marks"] or ""))
+            yield f"{name}:{line}", Example(name, line, match["code"], match["output"], **marks)
 
 
 EXAMPLES = dict(_examples())
@@ -78,6 +86,8 @@ def script(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Example, Pat
 async def test_example_runs(script: tuple[Example, Path], tmp_path: Path) -> None:
     """The example ends without an error or warning and prints the text that the page shows below it."""
     example, path = script
+    if example.needs is not None:
+        pytest.importorskip(example.needs)
     environment = {
         key: value for key, value in os.environ.items() if not key.startswith(("NOMBA_", "NAUTH_"))
     }
@@ -115,8 +125,12 @@ def test_no_fence_is_indented() -> None:
 
 
 def test_code_fits_its_box() -> None:
-    """No line of an example is wider than its box at a desktop's width."""
-    wide = [name for name, it in EXAMPLES.items() if max(map(len, it.code.splitlines())) > WIDTH]
+    """No line of an example or of what it prints is wider than its box at a desktop's width."""
+    wide = [
+        name
+        for name, it in EXAMPLES.items()
+        if max(map(len, [*it.code.splitlines(), *(it.output or "").splitlines()])) > WIDTH
+    ]
     assert wide == []
 
 
@@ -124,7 +138,8 @@ def test_code_fits_its_box() -> None:
 def test_examples_satisfy_a_type_checker(tmp_path: Path) -> None:
     """Pyright finds nothing in any example: the manual of a typed library holds to its types."""
     for example in EXAMPLES.values():
-        write(example, tmp_path)
+        if example.needs is None:  # packages without types, which may be absent
+            write(example, tmp_path)
     paths = ", ".join(f'"{each}"' for each in PATH)
     (tmp_path / "pyrightconfig.json").write_text(
         f'{{"extraPaths": [{paths}], "typeCheckingMode": "strict", "pythonVersion": "3.11", '
@@ -135,15 +150,89 @@ def test_examples_satisfy_a_type_checker(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.parametrize(
+    "section", re.split(r"^## ", (ROOT / "docs/how-to/migrate.md").read_text(), flags=re.MULTILINE)[1:]
+)
+def test_a_migrated_program_prints_what_the_old_one_did(section: str) -> None:
+    """Where the page shows a program before and after, the outputs that it shows, and the tests compare, are equal."""
+    shown = re.findall(r"^```python\n.*?^```$\n\n^```text\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    assert shown
+    if "Before" in section:
+        assert shown[0] == shown[1]
+
+
+RUN_BY = re.compile(r"python run\.py (\w+)")
+
+
+def test_what_a_page_says_to_run_can_be_downloaded() -> None:
+    """A page that says `python run.py NAME` offers both files: a reader with the wheel alone has no docs/examples."""
+    missing = []
+    for page in pages():
+        text = page.read_text()
+        names = {*RUN_BY.findall(text)} - {"NAME"}
+        wanted = names | {"run"} if names else names
+        missing += [
+            f"{page.relative_to(ROOT)}: {name}"
+            for name in sorted(wanted)
+            if f"{{download}}`{name}.py <../examples/{name}.py>`" not in text
+        ]
+    assert missing == []
+
+
+_BROUGHT = {"aiohttp", "anyio", "attr", "attrs", "cattrs", "yarl", "nauth"} | {
+    f"{each}auth" for each in ("nomad", "nomba", "noyo", "nao")
+}
+"""What `pip install nauth` brings."""
+_INSTALLED_AS = {
+    "httpx2": "httpx",  # by nauth[httpx]
+    "opentelemetry": "opentelemetry-sdk",
+    "prometheus_client": "prometheus-client",
+    "nomba": "nomba-python",
+    "nomad_media_pip": "nomad-media-pip",
+}
+INCLUDED = re.compile(r"^```\{literalinclude\} \.\./examples/(\w+)\.py$", re.MULTILINE)
+
+
+def _foreign(code: str) -> set[str]:
+    imports = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {
+        name.partition(".")[0]
+        for node in imports
+        for name in (
+            [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+        )
+    }
+    return {
+        _INSTALLED_AS.get(name, name) for name in names - _BROUGHT - sys.stdlib_module_names - {"__future__"}
+    }
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)
+def test_a_page_says_what_its_programs_need(page: Path) -> None:
+    """Each package that a page's program imports, and nauth does not bring, is in a `pip install` of that page."""
+    text, name = page.read_text(), str(page.relative_to(ROOT))
+    programs = [example.code for example in EXAMPLES.values() if example.page == name]
+    programs += [(ROOT / "docs/examples" / f"{found}.py").read_text() for found in INCLUDED.findall(text)]
+    lines = [*re.findall(r"pip install[^`\n]*", text), *re.findall(r"`pip install\s[^`]*`", text)]
+    said = set(re.split(r"[\s\[\],\"]+", " ".join(lines)))
+    assert set[str]().union(*map(_foreign, programs)) - said == set()
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)
+def test_an_extra_is_quoted(page: Path) -> None:
+    """Some shells take the brackets of an extra for a pattern, and find no file of that name."""
+    assert re.findall(r"pip install [^\"'`\n]*\[", page.read_text()) == []
+
+
+_NOT_HERE = ("pip ", "uv ", "docker ", "kubectl ", "nauth demo", "nauth login", "python run.py ")
+"""Lines that the tests leave out: they install, want a service, or are run by tests/deployments/test_examples.py."""
+
+
 def _shell_lines() -> Iterator[tuple[str, list[str]]]:
     for page in pages():
         for number, match in enumerate(CONSOLE.finditer(page.read_text()), 1):
             lines = [line.removeprefix("$ ") for line in match[1].splitlines() if line.startswith("$ ")]
-            ours = [
-                line
-                for line in lines
-                if not line.startswith(("pip ", "uv ", "docker ", "kubectl ", "nauth demo"))
-            ]
+            ours = [line for line in lines if not line.startswith(_NOT_HERE)]
             if ours:
                 yield f"{page.relative_to(ROOT)}:{number}", ours
 
@@ -151,9 +240,19 @@ def _shell_lines() -> Iterator[tuple[str, list[str]]]:
 SHELL = dict(_shell_lines())
 
 
+@pytest.fixture(params=SHELL)
+def shell(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Name one shell block, and write the programs to which its page gives a file's name."""
+    name: str = request.param
+    page = name.partition(":")[0]
+    for example in EXAMPLES.values():
+        if example.page == page and example.file is not None:
+            (tmp_path / example.file).write_text(example.code)
+    return name
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SHELL)
-async def test_shell_lines_run(name: str, tmp_path: Path) -> None:
+async def test_shell_lines_run(shell: str, tmp_path: Path) -> None:
     """The lines of a shell block work as they are pasted, in an empty folder.
 
     `NAUTH_DOCS_BIN` names the folder of another installation's commands: .ci/run gives that of the built wheel.
@@ -165,8 +264,10 @@ async def test_shell_lines_run(name: str, tmp_path: Path) -> None:
     environment["PATH"] = os.pathsep.join([given or str(Path(sys.executable).parent), os.environ["PATH"]])
     if given is None:
         environment["PYTHONPATH"] = os.pathsep.join(PATH)
+    # a line that fails must not leave the page's sandbox behind
+    stop = "trap 'kill ${NAUTH_SANDBOX_PID:-} 2>/dev/null || true' EXIT"
     process = await asyncio.create_subprocess_exec(
-        "bash", "-euo", "pipefail", "-c", "\n".join(SHELL[name]),
+        "bash", "-euo", "pipefail", "-c", "\n".join([stop, *SHELL[shell]]),
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=tmp_path, start_new_session=True,
     )  # fmt: skip
     output, _ = await process.communicate()

@@ -283,9 +283,11 @@ class VendorClient:
             NauthError: no token could be had; the kind says what to do, `retry_after` when.
         """
         # the manager's fast path once more: another coroutine around it would cost as much again
-        held, monotonic, wall = self._cache.ready, self._monotonic, self._wall
-        if held.renew_mono > monotonic() and held.renew_wall > wall():
-            return held.token  # type: ignore[return-value]  # what holds no token is never fresh
+        held, clock = self._cache.ready, self._monotonic
+        if held.renew_mono > clock():
+            clock = self._wall
+            if held.renew_wall > clock():
+                return held.token  # type: ignore[return-value]  # what holds no token is never fresh
         return await self._manager.token()
 
     async def renew(self) -> Token:
@@ -552,10 +554,8 @@ class VendorClient:
         return TypedCalls(
             transport=resources,
             targets=self._own_targets(),
-            # the rest is put on by the middleware, unless the session brings a value of its own
-            headers=self._headers
-            if self._given_session is not None
-            else {name: value for name, value in self._headers.items() if name.lower() == "user-agent"},
+            # the middleware puts them on, unless the session brings a value of its own
+            headers=self._headers if self._given_session is not None else {},
             converter=converter,
             errors=errors,
             read=read,

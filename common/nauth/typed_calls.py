@@ -33,7 +33,7 @@ from nauth.responses.reply import Reply
 from nauth.transport.aiohttp_limits import read_at_most
 from nauth.transport.base import Answer, Request, Transport
 from nauth.transport.token_calls import ErrorClasses, reading, translate
-from nauth.wire.converter import encode, reader_of
+from nauth.wire.converter import encode, quick_reader, reader_of
 
 __all__ = ["CallOptions", "ReadResponse", "TypedCalls", "http_status"]
 
@@ -131,9 +131,7 @@ class TypedCalls:
         except NauthError as error:
             failure = translate(error, self.errors)
         else:
-            return self._opened(
-                answer, kind, request.url, method=request.method, repeatable=request.repeatable
-            )
+            return self._opened(answer, kind, request.url, request.method, request.repeatable)
         # outside the handler: the new error has neither cause nor context whose frames could hold the request
         raise failure
 
@@ -153,11 +151,14 @@ class TypedCalls:
             status=response.status, headers=response.headers, body=body, sent_wall=wall, sent_mono=mono
         )
         method = response.method.upper()
-        return self._opened(answer, kind, response.url, method=method, repeatable=method in _REPEATABLE)
+        return self._opened(answer, kind, response.url, method, method in _REPEATABLE)
 
     def _readable(self, into: Any) -> Any:
         kind = NoneType if into is None else into
-        reader_of(self.converter, kind)
+        try:
+            quick_reader(self.converter, kind)
+        except TypeError:  # it cannot be remembered, or no more than that
+            reader_of(self.converter, kind)
         return kind
 
     def _request(self, method: str, path: str | URL, options: CallOptions) -> Request:
@@ -166,7 +167,8 @@ class TypedCalls:
         if url is None:
             url = self.targets.add(path)
         if not options:
-            return Request(method=method, url=url, headers=self.headers, repeatable=method in _REPEATABLE)
+            # by place, for a call by names costs as much again
+            return Request(method, url, self.headers, None, None, None, method in _REPEATABLE)
         if params := options.get("params"):
             url = url.extend_query(params)
         headers = CIMultiDict(self.headers)
@@ -236,7 +238,7 @@ class TypedCalls:
             status=response.status,
         )
 
-    def _opened(self, answer: Answer, kind: Any, url: URL, *, method: str, repeatable: bool) -> Reply[Any]:
+    def _opened(self, answer: Answer, kind: Any, url: URL, method: str, repeatable: bool) -> Reply[Any]:
         try:
             if not answer.foreign:
                 return self.read(answer, kind, url)

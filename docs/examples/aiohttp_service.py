@@ -1,4 +1,7 @@
-"""An aiohttp service: one client for the life of the application."""
+"""An aiohttp service: python aiohttp_service.py.
+
+One client for the life of the application.
+"""
 
 from __future__ import annotations
 

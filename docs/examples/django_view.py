@@ -1,4 +1,7 @@
-"""Django, async views: one client for each process, opened at its first use."""
+"""Django with async views: uvicorn django_view:application.
+
+One client for each process, opened at its first use.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import sys
 
 import django
 from django.conf import settings
+from django.core.asgi import get_asgi_application
 from django.http import HttpRequest, JsonResponse
 from django.test import AsyncClient
 from django.urls import path
@@ -29,6 +33,7 @@ async def balance(_: HttpRequest) -> JsonResponse:
 
 
 urlpatterns = [path("balance", balance)]
+application = get_asgi_application()
 
 
 async def self_check() -> None:

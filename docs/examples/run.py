@@ -1,8 +1,8 @@
 """Run an example against local test servers: ``python run.py fastapi_two_vendors``.
 
 Starts ``nauth sandbox`` for each vendor that the example needs, gives the example the
-variables that it prints, and a store of its own, and runs the example's self-check. A real
-account needs the variables and ``python NAME.py`` only.
+variables that it prints, and a store of its own, and runs the example's self-check. With a
+real account set its variables, and start the example as its own first lines say.
 """
 
 from __future__ import annotations

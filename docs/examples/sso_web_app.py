@@ -82,5 +82,9 @@ async def self_check() -> None:
 if __name__ == "__main__":
     if "--self-check" in sys.argv:
         asyncio.run(self_check())
-    else:
+    elif sys.argv[1:]:
         web.run_app(make_app(sys.argv[1]), access_log=None)
+    else:
+        sys.exit(
+            "name your Nomad host: python sso_web_app.py https://admin.example.com"
+        )

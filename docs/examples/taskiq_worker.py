@@ -1,6 +1,7 @@
-"""A taskiq worker: taskiq worker taskiq_worker:broker.
+"""A taskiq worker, with one client for the life of each worker process.
 
-One client for the life of each worker process.
+`InMemoryBroker` does the tasks in the process that sends them. With a broker that has a
+server, start workers by: taskiq worker taskiq_worker:broker.
 """
 
 from __future__ import annotations

@@ -130,4 +130,18 @@ PEOPLE: tuple[Planted, ...] = (
         "                await remembered.forget(*whose)\n                await client.revoke_given(token)\n        forgotten",
         "cli/login",
     ),
+    _core(
+        "a sandbox's taken port is told in the system's words",
+        "cli/app",
+        "        if error.errno != errno.EADDRINUSE:\n            raise\n        raise OSError(",
+        "        raise\n        raise OSError(",
+        "cli/app",
+    ),
+    _core(
+        "any failure to listen is called a taken port",
+        "cli/app",
+        "        if error.errno != errno.EADDRINUSE:\n            raise\n",
+        "",
+        "cli/app",
+    ),
 )

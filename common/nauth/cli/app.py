@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import inspect
 import os
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from contextlib import AsyncExitStack
 from importlib.metadata import version
 from pathlib import Path
@@ -547,8 +549,10 @@ def sandbox(  # noqa: PLR0917 - the options of a command, which typer passes by 
             environment: dict[str, str] = {}
             for name in names:
                 entry = VENDORS[name]()
-                made = entry.sandbox(entry.port if port is None else port, taught, switches, keys)
-                environment |= await stack.enter_async_context(made)
+                chosen = entry.port if port is None else port
+                made = entry.sandbox(chosen, taught, switches, keys)
+                with _port_in_words(chosen, name):
+                    environment |= await stack.enter_async_context(made)
             _tell_environment(environment, env_file, as_json=as_json)
             titles = " and ".join(VENDORS[name]().title for name in names)
             print_text(f"{titles}'s sandbox is running; Ctrl-C ends it", err=True)
@@ -556,6 +560,19 @@ def sandbox(  # noqa: PLR0917 - the options of a command, which typer passes by 
                 await SystemClock().sleep(3600)
 
     raise typer.Exit(run(serve))
+
+
+@contextlib.contextmanager
+def _port_in_words(port: int, vendor: str) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise OSError(
+            f"port {port} of 127.0.0.1 is taken by another program, such as a second sandbox. End that program, "
+            f"or take any free port: nauth sandbox {vendor} --port 0"
+        ) from None
 
 
 def _tell_environment(environment: Mapping[str, str], env_file: Path | None, *, as_json: bool) -> None:

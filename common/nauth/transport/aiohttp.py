@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import TypeAlias
@@ -19,6 +19,7 @@ from yarl import URL
 from nauth.clock import Clock
 from nauth.errors import ClosedError, ConfigurationError, NauthError
 from nauth.origins import check_origin
+from nauth.request_options import PendingResponse
 from nauth.transport.aiohttp_limits import FIELD_SIZE, read_at_most
 from nauth.transport.aiohttp_private import session_middlewares
 from nauth.transport.aiohttp_session import token_session
@@ -59,7 +60,8 @@ class AiohttpTransport:
         session: returns the client's own session. It is used as it is and never closed here; what was sent is then
             decided by the type of aiohttp's error alone.
         middlewares: chooses those that a request passes, for the session that it is sent through; the session's own if None.
-        bare: whether the session given brings no `Authorization` of its own, as one of nauth's making.
+        bare: whether the session given is of nauth's making: it brings no `Authorization` of its own, and its middleware the
+            `User-Agent`.
 
     Raises:
         ConfigurationError: a deadline or `max_body` is not positive.
@@ -108,7 +110,8 @@ class AiohttpTransport:
         self._middlewares = middlewares or session_middlewares
         self._bare = bare
         self._checked: URL | None = None
-        """The last address that may be sent to. A client gives the same object for the same path again."""
+        """The last address that may be sent to, and has no user of which aiohttp would make an `Authorization`. A client gives
+        the same object for the same path again."""
         self._timeout: aiohttp.ClientTimeout | None = None
 
     def __repr__(self) -> str:
@@ -128,18 +131,18 @@ class AiohttpTransport:
         """
         if request.url is not self._checked:
             check_origin(request.url)
-            self._checked = request.url
-        own = self._given is None
-        attempt = Attempt(
-            request, self._clock, own=own, connect=self._connect, total=request.timeout or self._total
-        )
+            self._checked = request.url if _has_no_user(request.url) else None
+        given = self._given
+        attempt = Attempt(request, self._clock, self._connect, request.timeout or self._total)
         outcome: Answer | _Failure
         try:
-            if own:
-                async with attempt.begin():
-                    outcome = await self._on_own_session(request, attempt)
+            # no local holds the response: its repr shows headers, and an error leaves this frame
+            if given is None:
+                async with attempt.begin(), self._on_own_session(request, attempt) as attempt.response:
+                    outcome = self._outcome(await read_at_most(attempt.response, self._max_body), attempt)
             else:
-                outcome = await self._on_clients_session(request, attempt)
+                async with self._on_clients_session(given, request, attempt) as attempt.response:
+                    outcome = self._outcome(await read_at_most(attempt.response, self._max_body), attempt)
         except NauthError as error:
             outcome = error.with_traceback(None)
         except asyncio.CancelledError as error:
@@ -150,6 +153,10 @@ class AiohttpTransport:
             outcome = (
                 attempt.timed_out() if late and isinstance(error, TimeoutError) else attempt.failed(error)
             )
+        except ValueError:
+            if not attempt.unwritten:  # a middleware's of the user's
+                raise
+            outcome = attempt.unwritable()
         if isinstance(outcome, Answer):
             return outcome
         try:
@@ -172,71 +179,69 @@ class AiohttpTransport:
                 stacklevel=2,
             )
 
-    def _usable_session(self) -> ClientSession:
-        if self._given is not None:
-            session = self._given()
-            if session.closed:
-                raise ClosedError(
-                    "nothing was sent: the session is closed. Make the request before closing it."
-                )
-            return session
-        return self._sessions.here()
-
     def _headers(self, request: Request, session: ClientSession) -> Mapping[str, str]:
-        if USER_AGENT in request.headers or USER_AGENT in session.headers:
+        # a client's own middleware puts it on
+        if self._bare or USER_AGENT in request.headers or USER_AGENT in session.headers:
             return request.headers
         headers = CIMultiDict(request.headers)
         headers[USER_AGENT] = self._user_agent
         return headers
 
-    def _on_own_session(
-        self, request: Request, attempt: Attempt
-    ) -> Coroutine[None, None, Answer | NauthError]:
+    def _on_own_session(self, request: Request, attempt: Attempt) -> PendingResponse:
         self._network.check()
-        session, pick = self._usable_session(), self._network.pick_proxy()
-        return self._ask(
-            session,
-            request,
-            attempt,
-            middlewares=() if pick is None else (ThroughProxy(pick),),
-            timeout=_UNTIMED,  # the attempt measures by itself
-        )
+        session, pick = self._sessions.here(), self._network.pick_proxy()
+        middlewares = () if pick is None else (ThroughProxy(pick),)
+        return self._asked(session, request, attempt, middlewares, _UNTIMED)  # the attempt measures by itself
 
     def _on_clients_session(
-        self, request: Request, attempt: Attempt
-    ) -> Coroutine[None, None, Answer | NauthError]:
-        session = self._usable_session()
+        self, given: Callable[[], ClientSession], request: Request, attempt: Attempt
+    ) -> PendingResponse:
+        session = given()
+        if not self._bare and session.closed:  # one of nauth's making was looked at a moment ago
+            raise ClosedError("nothing was sent: the session is closed. Make the request before closing it.")
         middlewares = self._middlewares(session)
-        if self._bare and request.url.raw_user is None and request.url.raw_password is None:
+        timeout = self._timeout if request.timeout is None else None
+        if timeout is None:
+            timeout = self._timeout_of(request)
+        if not self._bare or request.url is not self._checked:
+            return self._asked(session, request, attempt, (attempt.outermost, *middlewares), timeout)
+        if request.headers:
             attempt.brings(request.headers.get(AUTHORIZATION))
-        else:
-            middlewares = (attempt.outermost, *middlewares)
-        return self._ask(
-            session, request, attempt, middlewares=middlewares, timeout=self._timeout_of(request)
+        if (
+            len(middlewares) != 1
+            or request.method != METH_GET
+            or not (request.body is None is request.stream)
+        ):
+            return self._asked(session, request, attempt, middlewares, timeout)
+        # most calls: what is not named here is as `_asked` names it, for the session is of our own making
+        return session.request(
+            request.method,
+            request.url,
+            headers=request.headers,
+            allow_redirects=False,
+            timeout=timeout,
+            middlewares=(attempt.inside(middlewares[0]),),
         )
 
     def _timeout_of(self, request: Request) -> aiohttp.ClientTimeout:
-        timeout = self._timeout if request.timeout is None else None
-        if timeout is None:
-            timeout = aiohttp.ClientTimeout(
-                total=(request.timeout or self._total).total_seconds(),
-                # not `connect`, which counts the wait for a free connection too
-                sock_connect=self._connect.total_seconds(),
-            )
-            if request.timeout is None:
-                self._timeout = timeout
+        timeout = aiohttp.ClientTimeout(
+            total=(request.timeout or self._total).total_seconds(),
+            # not `connect`, which counts the wait for a free connection too
+            sock_connect=self._connect.total_seconds(),
+        )
+        if request.timeout is None:
+            self._timeout = timeout
         return timeout
 
-    async def _ask(
+    def _asked(
         self,
         session: ClientSession,
         request: Request,
         attempt: Attempt,
-        *,
         middlewares: tuple[ClientMiddlewareType, ...],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own
-    ) -> Answer | NauthError:
-        async with session.request(
+        timeout: aiohttp.ClientTimeout,
+    ) -> PendingResponse:
+        return session.request(
             request.method,
             request.url,
             headers=self._headers(request, session),
@@ -256,19 +261,19 @@ class AiohttpTransport:
             max_line_size=FIELD_SIZE,
             max_field_size=FIELD_SIZE,
             trace_request_ctx=attempt if attempt.own else None,
-        ) as response:
-            attempt.response = response
-            body = await read_at_most(response, self._max_body)
-            if body is None:
-                return attempt.too_large(self._max_body)
-            status = response.status
-            if status == PROXY_WANTS_PASSWORD and attempt.without_tunnel:
-                return attempt.proxy_refused()
-            return Answer(
-                status=status,
-                headers=response.headers,
-                body=body,
-                sent_wall=attempt.wall,
-                sent_mono=attempt.mono,
-                foreign=attempt.foreign,
-            )
+        )
+
+    def _outcome(self, body: bytes | None, attempt: Attempt) -> Answer | NauthError:
+        response = attempt.response
+        assert response is not None  # noqa: S101 - its body was read a moment ago
+        if body is None:
+            return attempt.too_large(self._max_body)
+        if not attempt.sent:  # the session's requests are mocked, and no middleware was passed
+            attempt.stamp()
+        if response.status == PROXY_WANTS_PASSWORD and attempt.without_tunnel:
+            return attempt.proxy_refused()
+        return Answer(response.status, attempt.wall, attempt.mono, response.headers, body, attempt.foreign)
+
+
+def _has_no_user(url: URL) -> bool:
+    return url.raw_user is None and url.raw_password is None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Mapping
+from math import inf
 
 from aiohttp import ClientRequest, ClientResponse, ClientResponseError
 from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import Connection
-from aiohttp.hdrs import CONNECTION
+from aiohttp.hdrs import CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING
 from aiohttp.http_exceptions import BadHttpMessage
 
 __all__ = [
@@ -24,6 +26,9 @@ FIELD_SIZE = 65_536
 
 INTERIM = 1_000
 """Interim responses (103 Early Hints, 102 Processing) read before the final one: a server may send one each second."""
+
+_DIGITS = 15
+"""Of a size in bytes that is believed."""
 
 
 class TooManyInterimResponses(BadHttpMessage):
@@ -78,17 +83,28 @@ class TokenRequest(ClientRequest):
         return await super().send(conn)
 
 
-async def read_at_most(response: ClientResponse, most: int) -> bytes | None:
+def read_at_most(response: ClientResponse, most: int) -> Awaitable[bytes | None]:
     """Return the decompressed body, or close `response` and return None once it is known to exceed `most` bytes.
 
     Raises:
-        aiohttp.ClientError, OSError: the body broke off.
+        aiohttp.ClientError, OSError: when awaited: the body broke off.
     """
-    # read before: by a middleware, which reads small bodies only, or by the caller
-    if response.content.at_eof():
-        read = await response.read()
-        if len(read) <= most:
-            return read
+    # no coroutine of ours around aiohttp's where it was read before, by a middleware or the caller, or is known to be short
+    content = response.content
+    known = content.total_bytes if content.at_eof() else _announced(response.headers)
+    return response.read() if known <= most else _counted(response, most)
+
+
+def _announced(headers: Mapping[str, str]) -> float:
+    """Return the size of the body where aiohttp's parser holds the server to it, else infinity."""
+    length = headers.get(CONTENT_LENGTH, "")
+    if CONTENT_ENCODING in headers or TRANSFER_ENCODING in headers or len(length) > _DIGITS:
+        return inf
+    return int(length) if length.isdecimal() else inf
+
+
+async def _counted(response: ClientResponse, most: int) -> bytes | None:
+    if response.content.at_eof():  # what was read before is too much
         response.close()
         return None
     body = bytearray()

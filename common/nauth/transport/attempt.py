@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from collections.abc import Awaitable
 from datetime import timedelta
 from typing import Self
 
 import aiohttp
 from aiohttp import ClientRequest, ClientResponse
-from aiohttp.client_middlewares import ClientHandlerType
+from aiohttp.client_middlewares import ClientHandlerType, ClientMiddlewareType
 from aiohttp.hdrs import AUTHORIZATION
 from aiohttp.http_exceptions import ContentEncodingError, LineTooLong
 from yarl import URL
@@ -46,12 +47,12 @@ class Attempt:
     Args:
         request: what is being sent.
         clock: stamps it.
-        own: it goes through a session for token calls, whose trace reports to this object. Where no trace does,
-            it counts as sent unless the error's type proves the contrary.
         connect: the deadline for DNS, TCP and TLS together.
         total: the deadline for everything.
 
     Attributes:
+        own: it goes through a session for token calls, whose trace reports to this object. Where no trace does,
+            it counts as sent unless the error's type proves the contrary. Set by `begin`.
         wall, mono: the clocks just before sending.
         sent: something may have reached the vendor.
         deadline: ends the attempt; moved on as it proceeds, so that waiting for a free connection costs none of its time.
@@ -61,26 +62,29 @@ class Attempt:
         work: the owned work that this is part of, which is not cut short once something was sent. Set by `begin`.
     """
 
-    def __init__(
-        self, request: Request, clock: Clock, *, own: bool, connect: timedelta, total: timedelta
-    ) -> None:
-        self.own = own
-        self.deadline: asyncio.Timeout | None = None
-        self.foreign: bool = False
-        self._brought: str | None = None
-        self._wait = "queue"
-        self._started_s = 0.0
-        self._clock = clock
+    # One is made for each call: what most calls leave as it is stands here.
+    own: bool = False
+    sent: bool = False
+    foreign: bool = False
+    deadline: asyncio.Timeout | None = None
+    response: ClientResponse | None = None
+    work: Work
+    wall: float
+    mono: float
+    _handler: ClientHandlerType
+    _outer: ClientMiddlewareType
+    _brought: str | None = None
+    _wait = "queue"
+    _started_s = 0.0
+    _proxy: URL | None = None
+    _request: ClientRequest | None = None
+    _earlier: ClientResponse | None = None
+
+    def __init__(self, request: Request, clock: Clock, connect: timedelta, total: timedelta) -> None:
         self._url = request.url
+        self._clock = clock
         self._connect = connect
         self._total = total
-        self.sent: bool = False
-        self.work: Work
-        self.response: ClientResponse | None = None
-        self.wall: float
-        self.mono: float
-        self._proxy: URL | None = None
-        self.stamp()
 
     def __deepcopy__(self, memo: object) -> Self:
         """Stay one: aioresponses copies all that a request was made with, and a deadline holds its event loop."""
@@ -92,6 +96,8 @@ class Attempt:
 
     def begin(self) -> asyncio.Timeout:
         """Return the deadline to enter: an attempt through a session for token calls is about to connect."""
+        self.own = True
+        self.stamp()
         self.work = current_work()
         self.work.connecting()
         self.deadline = asyncio.timeout(QUEUE_S)
@@ -121,27 +127,56 @@ class Attempt:
         """Note the `Authorization` that the request has before the client's own middleware."""
         self._brought = authorization
 
-    async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-        """Send, and keep aiohttp from sending a GET a second time on its own authority."""
-        self.stamp()
-        if not self.own:
-            self.sent = True
-            self.foreign = self._brought is not None and self._brought == request.headers.get(AUTHORIZATION)
+    def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> Awaitable[ClientResponse]:
+        """Note that `request` is being sent, and send it."""
+        self._handler = handler
+        if self.own:
+            self.stamp()
+            self._proxy = request.proxy
+            return self._once(request, handler)
+        return self._pass_on(request)
+
+    def inside(self, outer: ClientMiddlewareType) -> ClientMiddlewareType:
+        """Return `outer` and this as one middleware: aiohttp wraps each of several into a coroutine of its own."""
+        self._outer = outer
+        return self._both
+
+    def _both(self, request: ClientRequest, handler: ClientHandlerType) -> Awaitable[ClientResponse]:
+        self._handler = handler
+        return self._outer(request, self._pass_on)
+
+    def _pass_on(self, request: ClientRequest) -> Awaitable[ClientResponse]:
+        self.wall, self.mono = self._clock.wall(), self._clock.monotonic()
         self._proxy = request.proxy
+        # On the client's session no coroutine stands around the sending. A reused connection may just have been closed:
+        # there, aiohttp's one repeat is right.
+        self.sent, self._request, self._earlier = True, request, request.response
+        if self._brought is not None:
+            self.foreign = self._brought == request.headers.get(AUTHORIZATION)
+        return self._handler(request)
+
+    async def _once(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        """Send, and keep aiohttp from sending a GET a second time on its own authority."""
         failure: NauthError
         try:
             return await handler(request)
         except aiohttp.ClientError as error:
-            # on the client's session a reused connection may just have been closed: there, one repeat is right
-            if not self.own:
-                raise
             failure = self.failed(error)
         except ValueError:
-            failure = ConfigurationError(
-                f"nothing was sent to {self._place}: a header holds a line break or another character that HTTP "
-                "does not allow. Check the credential for a stray line end."
-            )
+            failure = self.unwritable()
         raise failure
+
+    @property
+    def unwritten(self) -> bool:
+        """Whether the request was being written: a ValueError of then is aiohttp's, and one of any other time is not."""
+        return self._request is not None and self._request.response is self._earlier
+
+    def unwritable(self) -> ConfigurationError:
+        """Describe a request that aiohttp refused to write."""
+        return ConfigurationError(
+            f"nothing was sent to {self._place}: a header holds a line break or another character that HTTP "
+            "does not allow. Check the credential for a stray line end."
+        )
 
     def too_large(self, limit: int) -> MalformedResponseError:
         """Describe an answer beyond `limit` bytes."""

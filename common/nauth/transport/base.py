@@ -11,14 +11,15 @@ from datetime import timedelta
 from typing import Protocol, runtime_checkable
 
 import attrs
-from multidict import CIMultiDict, CIMultiDictProxy
+from multidict import CIMultiDict, CIMultiDictProxy, istr
 from yarl import URL
 
 from nauth.origins import place
 
 __all__ = ["Answer", "Request", "Transport", "request_id_of"]
 
-_REQUEST_IDS = ("x-request-id", "x-cloud-trace-context", "x-correlation-id")
+# a name that is a `str` costs more than twice as much to look up
+_REQUEST_IDS = tuple(map(istr, ("x-request-id", "x-cloud-trace-context", "x-correlation-id")))
 _REQUEST_ID_LENGTH = 200
 """Longest request id kept, in characters: it goes into errors and logs, and the other side chose it."""
 
@@ -48,7 +49,10 @@ def _without_query(url: URL) -> str:
     return f"<{url.scheme}://{place(url)}{url.raw_path}>"
 
 
-@attrs.frozen(kw_only=True, slots=False)  # made for each call: slots that are frozen are slow to fill
+# Both are made for each call: slots that are frozen are slow to fill, and so is a class that is called with names.
+
+
+@attrs.frozen(slots=False)
 class Request:
     """One HTTP request, complete. Its repr shows neither header values nor query nor body.
 
@@ -74,26 +78,26 @@ class Request:
     repeatable: bool = False
 
 
-@attrs.frozen(kw_only=True, slots=False)  # made for each call: slots that are frozen are slow to fill
+@attrs.frozen(slots=False)
 class Answer:
     """What came back, complete. Its repr shows neither header values nor body.
 
     Attributes:
         status: the HTTP status, whatever it is.
-        headers: names are case-insensitive.
-        body: decompressed.
         sent_wall: `Clock.wall` just before this attempt was sent.
         sent_mono: `Clock.monotonic` just before this attempt was sent. Lifetimes count from here.
+        headers: names are case-insensitive.
+        body: decompressed.
         foreign: the request carried an `Authorization` of the session's own in place of the client's token.
     """
 
     status: int
+    sent_wall: float
+    sent_mono: float
     headers: CIMultiDictProxy[str] = attrs.field(
         factory=_no_headers, converter=_multidict, repr=_names_only, hash=False
     )
     body: bytes = attrs.field(default=b"", repr=_size_only)
-    sent_wall: float
-    sent_mono: float
     foreign: bool = False
 
     @property
@@ -141,7 +145,10 @@ def request_id_of(headers: Mapping[str, str]) -> str | None:
         given = headers.get(name)
         if given is None:
             continue
-        text = "".join(char for char in given if char.isascii() and char.isprintable()).strip()
+        plain = given.isascii() and given.isprintable()  # as nearly all are
+        text = (
+            given if plain else "".join(char for char in given if char.isascii() and char.isprintable())
+        ).strip()
         if text:
             return text[:_REQUEST_ID_LENGTH]
     return None

@@ -79,7 +79,8 @@ class Retrying:
             ConfigurationError, MalformedResponseError: at once.
         """
         started = self._clock.monotonic()
-        for failures in range(1, self._attempts):
+        failures = 1
+        while failures < self._attempts:
             try:
                 answer = await self._transport.send(request)
             except (NotSentError, OutcomeUnknownError) as error:
@@ -92,12 +93,13 @@ class Retrying:
                     error.retry_after = timedelta(seconds=pause_s)
                     raise
             else:
-                if not transient(answer.status) or not (request.repeatable or answer.status in _REFUSED):
+                if answer.status not in _TRANSIENT or not (request.repeatable or answer.status in _REFUSED):
                     return answer
                 pause_s = self._pause_s(failures, wait_of(answer, self._wait_hint))
                 if self._too_late(started, pause_s):
                     return answer
             await self._clock.sleep(pause_s)
+            failures += 1
         return await self._transport.send(request)
 
     async def aclose(self) -> None:

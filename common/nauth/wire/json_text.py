@@ -75,7 +75,7 @@ def malformed(
 def _parsed(body: bytes) -> object:
     # not "utf-8-sig", a codec written in Python
     text = body.decode().removeprefix("\ufeff").strip(_SPACE)
-    document, end = cast("tuple[object, int]", _DECODER.raw_decode(text))
+    document, end = _DECODER.raw_decode(text)
     if end != len(text):
         raise ValueError
     # a document is no deeper than it has brackets, and few have many

@@ -54,6 +54,10 @@ def _rows() -> list[Row]:
     return [
         *rows,
         Row("call() of one row", "get() and json()", 1.2),
+        *(
+            Row(f"{vendor} client, call() of one row", f"{vendor} client, get() and json() of one row", 1.2)
+            for vendor in CLIENTS
+        ),
         Row("Nomba renewal", "POST on a new connection", 2.75),
         Row("10,000 cold callers", "10,000 on one future", 1.2),
         Row("10,000 callers cancelled", "10,000 futures cancelled", 1.2),

@@ -202,6 +202,26 @@ def _row(*, typed: bool) -> Scenario:
     return Scenario(opened, 100, 20)
 
 
+def _row_of(vendor: str, *, typed: bool) -> Scenario:
+    """Return the scenario of one row in a list through the vendor's client, from the host that answers all."""
+
+    @contextlib.asynccontextmanager
+    async def opened(_: str, host: str) -> AsyncGenerator[Do]:
+        async with await CLIENTS[vendor](host) as client:
+            path = {"nomba": "/v1/list/enveloped", "nomad": "/v1/list/camel"}.get(vendor, "/v1/list/snake")
+
+            async def call() -> None:
+                assert (await client.call("GET", path, list[Row])).data
+
+            async def get() -> None:
+                async with client.get(path) as response:
+                    assert await response.json()
+
+            yield call if typed else get
+
+    return Scenario(opened, 100, 20)
+
+
 @contextlib.asynccontextmanager
 async def _renewal(sandbox: str, _: str) -> AsyncGenerator[Do]:
     async with NombaClient(NombaSandbox.credentials, base_url=sandbox, store=MemoryStore()) as client:
@@ -302,6 +322,13 @@ SCENARIOS: dict[str, Scenario] = {
     **_requests(),
     "get() and json()": _row(typed=False),
     "call() of one row": _row(typed=True),
+    **{
+        f"{vendor} client, {'call() of' if typed else 'get() and json() of'} one row": _row_of(
+            vendor, typed=typed
+        )
+        for vendor in CLIENTS
+        for typed in (False, True)
+    },
     "POST on a new connection": Scenario(_bare_post, 30, 10),
     "Nomba renewal": Scenario(_renewal, 30, 10),
     "manager renewal": Scenario(_manager_alone, 100, 20),

@@ -13,6 +13,7 @@ import attrs
 from aiohttp import web
 from aiohttp.hdrs import AUTHORIZATION
 
+from naoauth.converter import snake
 from nombaauth.sandbox import NombaSandbox
 from tests.bench.rows import ROW
 
@@ -28,6 +29,14 @@ _ANSWER = json.dumps(
 """Some 130 bytes, as short answers of Nomba's have."""
 
 
+_LISTS = {
+    "/v1/list/camel": json.dumps([ROW]).encode(),
+    "/v1/list/snake": json.dumps([{snake(name): value for name, value in ROW.items()}]).encode(),
+    "/v1/list/enveloped": json.dumps({"code": "00", "description": "Success", "data": [ROW]}).encode(),
+}
+"""One row, as typed calls read it: in Nomba's envelope, and as the others send it."""
+
+
 @attrs.frozen
 class Addresses:
     """Where the two servers listen."""
@@ -39,7 +48,8 @@ class Addresses:
 async def _answer(request: web.Request) -> web.Response:
     if AUTHORIZATION not in request.headers:
         return web.Response(status=401)
-    return web.Response(body=_ANSWER, content_type="application/json")
+    body = _LISTS.get(request.path, _ANSWER)
+    return web.Response(body=body, content_type="application/json")
 
 
 async def _serve() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -242,11 +243,29 @@ def test_sandbox_with_bad_options(arguments: tuple[str, str], words: str) -> Non
 
 
 def test_sandbox_port_taken() -> None:
-    """A port that is taken is told in words, and exits with 1."""
+    """A port that is taken is told in words, with what to do about it, and exits with 1."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        done = _nauth("sandbox", "nomba", "--port", str(taken.getsockname()[1]))
+        port = taken.getsockname()[1]
+        done = _nauth("sandbox", "nomba", "--port", str(port))
     assert (done.exit_code, done.stdout) == (1, "")
-    assert "address already in use" in done.stderr
+    assert f"port {port} of 127.0.0.1 is taken by another program" in done.stderr
+    assert "nauth sandbox nomba --port 0" in done.stderr
+
+
+def test_sandbox_that_may_not_listen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another failure to listen keeps the system's own words."""
+
+    def listen() -> None:
+        raise PermissionError("may not listen there")
+
+    @contextlib.asynccontextmanager
+    async def refused(*_: object) -> AsyncGenerator[Mapping[str, str]]:
+        listen()
+        yield {}
+
+    monkeypatch.setitem(VENDORS, "nomba", lambda: attrs.evolve(NOMBA, sandbox=refused))
+    done = _nauth("sandbox", "nomba")
+    assert (done.exit_code, done.stderr) == (1, "nauth: may not listen there\n")
 
 
 @attrs.frozen

@@ -19,9 +19,9 @@ import pytest
 from typer.testing import CliRunner
 
 from nauth.cli.app import app
+from nauth.pytest_plugin import _variables
 from nauth.stores import memory
 from nauth.testing import Fault, VendorSandbox
-from nauth_pytest import _variables
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[3]

@@ -15,6 +15,7 @@ from nauth.errors import (
     TokenUnchangedError,
     VendorUnavailableError,
 )
+from nauth.events import RenewalFailed, RenewalStarted, RenewalSucceeded
 from nauth.manager import loop_state as loop_states
 from nauth.token import RenewalPolicy
 from tests.support.authenticator import HOUR, made
@@ -250,6 +251,15 @@ async def test_close_waits_for_a_renewal() -> None:
     assert rig.manager.current is None
 
 
+def told(rig: Rig) -> list[tuple[str, str | None]]:
+    """Return the names of the events of renewals, each with the error that it names."""
+    return [
+        (type(event).__name__, getattr(event, "error", None))
+        for event in rig.events
+        if isinstance(event, RenewalStarted | RenewalFailed | RenewalSucceeded)
+    ]
+
+
 async def test_close_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Closing does not wait for ever: a renewal that hangs is cancelled and its callers get a typed error."""
     monkeypatch.setattr(loop_states, "DRAIN", timedelta(milliseconds=1))
@@ -260,6 +270,8 @@ async def test_close_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     await rig.manager.aclose()
     with pytest.raises(VendorUnavailableError, match="its client was closed"):
         await caller
+    await all_blocked()
+    assert told(rig) == [("RenewalStarted", None), ("RenewalFailed", "VendorUnavailableError")]
     assert not rig.tasks()
     assert "0 leases" in repr(rig.store)
 
@@ -294,6 +306,8 @@ async def test_revoked_elsewhere_before_its_commit_was_confirmed(by: str) -> Non
         await rig.manager.token()
     assert rig.manager.current is None
     assert rig.manager.health.last_error is None
+    await all_blocked()
+    assert told(rig)[-1] == ("RenewalFailed", "VendorUnavailableError")
     assert await rig.name() == "t2"
 
 

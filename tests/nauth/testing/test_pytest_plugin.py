@@ -76,8 +76,9 @@ UNUSED = """
 import sys
 
 def test_nothing_is_loaded():
-    assert "nauth_pytest" in sys.modules
-    assert not {"nauth", "aiohttp", "attrs"} & set(sys.modules)
+    ours = {name for name in sys.modules if name.partition(".")[0] == "nauth"}
+    assert ours == {"nauth", "nauth.pytest_plugin"}
+    assert not {"aiohttp", "anyio", "attrs", "cattrs"} & set(sys.modules)
 """
 
 
@@ -85,7 +86,7 @@ def _pytest(folder: Path, text: str, *args: str) -> None:
     (folder / "test_it.py").write_text(text)
     (folder / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers -W error::ResourceWarning\n")
     done = subprocess.run(  # noqa: S603 - our own interpreter and text
-        [sys.executable, "-m", "pytest", "-q", "-p", "nauth_pytest", "-p", "no:cacheprovider", *args],
+        [sys.executable, "-m", "pytest", "-q", "-p", "nauth.pytest_plugin", "-p", "no:cacheprovider", *args],
         cwd=folder,
         env=os.environ
         | {
@@ -126,12 +127,11 @@ def test_coroutines(mark: str, args: Sequence[str], tmp_path: Path) -> None:
 
 
 def test_a_suite_that_uses_nothing(tmp_path: Path) -> None:
-    """A suite that uses no fixture loads nothing of nauth, nor what nauth needs."""
+    """A suite that uses no fixture loads the plugin and the package's `__init__`, and nothing that nauth needs."""
     _pytest(tmp_path, UNUSED)
 
 
 def test_the_entry_point() -> None:
     """The distribution names the plugin, so that pytest finds it."""
-    assert (
-        '[project.entry-points.pytest11]\nnauth = "nauth_pytest"\n' in (ROOT / "pyproject.toml").read_text()
-    )
+    told = '[project.entry-points.pytest11]\nnauth = "nauth.pytest_plugin"\n'
+    assert told in (ROOT / "pyproject.toml").read_text()

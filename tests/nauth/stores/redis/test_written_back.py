@@ -160,7 +160,7 @@ async def test_what_is_not_written_back(tmp_path: Path) -> None:
     manager._on_reconnect(record)
     held = manager.cache.held
     manager._write_back(attrs.evolve(held))
-    assert list(loop_state.tasks) == []
+    assert not len(loop_state.tasks)
     manager._write_back(held)
     manager._write_back(held)
     assert len(loop_state.tasks) == 1

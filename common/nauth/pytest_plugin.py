@@ -1,7 +1,8 @@
 """Fixtures for the tests of a service that uses nauth. pytest finds them by itself.
 
-This package stands apart from `nauth` and imports none of it until a fixture is used: pytest loads it for every suite of
-an environment in which nauth is installed, and before pytest-cov begins to count.
+This module imports nothing else of nauth until a fixture is used: pytest loads it for every suite of an environment in
+which nauth is installed, and before pytest-cov begins to count. It is the one module of nauth that names the vendors, as its
+fixtures bear their names.
 """
 
 from __future__ import annotations
