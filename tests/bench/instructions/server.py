@@ -48,7 +48,7 @@ class Addresses:
 async def _answer(request: web.Request) -> web.Response:
     if AUTHORIZATION not in request.headers:
         return web.Response(status=401)
-    body = _LISTS.get(request.path, _ANSWER)
+    body = next((body for path, body in _LISTS.items() if request.path.endswith(path)), _ANSWER)
     return web.Response(body=body, content_type="application/json")
 
 
