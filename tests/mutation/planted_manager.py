@@ -125,6 +125,14 @@ MANAGER: tuple[Planted, ...] = (
         simulated=False,
     ),
     core(
+        "a renewal that closing gave up fails its callers in silence",
+        "manager/token_manager",
+        "        if len(flight) and outcome.error is not None:\n",
+        "        if False:\n",
+        "manager/revoke_close",
+        simulated=False,
+    ),
+    core(
         "a failed commit is never tried again",
         "manager/token_manager",
         "        if not made.stored:\n",

@@ -96,6 +96,13 @@ OPERATING: tuple[Planted, ...] = (
         ("tests/nauth/test_events.py",),
     ),
     Planted(
+        "events: what waits in a closed loop keeps the loop for ever",
+        "common/nauth/event_delivery.py",
+        "        _forget_closed_loops()\n",
+        "",
+        ("tests/nauth/test_events.py",),
+    ),
+    Planted(
         "events: one for each turn of a busy loop",
         "common/nauth/event_delivery.py",
         "        if loop.time() >= ends:\n",

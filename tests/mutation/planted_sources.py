@@ -47,6 +47,13 @@ SOURCES: tuple[Planted, ...] = (
         "sources/rotation",
     ),
     _core(
+        "a source keeps each loop that was closed under its question",
+        "sources/shared_read",
+        "                self._running.pop(closed, None)",
+        "                pass",
+        "sources/shared_read",
+    ),
+    _core(
         "the text of a foreign error is shown, and the secret in it",
         "sources/shared_read",
         '                f"{self.name} failed with {type(error).__name__}.',
