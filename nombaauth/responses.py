@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from types import NoneType
 from typing import Any, Final, TypeVar, cast
@@ -59,7 +59,7 @@ def read_response(
     """
     meta = _meta(answer)
     if data is NoneType and answer.ok and not answer.body.strip():
-        return Envelope("", cast("_T", None), "", meta)
+        return Envelope(code="", data=cast("_T", None), description="", meta=meta)
     opened = _usual(answer, data, meta) if answer.ok else None
     if opened is not None:
         return opened
@@ -104,14 +104,15 @@ def _usual(answer: Answer, data: type[_T], meta: AnswerMeta) -> Envelope[_T] | N
 def _envelope(document: object, status: int, data: type[_T], meta: AnswerMeta) -> Envelope[_T] | None:
     if not isinstance(document, dict):
         return None
-    members: dict[str, object] = document
+    members = cast("dict[str, object]", document)
     code, description = "00" if members.get("code") == "00" else _code(members), members.get("description")
     if code is None or (code != "00" and not _succeeded(status, code)):
         return None
     if not (description is None or (type(description) is str and description.isascii())):
         return None
     read = quick_reader(CONVERTER, data)(members.get("data"), data)
-    return Envelope(code, read, description, meta)
+    # by place: names would cost as much again; a type checker takes the fields of the base class for the first ones
+    return cast("Callable[..., Envelope[_T]]", Envelope)(code, read, description, meta)
 
 
 def _meta(answer: Answer) -> AnswerMeta:

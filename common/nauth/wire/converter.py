@@ -396,7 +396,7 @@ def _array_factory(kind: Any, converter: cattrs.Converter) -> _Hook:
     def quick(value: Any, _: object) -> object:
         if type(value) is not list:
             raise MismatchError
-        entries = [read(entry, member) for entry in value]
+        entries = [read(entry, member) for entry in cast("list[object]", value)]
         return entries if build is None else build(entries)
 
     return quick
