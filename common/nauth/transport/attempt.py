@@ -168,7 +168,7 @@ class Attempt:
 
     @property
     def unwritten(self) -> bool:
-        """Whether the request was being written: a ValueError of then is aiohttp's, and one of any other time is not."""
+        """Whether the request was being written. A ValueError raised then is aiohttp's; one of any other time is not."""
         return self._request is not None and self._request.response is self._earlier
 
     def unwritable(self) -> ConfigurationError:
