@@ -183,6 +183,14 @@ def test_plain(run: Run) -> None:
     assert re.search(r"plugins:.*nauth-", said)
 
 
+def test_the_page(run: Run) -> None:
+    """The two files that the page on testing a service prints, as they stand there."""
+    page = (ROOT / "docs/how-to/testing-a-service.md").read_text()
+    files = dict(re.findall(r"```\n# (\w+\.py)\n(.*?)```", page, re.DOTALL))
+    assert set(files) == {"shop.py", "test_shop.py"}
+    assert "2 passed" in run(files)
+
+
 @pytest.mark.parametrize(
     "mark, ini, args, count",
     [
