@@ -99,7 +99,7 @@ class NaoMalformedResponseError(NaoError, MalformedResponseError):
     """NAO Cloud answered in a form that could not be understood."""
 
 
-class Endpoint(enum.Enum):
+class Endpoint(enum.StrEnum):
     """Where an answer came from, and with which credential: the same status means different things."""
 
     SESSIONS = "opening a session"

@@ -49,7 +49,7 @@ def read_response(answer: Answer, endpoint: Endpoint, data: type[_T], *, url: UR
         answer,
         data,
         converter=CONVERTER,
-        what=f"NAO Cloud's answer to {_WHAT.get(data, endpoint.value)}",
+        what=f"NAO Cloud's answer to {_WHAT.get(data, endpoint)}",
         error=NaoMalformedResponseError,
         shape=_SHAPES.get(data),
     )

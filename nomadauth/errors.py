@@ -146,7 +146,7 @@ class NomadMalformedResponseError(NomadError, MalformedResponseError):
     """Nomad answered in a form that could not be understood."""
 
 
-class Endpoint(enum.Enum):
+class Endpoint(enum.StrEnum):
     """Where an answer came from: the same status means different things in different places."""
 
     LOGIN = "signing in"

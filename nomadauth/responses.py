@@ -62,7 +62,7 @@ def read_response(
         answer,
         data,
         converter=CONVERTER,
-        what=f"Nomad's answer to {endpoint.value}",
+        what=f"Nomad's answer to {endpoint}",
         error=NomadMalformedResponseError,
         shape=shape,
     )

@@ -99,7 +99,7 @@ class NombaMalformedResponseError(NombaError, MalformedResponseError):
     """Nomba answered in a form that could not be understood."""
 
 
-class Endpoint(enum.Enum):
+class Endpoint(enum.StrEnum):
     """Where an answer came from: the same code means different things in different places."""
 
     ISSUE = "issuing a token"

@@ -82,7 +82,7 @@ def read_response(
         answer,
         cast("Any", Envelope)[data],
         converter=CONVERTER,
-        what=f"Nomba's answer to {endpoint.value}",
+        what=f"Nomba's answer to {endpoint}",
         error=NombaMalformedResponseError,
         shape=_normal,
     )

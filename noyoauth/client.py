@@ -156,11 +156,12 @@ class NoyoClient(VendorClient):
             auth=self._transport,
             resources=resources,
         )
+        where = api.where
         return self._typed_calls(
             resources,
             converter=CONVERTER,
             errors=LEAVES,
-            read=lambda answer, into, _: read_response(answer, Endpoint.RESOURCE, into, where=api.where),
+            read=lambda answer, into, _: read_response(answer, Endpoint.RESOURCE, into, where=where),
         )
 
     @property

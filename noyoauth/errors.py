@@ -104,7 +104,7 @@ class NoyoMalformedResponseError(NoyoError, MalformedResponseError):
     """Noyo answered in a form that could not be understood."""
 
 
-class Endpoint(enum.Enum):
+class Endpoint(enum.StrEnum):
     """Where an answer came from: the same status means different things in different places."""
 
     ISSUE = "issuing a token"

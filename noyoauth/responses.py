@@ -67,7 +67,7 @@ def read_response(answer: Answer, endpoint: Endpoint, data: type[_T], *, where: 
         answer,
         data,
         converter=CONVERTER,
-        what=f"the answer to {endpoint.value} at {where}",
+        what=f"the answer to {endpoint} at {where}",
         error=NoyoMalformedResponseError,
         mend=tame,
     )

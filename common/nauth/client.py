@@ -595,6 +595,8 @@ class VendorClient:
                 self._sessions = LoopSessions(lease, self._own_session())
 
     def _own_targets(self) -> Targets:
+        if self._targets is not _NO_TARGETS:  # of each path that comes for the first time
+            return self._targets
         with _making:
             if self._targets is _NO_TARGETS:
                 self._targets = Targets(self._base_url, self.auth.origins)
