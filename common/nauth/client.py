@@ -590,7 +590,7 @@ class VendorClient:
 
     def _make_sessions(self) -> None:
         with _making:
-            if self._sessions is _NO_SESSIONS:  # else another thread was faster
+            if self._sessions is _NO_SESSIONS:  # pragma: no branch - else another thread was faster
                 lease = partial(lease_for, Use.REQUESTS, self._network)
                 self._sessions = LoopSessions(lease, self._own_session())
 
@@ -598,6 +598,6 @@ class VendorClient:
         if self._targets is not _NO_TARGETS:  # of each path that comes for the first time
             return self._targets
         with _making:
-            if self._targets is _NO_TARGETS:
+            if self._targets is _NO_TARGETS:  # pragma: no branch - else another thread was faster
                 self._targets = Targets(self._base_url, self.auth.origins)
             return self._targets
