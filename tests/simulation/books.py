@@ -48,6 +48,7 @@ class Notes:
     __slots__ = (
         "calls",
         "calm",
+        "calm_with",
         "cool",
         "dead",
         "ended",
@@ -65,6 +66,7 @@ class Notes:
     def __init__(self) -> None:
         self.calls: dict[asyncio.Task[Any] | None, Call] = {}
         self.calm = self.cool = -1.0
+        self.calm_with = 0  # the token held when that pause began
         self.first: dict[asyncio.Task[Any] | None, float] = {}
         self.minted: tuple[Grant, SimLoop] | None = None  # the last one, and in whose call it came
         self.dead: dict[str, float] = {}

@@ -216,11 +216,14 @@ class EndJudge:
         policy = self.world.plan.policy
         if policy.backoff:
             node.notes.calm = self._now + policy.backoff.total_seconds()
+            node.notes.calm_with = self._serial(node.manager.current)
 
     def calm(self, call: Call) -> None:
         """A call begins: is the pause over that follows one that was given up?"""
         node, notes, what = call.node, call.node.notes, call.what
-        if node.cause_in(call.loop) == "stale" and self._now < notes.calm - _SLACK_S:
+        # a token taken over from the store since then ends the pause
+        same = self._serial(node.manager.current) == notes.calm_with
+        if same and node.cause_in(call.loop) == "stale" and self._now < notes.calm - _SLACK_S:
             self.judge.violate(
                 f"{node.name} calls {what} {notes.calm - self._now:.3f} s before the pause after a call given up is over"
             )
