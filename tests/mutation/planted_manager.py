@@ -133,6 +133,22 @@ MANAGER: tuple[Planted, ...] = (
         simulated=False,
     ),
     core(
+        "a token that the store takes late comes back over its successor",
+        "manager/held_token",
+        "        if self.ended(token) or any(map(token.same_access, self.replaced)):\n",
+        "        if self.ended(token):\n",
+        "manager/store_down",
+        simulated=False,
+    ),
+    core(
+        "a deferred commit takes its own predecessor for a sibling's token",
+        "manager/deferred_commit",
+        "        if version > made.version and not holding().rules_out(record.token, asked_mono):\n",
+        "        if version > made.version and record.age < age:\n",
+        "manager/store_down",
+        simulated=False,
+    ),
+    core(
         "a failed commit is never tried again",
         "manager/token_manager",
         "        if not made.stored:\n",

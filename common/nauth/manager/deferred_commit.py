@@ -8,11 +8,11 @@ from datetime import timedelta
 
 from nauth.clock import Clock
 from nauth.errors import StoreError
+from nauth.manager.held_token import HeldToken
 from nauth.manager.loop_state import LoopState
 from nauth.manager.renewal import Renewal, Renewed
 from nauth.owned_tasks import Work, current_work, hidden
 from nauth.stores.base import Lease, Record
-from nauth.token import Token
 
 __all__ = ["commit_until_stored"]
 
@@ -28,7 +28,7 @@ async def commit_until_stored(
     renewal: Renewal,
     loop_state: LoopState,
     *,
-    current: Callable[[], Token | None],
+    holding: Callable[[], HeldToken],
     stored: Callable[[Record], None],
     closing: Callable[[], bool],
 ) -> None:
@@ -41,13 +41,13 @@ async def commit_until_stored(
         made: a token that could not be committed, with the version that it was based on.
         renewal: whose store; its policy's `backoff` spaces the attempts.
         loop_state: keeps the sleep between attempts, so that closing can cut them short.
-        current: returns the token held now.
+        holding: returns what is held now.
         stored: told of the record, this token's or a newer one, while the lease is still held.
         closing: tells that this attempt must be the last. So it is where the loop ends: it cuts the pause short, and
             what could not be stored then is taken up by the next loop that uses the manager.
     """
     store, failures, work = renewal.store, 0, current_work()
-    while made.token.same_access(current()):
+    while made.token.same_access(holding().token):
         failures += 1
         if not work.ending:
             await _rest(
@@ -58,7 +58,7 @@ async def commit_until_stored(
             if (lease := await store.lease(_LEASE)) is not None:
                 collected = False
                 try:
-                    record = await _attempt(made, renewal, current, lease)
+                    record = await _attempt(made, renewal, holding, lease)
                     if record is not None:
                         stored(record)  # now: its age is as it was just read
                     return
@@ -92,15 +92,19 @@ async def _rest(loop_state: LoopState, work: Work, clock: Clock, seconds: float)
 
 
 async def _attempt(
-    made: Renewed, renewal: Renewal, current: Callable[[], Token | None], lease: Lease
+    made: Renewed, renewal: Renewal, holding: Callable[[], HeldToken], lease: Lease
 ) -> Record | None:
     record = await renewal.store.load()
-    if not made.token.same_access(current()):
+    if not made.token.same_access(holding().token):
         return None  # revoked or renewed while this waited for the store
     version, age = 0, timedelta(seconds=renewal.clock.monotonic() - made.asked_at)
     if record is not None:
         version = record.version
-        # this very token, of which only the answer was lost; or a sibling has renewed since
-        if record.token.same_access(made.token) or (version > made.version and record.age < age):
+        # this very token, of which only the answer was lost
+        if record.token.same_access(made.token):
+            return record
+        # or a sibling has renewed since; but not a token from before this one that the store has taken late
+        asked_mono = renewal.clock.monotonic() - record.age.total_seconds()
+        if version > made.version and not holding().rules_out(record.token, asked_mono):
             return record
     return await renewal.store.commit(lease, made.token, expected_version=version, age=age)

@@ -17,7 +17,8 @@ class HeldToken:
     """A token in memory with the four instants that decide its state, in seconds of each clock.
 
     `asked_mono` is when it was asked for, `stored` whether the store has it. `unusable` are the last few tokens that were
-    revoked or refused here: they must not come back, though they may yet arrive at the store.
+    revoked or refused here: they must not come back, though they may yet arrive at the store. `replaced` are those before this
+    one that the store has not confirmed either: it may take them late, and then tells a wrong age.
     """
 
     token: Token | None
@@ -29,6 +30,7 @@ class HeldToken:
     asked_mono: float = -inf
     stored: bool = True
     unusable: tuple[Token, ...] = ()
+    replaced: tuple[Token, ...] = ()
 
     def state(self, mono: float, wall: float) -> TokenState:
         """Say what may be done with the token. Either clock is enough to make it stale or expired."""
@@ -68,7 +70,9 @@ class HeldToken:
 
         Its version cannot tell where the token held here has never been stored.
         """
-        return self.ended(token) or (not self.stored and asked_mono < self.asked_mono)
+        if self.ended(token) or any(map(token.same_access, self.replaced)):
+            return True
+        return not self.stored and asked_mono < self.asked_mono
 
     def ended(self, token: Token) -> bool:
         """Tell whether `token`, which is not held any more, was refused or revoked here."""
@@ -120,7 +124,13 @@ def successor(old: HeldToken, new: HeldToken, *, mono: float, wall: float) -> He
     """
     # what is known to be dead stays so, unless the vendor itself has handed it out again
     gone = add_unusable(old.unusable, old.token) if old.refused and old.token is not None else old.unusable
-    new = attrs.evolve(new, unusable=tuple(one for one in gone if not one.same_access(new.token)))
+    # a commit that was given up may be taken by the store all the same, later than this one was made
+    late = () if old.stored or new.stored or old.token is None else add_unusable(old.replaced, old.token)
+    new = attrs.evolve(
+        new,
+        unusable=tuple(one for one in gone if not one.same_access(new.token)),
+        replaced=tuple(one for one in late if not one.same_access(new.token)),
+    )
     useless = new.state(mono, wall) is TokenState.EXPIRED and old.state(mono, wall) is not TokenState.EXPIRED
     if not useless or old.token is None or new.token is None:
         return new

@@ -622,7 +622,7 @@ class TokenManager:
             made,
             self._renewal,
             loop_state,
-            current=lambda: self._cache.held.token,
+            holding=lambda: self._cache.held,
             stored=self._cache.stored,
             closing=lambda: self._cache.closed,
         )

@@ -157,6 +157,27 @@ async def test_deposit_replaces_an_older_record() -> None:
     assert await rig.stored() == ("t1", "r1", 2)
 
 
+@pytest.mark.parametrize("refused", [True, False])
+async def test_a_token_that_the_store_takes_late(refused: bool) -> None:
+    """A commit that was given up, and reaches the store after its token was replaced, neither stops nor undoes the next one."""
+    rig = Rig(policy=attrs.evolve(POLICY, on_store_failure="renew-alone"), rotating=True)
+    rig.store.will("commit", DOWN)
+    first = await rig.manager.token()
+    rig.store.will("lease", DOWN)
+    second = await rig.manager.renew(first if refused else None)
+    assert second.access_token.reveal() == "t2"
+    await all_blocked()
+    rig.clock.advance(0.5)
+    await rig.store.plant(KEY, first, age=timedelta(0))  # it tells the age of when it was sent
+    await all_blocked()
+    for _ in range(20):
+        rig.clock.advance(1)
+        await all_blocked()
+    assert rig.held == "t2"
+    assert (await rig.stored() or ())[:2] == ("t2", "r2")
+    assert rig.tasks() == set()
+
+
 async def test_store_restarted_empty() -> None:
     """A store that has lost its records gets the token back with the next renewal."""
     rig = Rig(rotating=True)
