@@ -227,8 +227,8 @@ LOOPS: tuple[Planted, ...] = (
     _loop(
         "a client makes its sessions twice",
         "client",
-        "            if self._sessions is _NO_SESSIONS:  # else",
-        "            if True:  # else",
+        "            if self._sessions is _NO_SESSIONS:  # pragma",
+        "            if True:  # pragma",
         "tests/nauth/test_client_lifecycle.py",
         simulated=False,
     ),
