@@ -161,6 +161,12 @@ LOOPS: tuple[Planted, ...] = (
     ),
     _loop(
         "who calls after a shutdown's cancelling joins the renewal that it has cut off",
+        "manager/token_manager",
+        "flight = None if work is not None and work.given_up else loop_state.flight",
+        "flight = loop_state.flight",
+    ),
+    _loop(
+        "who renews after a shutdown's cancelling joins the renewal that it has cut off",
         "manager/loop_state",
         "return None if self.work is not None and self.work.given_up else self.flight",
         "return self.flight",

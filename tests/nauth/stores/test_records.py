@@ -129,6 +129,7 @@ async def test_an_inner_store_that_lists_nothing() -> None:
         await _found(store)
 
 
+@pytest.mark.slow
 async def test_many_in_redis(valkey: Server, prefix: str) -> None:
     """Many records are found in several steps, and those of another prefix, or of anything else, are not."""
     async with (

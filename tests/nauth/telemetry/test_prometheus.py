@@ -9,6 +9,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from nombaauth.sandbox import NombaSandbox
 
 ROOT = Path(__file__).parents[3]
@@ -32,6 +34,7 @@ def _run(text: str, environment: dict[str, str]) -> str:
     ).stdout
 
 
+@pytest.mark.slow
 def test_several_workers(tmp_path: Path) -> None:
     """Three workers that share a token count one sign-in together, and what a worker adds is added up."""
     metrics = tmp_path / "metrics"

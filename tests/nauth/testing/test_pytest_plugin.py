@@ -112,8 +112,10 @@ def test_plain_tests(tmp_path: Path) -> None:
     "mark, args",
     [
         ("@pytest.mark.asyncio", ("-p", "pytest_asyncio.plugin", "-o", "asyncio_mode=strict")),
-        ("", ("-p", "pytest_asyncio.plugin", "-o", "asyncio_mode=auto")),
-        ("@pytest.mark.anyio", ("-p", "anyio.pytest_plugin", "-k", "asyncio")),
+        pytest.param("", ("-p", "pytest_asyncio.plugin", "-o", "asyncio_mode=auto"), marks=pytest.mark.slow),
+        pytest.param(
+            "@pytest.mark.anyio", ("-p", "anyio.pytest_plugin", "-k", "asyncio"), marks=pytest.mark.slow
+        ),
         pytest.param(
             "@pytest.mark.asyncio",
             ("-p", "pytest_asyncio.plugin", "-p", "xdist.plugin", "-n", "1"),
