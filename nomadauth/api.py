@@ -246,7 +246,7 @@ def _renewed(
         if reply.data.token:
             return reply
     raise NomadRefreshRefusedError(
-        f"{endpoint.value} failed: Nomad's answer holds no new token",
+        f"{endpoint} failed: Nomad's answer holds no new token",
         status=answer.status,
         request_id=answer.request_id,
     )

@@ -324,7 +324,7 @@ def _token(reply: Reply[AccountLoginResponse], endpoint: Endpoint) -> Token:
     access = data.token
     if access is None or not access.sendable:
         raise NomadMalformedResponseError(
-            f"Nomad's answer to {endpoint.value} holds a token that cannot stand in a header",
+            f"Nomad's answer to {endpoint} holds a token that cannot stand in a header",
             problems=("$.token: expected printable ASCII without white space",),
             status=meta.status,
             request_id=meta.request_id,

@@ -107,7 +107,7 @@ def _token(envelope: Envelope[TokenData], endpoint: Endpoint) -> Token:
         raise NombaRefreshRefusedError("Nomba's answer to refreshing the token holds an empty token")
     if not data.access_token.sendable:
         raise NombaMalformedResponseError(
-            f"Nomba's answer to {endpoint.value} holds a token that is empty or cannot stand in a header",
+            f"Nomba's answer to {endpoint} holds a token that is empty or cannot stand in a header",
             problems=("$.data.access_token: expected printable ASCII",),
             status=meta.status,
             request_id=meta.request_id,

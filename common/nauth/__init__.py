@@ -189,7 +189,5 @@ if not TYPE_CHECKING:  # else a type checker would take any name for one of ours
         if name == "__version__":
             from importlib.metadata import version  # noqa: PLC0415 - slow, and rarely asked for
 
-            return version(
-                "nauth",
-            )
+            return version("nauth")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -37,6 +37,7 @@ from nauth import BearerAuth, TokenManager, owned_tasks
 from nauth.oauth2 import ClientCredentials, TokenEndpoint
 from nauth.stores import MemoryStore
 from nauth.testing import FakeClock
+from tests.bench.latencies import latencies
 from tests.bench.peers.server import Control, serving
 
 _LIFETIME = timedelta(hours=1)
@@ -77,12 +78,12 @@ class _Scene:
 
     async def stretches(self, call: Callable[[], Awaitable[None]], callers: int) -> list[list[float]]:
         """Return the latencies outside of a renewal, during one, and during a bare POST, start and end of these included."""
-        await self._latencies(call, callers, 0.05)  # opens the connections
-        found = [await self._latencies(call, callers, self.seconds)]
+        await latencies(call, 0.05, callers)  # opens the connections
+        found = [await latencies(call, self.seconds, callers)]
         await self._told(delay_s=self.seconds * 0.8)
         before = (await self._told())["calls"]
         await self.into_window()
-        found.append(await self._latencies(call, callers, self.seconds))
+        found.append(await latencies(call, self.seconds, callers))
         after = before
         for _ in range(_LATE):  # on a busy machine the server hears of it late
             await asyncio.sleep(0.2)
@@ -93,33 +94,11 @@ class _Scene:
             raise SystemExit(f"{after - before} renewals instead of one")
         async with asyncio.TaskGroup() as group:
             group.create_task(self.post())
-            found.append(await self._latencies(call, callers, self.seconds))
+            found.append(await latencies(call, self.seconds, callers))
         return found
 
     async def _told(self, **told: object) -> dict[str, Any]:
         return await asyncio.to_thread(partial(self.control, **told))
-
-    async def _latencies(
-        self, call: Callable[[], Awaitable[None]], callers: int, seconds: float
-    ) -> list[float]:
-        took: list[float] = []
-        ends = time.perf_counter() + seconds
-
-        async def loop() -> None:
-            # at least once, however late this task's turn comes
-            while True:
-                began = time.perf_counter()
-                await call()
-                took.append(time.perf_counter() - began)
-                if time.perf_counter() >= ends:
-                    return
-                await asyncio.sleep(0)
-
-        gc.collect()
-        gc.disable()
-        await asyncio.gather(*(loop() for _ in range(callers)))
-        gc.enable()
-        return took
 
 
 async def _alone(scene: _Scene) -> tuple[list[list[float]], list[list[float]]]:

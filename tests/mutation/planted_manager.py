@@ -110,7 +110,7 @@ MANAGER: tuple[Planted, ...] = (
     core(
         "of two revoked tokens one comes back",
         "manager/held_token",
-        "unusable=add_unusable(self.unusable, token)",
+        "unusable=with_newest(self.unusable, token)",
         "unusable=(token,)",
         "manager/held_token",
         simulated=False,
@@ -143,7 +143,7 @@ MANAGER: tuple[Planted, ...] = (
     core(
         "a deferred commit takes its own predecessor for a sibling's token",
         "manager/deferred_commit",
-        "        if version > made.version and not holding().rules_out(record.token, asked_mono):\n",
+        "        if version > made.version and not renewal.steps_back(record, holding()):\n",
         "        if version > made.version and record.age < age:\n",
         "manager/store_down",
         simulated=False,

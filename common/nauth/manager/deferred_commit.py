@@ -104,7 +104,6 @@ async def _attempt(
         if record.token.same_access(made.token):
             return record
         # or a sibling has renewed since; but not a token from before this one that the store has taken late
-        asked_mono = renewal.clock.monotonic() - record.age.total_seconds()
-        if version > made.version and not holding().rules_out(record.token, asked_mono):
+        if version > made.version and not renewal.steps_back(record, holding()):
             return record
     return await renewal.store.commit(lease, made.token, expected_version=version, age=age)

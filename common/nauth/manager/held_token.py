@@ -53,7 +53,7 @@ class HeldToken:
         """Return what is held after `token`, stored as `version`, was revoked. Another token held here stays."""
         rest = NOTHING if token.same_access(self.token) else self
         return attrs.evolve(
-            rest, version=max(self.version, version), unusable=add_unusable(self.unusable, token)
+            rest, version=max(self.version, version), unusable=with_newest(self.unusable, token)
         )
 
     def discarded(self) -> HeldToken:
@@ -62,7 +62,7 @@ class HeldToken:
         The token may have come by an early push, and its own commit may still be on its way here: it must not come back.
         """
         known = self.token if self.stored else None
-        gone = self.unusable if known is None else add_unusable(self.unusable, known)
+        gone = self.unusable if known is None else with_newest(self.unusable, known)
         return attrs.evolve(NOTHING, version=self.version, unusable=gone)
 
     def rules_out(self, token: Token, asked_mono: float) -> bool:
@@ -83,13 +83,13 @@ class HeldToken:
         return self.refused and token.same_access(self.token)
 
 
-_MOST_UNUSABLE = 3
+_MOST_REMEMBERED = 3
 """A revocation ends two tokens at most, the stored one and the one held; one more for a 401 before it."""
 
 
-def add_unusable(unusable: tuple[Token, ...], token: Token) -> tuple[Token, ...]:
-    """Return `unusable` with `token` in front, without those that have waited longest."""
-    return (token, *(one for one in unusable if not one.same_access(token)))[:_MOST_UNUSABLE]
+def with_newest(tokens: tuple[Token, ...], token: Token) -> tuple[Token, ...]:
+    """Return `tokens` with `token` in front, without those that have waited longest."""
+    return (token, *(one for one in tokens if not one.same_access(token)))[:_MOST_REMEMBERED]
 
 
 NOTHING = HeldToken(None, 0, -inf, -inf, -inf, -inf)
@@ -123,9 +123,9 @@ def successor(old: HeldToken, new: HeldToken, *, mono: float, wall: float) -> He
     A token that is dead on arrival brings nothing but its refresh token: while the old one lives, it goes on serving.
     """
     # what is known to be dead stays so, unless the vendor itself has handed it out again
-    gone = add_unusable(old.unusable, old.token) if old.refused and old.token is not None else old.unusable
+    gone = with_newest(old.unusable, old.token) if old.refused and old.token is not None else old.unusable
     # a commit that was given up may be taken by the store all the same, later than this one was made
-    late = () if old.stored or new.stored or old.token is None else add_unusable(old.replaced, old.token)
+    late = () if old.stored or new.stored or old.token is None else with_newest(old.replaced, old.token)
     new = attrs.evolve(
         new,
         unusable=tuple(one for one in gone if not one.same_access(new.token)),

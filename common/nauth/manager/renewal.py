@@ -185,15 +185,16 @@ class Renewal:
 
     def _base(self, record: Record | None, held: HeldToken) -> Token | None:
         """Return the token whose refresh token is the latest: the stored one, or one that could not be stored."""
-        if record is None or record.version <= held.version or self._step_back(record, held):
+        if record is None or record.version <= held.version or self.steps_back(record, held):
             return held.token
         return record.token
 
-    def _step_back(self, record: Record, held: HeldToken) -> bool:
+    def steps_back(self, record: Record, held: HeldToken) -> bool:
+        """Tell whether `record` is from before what is held, or was refused or revoked here; see `HeldToken.rules_out`."""
         return held.rules_out(record.token, self.clock.monotonic() - record.age.total_seconds())
 
     def _usable(self, record: Record, rejected: list[Token], held: HeldToken) -> bool:
-        if held.was_refused(record.token) or self._step_back(record, held):
+        if held.was_refused(record.token) or self.steps_back(record, held):
             return False
         return fault_of(record.token, record.age.total_seconds(), rejected) is None
 

@@ -24,6 +24,7 @@ from typing import Any, TypeAlias
 import attrs
 from aiohttp import ClientSession
 
+from tests.bench.latencies import latencies
 from tests.bench.peers.peer import CannotDoError, Peer, Setup
 from tests.bench.peers.server import Control
 
@@ -258,36 +259,15 @@ async def _during_and_after(
             lambda peer: asyncio.gather(*(call(peer)() for _ in range(callers))),
             delay_s=seconds,
         )
-        during.append(_p999(await _latencies(call(peer), seconds, callers)))
+        during.append(_p999(await latencies(call(peer), seconds, callers)))
         await asyncio.sleep(0.3)
-        after.append(_p999(await _latencies(call(peer), seconds, callers)))
+        after.append(_p999(await latencies(call(peer), seconds, callers)))
         await peer.close()
     return during, after
 
 
 def _median_ms(seconds: list[float]) -> float:
     return statistics.median(seconds) * 1e3
-
-
-async def _latencies(call: Callable[[], Awaitable[Any]], seconds: float, callers: int) -> list[float]:
-    took: list[float] = []
-    end = time.perf_counter() + seconds
-
-    async def loop() -> None:
-        # at least once, however late this task's turn comes
-        while True:
-            began = time.perf_counter()
-            await call()
-            took.append(time.perf_counter() - began)
-            if time.perf_counter() >= end:
-                return
-            await asyncio.sleep(0)
-
-    gc.collect()
-    gc.disable()
-    await asyncio.gather(*(loop() for _ in range(callers)))
-    gc.enable()
-    return took
 
 
 def _p999(values: list[float]) -> float:
