@@ -109,15 +109,15 @@ LOOPS: tuple[Planted, ...] = (
     _loop(
         "a renewal calls in another loop's cool-down",
         "manager/renewal",
-        "                    permit()\n                    base",
-        "                    base",
+        "        found = permit()\n        if found is not None:\n            return found\n        limit_s",
+        "        limit_s",
         "tests/nauth/manager/test_shared_backoff.py",
     ),
     _loop(
         "a renewal goes on to issue in another loop's cool-down",
         "manager/renewal",
-        "            permit()  # another loop",
-        "            # another loop",
+        "            found = permit()\n            if found is not None:\n                return found\n            asked_at",
+        "            asked_at",
         "tests/nauth/manager/test_shared_backoff.py",
     ),
     _loop(
@@ -125,6 +125,13 @@ LOOPS: tuple[Planted, ...] = (
         "manager/token_manager",
         "            if fresh and fault_of(",
         "            if not fresh and fault_of(",
+        "tests/nauth/manager/test_store_down.py",
+    ),
+    _loop(
+        "a token that another loop has brought is handed out although it was refused meanwhile",
+        "manager/renewal",
+        "            if found is not None and not self._faulty(found, rejected):\n",
+        "            if found is not None:\n",
         "tests/nauth/manager/test_store_down.py",
     ),
     _loop(

@@ -151,8 +151,8 @@ MANAGER: tuple[Planted, ...] = (
     core(
         "a failed commit is never tried again",
         "manager/token_manager",
-        "        if not made.stored:\n",
-        "        if made is None:\n",
+        "        if not made.stored and made.call is not None:",
+        "        if made is None:",
         "manager/store_down",
         simulated=False,
     ),

@@ -49,8 +49,8 @@ RENEWAL: tuple[Planted, ...] = (
     core(
         "a refused refresh is final: no look for a sibling's rotation",
         "manager/renewal",
-        "            if winner is not None:\n                return self._adopted(winner)\n            permit",
-        "            permit",
+        "            if winner is not None:\n                return self._adopted(winner)\n            # another",
+        "            # another",
         "manager/stale",
         simulated=False,
     ),

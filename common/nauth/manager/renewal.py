@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import timedelta
 from math import inf
+from typing import TypeAlias
 
 import attrs
 
@@ -56,6 +57,10 @@ class Renewed:
     stored: bool = True
 
 
+Permit: TypeAlias = Callable[[], Renewed | None]
+"""Lets a renewal call the vendor, or gives the token that makes the call needless, or raises why there must be none."""
+
+
 @attrs.frozen
 class Renewal:
     """The steps of a renewal; holds no token and no state of its own."""
@@ -65,14 +70,14 @@ class Renewal:
     policy: RenewalPolicy
     clock: Clock
 
-    async def run(
+    async def run(  # noqa: C901 - the protocol of the lease, whole
         self,
         holding: Callable[[], HeldToken],
         rejected: list[Token],
         *,
         since: int | None,
         keep: Callable[[Renewed], object] = lambda _: None,
-        permit: Callable[[], object] = lambda: None,
+        permit: Permit = lambda: None,
         failed: Callable[[NauthError], object] = lambda _: None,
     ) -> Renewed:
         """Renew, or adopt what a sibling has renewed meanwhile.
@@ -84,7 +89,8 @@ class Renewal:
             since: the version that callers had seen when they asked: a newer record is adopted. None if what the store
                 holds already will not do; one that a sibling makes while we wait for the lease still counts.
             keep: told of a token whose commit was cancelled.
-            permit: called before each call of the vendor; what it raises ends the renewal.
+            permit: asked before each call of the vendor. What it raises ends the renewal; a token that it returns, which another
+                loop of this process has brought meanwhile, takes the call's place.
             failed: told of a failure before the lease is released: the client that gets that next must find the pause begun.
 
         Raises:
@@ -100,7 +106,6 @@ class Renewal:
                 if self.policy.on_store_failure == "serve":
                     raise
                 held = holding()
-                permit()
                 return await self._call_vendor(
                     None, held.token, held.version, held, rejected, keep=keep, permit=permit
                 )
@@ -111,30 +116,29 @@ class Renewal:
                 if record is not None and version > seen and self._usable(record, rejected, held):
                     found = self._adopted(record)
                 elif lease is not None:
-                    permit()
                     base = self._base(record, held)
                     with _told(failed):
-                        made = await self._call_vendor(
+                        found = await self._call_vendor(
                             lease, base, version, held, rejected, keep=keep, permit=permit
                         )
-                    committed = made.call is not None and made.version > version
-                    return made
+                    if found.call is not None:
+                        committed = found.version > version
+                        return found
             except GeneratorExit:
                 collected = True  # the loop was closed under this: nothing can be awaited any more
                 raise
             finally:
                 if lease is not None and not (committed or collected):
                     await self.store.release(lease)
-            # check again: releasing the lease may have outlasted the token
-            if (
-                found is not None
-                and fault_of(found.token, self.clock.monotonic() - found.asked_at, rejected) is None
-            ):
+            # check again: releasing the lease may have outlasted the token, or it was refused meanwhile
+            if found is not None and not self._faulty(found, rejected):
                 return found
             if self.clock.monotonic() > give_up:
                 raise _held_too_long(ttl)
             await self.store.changed()
-            permit()  # before the lease is tried again: a thousand clients must not take it in turns to hear the same
+            # before the lease is tried again: a thousand clients must not take it in turns to hear the same
+            if (found := permit()) is not None:
+                return found
 
     async def recheck(self, held: HeldToken, rejected: list[Token]) -> Record | None:
         """Return what a sibling has stored since `held`, if it can be used. Never calls the vendor."""
@@ -207,8 +211,11 @@ class Renewal:
         rejected: list[Token],
         *,
         keep: Callable[[Renewed], object],
-        permit: Callable[[], object],
+        permit: Permit,
     ) -> Renewed:
+        found = permit()
+        if found is not None:
+            return found
         limit_s = self.policy.deadline.total_seconds()
         limit = asyncio.timeout(limit_s)
         try:
@@ -239,7 +246,7 @@ class Renewal:
         version: int,
         held: HeldToken,
         rejected: list[Token],
-        permit: Callable[[], object],
+        permit: Permit,
     ) -> Renewed:
         asked_at, work = self.clock.monotonic(), current_work()
         work.calling()
@@ -256,7 +263,10 @@ class Renewal:
             winner = await self._winner(version, rejected, held, sure=sure)
             if winner is not None:
                 return self._adopted(winner)
-            permit()  # another loop, without a lease as the store is down, may have failed meanwhile
+            # another loop, without a lease as the store is down, may have failed meanwhile, or brought a token
+            found = permit()
+            if found is not None:
+                return found
             asked_at = self.clock.monotonic()
         work.calling()
         token = await self.authenticator.issue()
@@ -312,6 +322,9 @@ class Renewal:
         if record is None or record.version <= version or not self._usable(record, rejected, held):
             return None
         return record
+
+    def _faulty(self, found: Renewed, rejected: list[Token]) -> bool:
+        return fault_of(found.token, self.clock.monotonic() - found.asked_at, rejected) is not None
 
     def _adopted(self, record: Record) -> Renewed:
         return Renewed(record.token, record.version, self.clock.monotonic() - record.age.total_seconds())

@@ -462,8 +462,6 @@ class TokenManager:
                     failed=partial(self._count, flight),
                 )
             outcome = self._take(loop_state, made, base, flight, started)
-        except _RenewedMeanwhile as ended:
-            outcome = self._found(ended.made, flight, started)
         except CoolingDown as ended:
             outcome = Outcome(error=fresh_copy(ended.error))
             renewal_events.failed(
@@ -481,8 +479,8 @@ class TokenManager:
         self._free(loop_state, flight)
         flight.finish(outcome)
 
-    def _permit(self, flight: Flight, seen: HeldToken) -> None:
-        """Let a renewal under way call the vendor, or raise why not."""
+    def _permit(self, flight: Flight, seen: HeldToken) -> Renewed | None:
+        """Let a renewal under way call the vendor, or return what another loop has brought meanwhile, or raise why not."""
         now = self._cache.held
         # a store that is down tells no loop what another one has brought: it is in memory alone
         if (
@@ -493,9 +491,10 @@ class TokenManager:
             mono = self._monotonic()
             fresh = now.state(mono, self._wall()) is TokenState.FRESH
             if fresh and fault_of(now.token, mono - now.asked_mono, flight.rejected) is None:
-                raise _RenewedMeanwhile(Renewed(now.token, now.version, now.asked_mono))
+                return Renewed(now.token, now.version, now.asked_mono, stored=now.stored)
         self._loops.sweep()  # another loop may have been closed under its call, which counts as a failed attempt
         self._cache.backoff.permit(self._monotonic(), quiet=flight.cause is Cause.STALE and not len(flight))
+        return None
 
     def _end(self, loop_state: LoopState, flight: Flight, started: float, work: Work) -> None:
         """End a flight whose work was cancelled: by the end of its loop, or by closing, even before its first step."""
@@ -565,17 +564,10 @@ class TokenManager:
                 self._cache.backoff.succeeded()
         if ended:  # revoked elsewhere since its early push: no failed attempt, but nothing to hand out either
             return self._unavailing(_ENDED, flight, started)
-        if not made.stored:
+        if not made.stored and made.call is not None:  # what another loop has brought, that one stores
             self._commit_later(loop_state, made)
         if fault is not None:
             return self._fail(fault, flight, started)
-        renewal_events.finished(self._observer, flight, made, now=self._monotonic(), started=started)
-        return Outcome(token=made.token)
-
-    def _found(self, made: Renewed, flight: Flight, started: float) -> Outcome:
-        """Hand out what another loop's renewal has brought, which is held already."""
-        if flight.trace is not None:
-            flight.trace.brought("adopted")
         renewal_events.finished(self._observer, flight, made, now=self._monotonic(), started=started)
         return Outcome(token=made.token)
 
@@ -663,14 +655,6 @@ class TokenManager:
             self._cache.adopt(record)
             loop_state.recheck = None
             recheck.finish(Outcome(token=record.token))
-
-
-class _RenewedMeanwhile(Exception):  # noqa: N818 - a way out of a renewal, never raised to callers
-    """Another loop of this process has brought a token since this renewal began."""
-
-    def __init__(self, made: Renewed) -> None:
-        super().__init__("renewed meanwhile")
-        self.made = made
 
 
 _ENDED = Outcome(

@@ -352,6 +352,28 @@ async def test_a_dead_arrival_that_could_not_be_stored() -> None:
     assert token.refresh_token.reveal() == "rb"
 
 
+async def test_a_token_that_another_loop_brought_and_that_was_refused_meanwhile() -> None:
+    """Where the vendor refuses it while the lease is given back, who was refused gets another token."""
+    rig = Rig(policy=ALONE)
+    gate, released = asyncio.Event(), asyncio.Event()
+    rig.store.will("lease", gate.wait)
+    rig.store.will("release", released.wait)
+    caller = asyncio.create_task(rig.name())
+    await all_blocked()
+    elsewhere = made("elsewhere")
+    with rig.manager.cache.guard:
+        rig.manager.cache.hold(elsewhere, 0, 0.0, dead=False, stored=True)
+    gate.set()
+    await all_blocked()
+    refused = asyncio.create_task(rig.manager.renew(elsewhere))
+    await all_blocked()
+    released.set()
+    async with asyncio.timeout(5):
+        assert (await refused).access_token.reveal() == "t1"
+        assert await caller == "t1"
+    assert "0 leases" in repr(rig.store)
+
+
 async def test_a_token_that_another_loop_brought_without_the_store() -> None:
     """A renewal that waited for its lease meanwhile hands that token out, and calls no vendor for one more."""
     rig = Rig(policy=ALONE)
