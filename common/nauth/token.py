@@ -109,6 +109,13 @@ def _positive(instance: object, attribute: attrs.Attribute[timedelta], value: ti
         raise ConfigurationError(f"RenewalPolicy.{attribute.name} must be longer than zero")
 
 
+def _count(_: object, __: attrs.Attribute[int], value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ConfigurationError(
+            f"RenewalPolicy.attempts must be a whole number of 1 or more, got {value!r}: it counts the first attempt too"
+        )
+
+
 _OnStoreFailure: TypeAlias = Literal["serve", "renew-alone"]
 
 
@@ -127,6 +134,8 @@ class RenewalPolicy:
         backoff: pause after a first failed renewal while the old token still lives; it doubles with each failure.
             Also the base of the pauses between attempts inside one renewal.
         backoff_cap: the longest such pause.
+        attempts: how often one request is sent at most, the first time included, if it fails in a way that may pass and
+            may be sent again. It counts for token calls and for typed calls. 1 sends nothing again.
         cooldown: pause after a failed renewal when no valid token is left. Callers get the error at once meanwhile.
             Also the pause after a vendor refused a token it had just issued; that one doubles up to `backoff_cap`.
         deadline: the most that one renewal's calls to the vendor may take, repeats included. Waiting for another
@@ -141,6 +150,7 @@ class RenewalPolicy:
     jitter: timedelta = attrs.field(default=timedelta(seconds=15), validator=_duration)
     backoff: timedelta = attrs.field(default=timedelta(seconds=1), validator=_duration)
     backoff_cap: timedelta = attrs.field(default=timedelta(seconds=60), validator=_duration)
+    attempts: int = attrs.field(default=3, validator=_count)
     cooldown: timedelta = attrs.field(default=timedelta(seconds=10), validator=_duration)
     deadline: timedelta = attrs.field(default=timedelta(seconds=30), validator=_positive)
     on_store_failure: _OnStoreFailure = attrs.field(default="serve", validator=_known_choice)

@@ -83,11 +83,18 @@ def test_token_is_immutable_and_hashable() -> None:
 
 @pytest.mark.parametrize("name", [field.name for field in attrs.fields(RenewalPolicy)])
 def test_policy_refuses(name: str) -> None:
-    """Every setting of a policy is a duration that is not negative; the text names the setting."""
-    faulty: list[Any] = [5, None, timedelta(seconds=-1)]
+    """Every setting of a policy but two is a duration that is not negative; the text names the setting."""
+    faulty: list[Any] = [5.5, None, -1, timedelta(seconds=-1)]
     for value in faulty:
         with pytest.raises(ConfigurationError, match=rf"RenewalPolicy\.{name} must"):
             RenewalPolicy(**{name: value})
+
+
+@pytest.mark.parametrize("attempts", [0, -1, True, 2.0])
+def test_policy_attempts(attempts: Any) -> None:
+    """Attempts count the first one too, so fewer than one makes no sense."""
+    with pytest.raises(ConfigurationError, match="counts the first attempt too"):
+        RenewalPolicy(attempts=attempts)
 
 
 def test_policy_zeroes() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
+import attrs
+
 import naoauth.config
 import nomadauth.config
 import nombaauth.config
@@ -35,7 +37,7 @@ def say(value: object) -> str:
 def rows() -> Iterator[tuple[str, str]]:
     """Yield each row: what, and how much."""
     usual = RenewalPolicy()
-    for name in ("margin", "jitter", "backoff", "backoff_cap", "cooldown", "deadline", "on_store_failure"):
+    for name in attrs.fields_dict(RenewalPolicy):
         yield f"`RenewalPolicy.{name}`", say(getattr(usual, name))
     for title, policy in (
         ("Nomad Media", nomadauth.config.POLICY),

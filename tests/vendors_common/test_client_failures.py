@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -63,6 +64,33 @@ async def test_a_check_names_what_went_wrong(stage: Stage, fault: Fault, error: 
     with pytest.raises(named(stage.case.vendor, error, "errors")):
         await client.check()
     assert stage.token_calls == calls
+
+
+@every_way
+@pytest.mark.parametrize("attempts", [1, 2])
+async def test_a_vendor_that_is_down_is_asked_as_often_as_the_policy_says(
+    stage: Stage, attempts: int
+) -> None:
+    """A thousand callers without a token cause `attempts` token calls together, and in the cool-down none."""
+    stage.sandbox.faults.add(Fault(status=503), endpoint=stage.case.signs_in, times=99)
+    policy = RenewalPolicy(attempts=attempts, backoff=timedelta(0))
+    client: Any = await stage.client(policy=policy)
+    for _ in range(2):
+        told = await asyncio.gather(*(client.token() for _ in range(1000)), return_exceptions=True)
+        assert {type(error) for error in told} == {named(stage.case.vendor, "UnavailableError", "errors")}
+        assert stage.token_calls == attempts
+
+
+@every_credential
+async def test_a_typed_call_is_sent_as_often_as_the_policy_says(stage: Stage) -> None:
+    """With one attempt a typed call that may be sent again is not."""
+    client: Any = await stage.client(policy=RenewalPolicy(attempts=1))
+    await client.token()
+    before = sum(stage.sandbox.requests.values())
+    stage.sandbox.faults.add(Fault(status=503), times=9)
+    with pytest.raises(named(stage.case.vendor, "UnavailableError", "errors")):
+        await client.check()
+    assert sum(stage.sandbox.requests.values()) - before == 1
 
 
 @every_way

@@ -6,13 +6,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from nauth.credential_digest import identity_digest
-from nauth.stores.address import open_store, store_from_env
 from nauth.stores.base import Lease, Listener, Reconnecting, Record, StoreKey, TokenStore
-from nauth.stores.encrypted import EncryptedStore
 from nauth.stores.memory import MemoryStore
 from nauth.stores.record_info import ListsRecords, RecordInfo
 
 if TYPE_CHECKING:
+    from nauth.stores.address import open_store, store_from_env
+    from nauth.stores.encrypted import EncryptedStore
     from nauth.stores.redis.store import RedisStore
     from nauth.stores.sqlite.store import SQLiteStore
 
@@ -34,7 +34,13 @@ __all__ = [
     "store_from_env",
 ]
 
-_ON_DEMAND = {"RedisStore": "nauth.stores.redis", "SQLiteStore": "nauth.stores.sqlite"}
+_ON_DEMAND = {
+    "EncryptedStore": "nauth.stores.encrypted",
+    "RedisStore": "nauth.stores.redis",
+    "SQLiteStore": "nauth.stores.sqlite",
+    "open_store": "nauth.stores.address",
+    "store_from_env": "nauth.stores.address",
+}
 """Imported at first use: most programs need the memory store only, and the others take time to import."""
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from nauth.clock import Clock
-from nauth.errors import ConfigurationError, NotSentError, OutcomeUnknownError
+from nauth.errors import NotSentError, OutcomeUnknownError
 from nauth.time_formats import retry_after
 from nauth.token import RenewalPolicy
 from nauth.transport.base import Answer, Request, Transport
@@ -32,22 +32,18 @@ class Retrying:
     `policy.backoff_cap`, with jitter: a random 50 to 100 % of it; or for as long as the vendor asks,
     if that is longer.
 
-    It gives up after `attempts`, and at once if the pause would end after `policy.deadline`, counted from the start
+    It gives up after `policy.attempts`, and at once if the pause would end after `policy.deadline`, counted from the start
     of the first attempt. The last answer is then returned as it is, for the vendor's error table to name.
 
     Args:
         transport: sends each attempt. Closed with this one.
-        policy: pauses and deadline.
+        policy: attempts, pauses and deadline.
         clock: measures and sleeps.
-        attempts: the most that are made, the first included.
         wait_hint: reads the vendor's own rate headers.
         rng: a number in [0, 1) for each pause.
-
-    Raises:
-        ConfigurationError: `attempts` is less than one.
     """
 
-    __slots__ = ("_attempts", "_clock", "_policy", "_rng", "_transport", "_wait_hint")
+    __slots__ = ("_clock", "_policy", "_rng", "_transport", "_wait_hint")
 
     def __init__(
         self,
@@ -55,18 +51,12 @@ class Retrying:
         *,
         policy: RenewalPolicy,
         clock: Clock,
-        attempts: int = 3,
         wait_hint: WaitHint | None = None,
         rng: Callable[[], float] = random.random,
     ) -> None:
-        if attempts < 1:
-            raise ConfigurationError(
-                f"attempts counts the first one too: it must be 1 or more, got {attempts}"
-            )
         self._transport = transport
         self._policy = policy
         self._clock = clock
-        self._attempts = attempts
         self._wait_hint = wait_hint
         self._rng = rng
 
@@ -80,7 +70,7 @@ class Retrying:
         """
         started = self._clock.monotonic()
         failures = 1
-        while failures < self._attempts:
+        while failures < self._policy.attempts:
             try:
                 answer = await self._transport.send(request)
             except (NotSentError, OutcomeUnknownError) as error:

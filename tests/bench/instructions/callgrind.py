@@ -67,7 +67,9 @@ def counted(*arguments: str) -> dict[str, int]:
     """
     with tempfile.TemporaryDirectory() as folder:
         late = ("--instr-atstart=no",) if _CAN_BEGIN_LATE else ()
-        said = _run(Path(folder) / "out.%p", (f"--dump-before={_MARK}", *late), arguments)
+        said = _finished(
+            _under_callgrind(Path(folder) / "out.%p", (f"--dump-before={_MARK}", *late), arguments)
+        )
         found = {}
         for line in said.splitlines():
             pid, name = line.split(maxsplit=1)
@@ -101,17 +103,22 @@ def in_child(name: str, work: Callable[[], object]) -> None:
 def whole(*arguments: str) -> int:
     """Run this Python with `arguments` and return the instructions of the whole process.
 
+    A run that is not counted writes the bytecode first. Programs start from bytecode; without it each module that was
+    changed since, and each one in an environment that writes none, would count with what compiling it takes.
+
     Raises:
         SystemExit: the program failed; the text is what it said.
     """
     with tempfile.TemporaryDirectory() as folder:
+        bytecode = Path(folder) / "bytecode"
+        _finished([sys.executable, *arguments], bytecode)
         out = Path(folder) / "out"
-        _run(out, (), arguments)
+        _finished(_under_callgrind(out, (), arguments), bytecode)
         return _total(out.read_text())
 
 
-def _run(out: Path, options: tuple[str, ...], arguments: tuple[str, ...]) -> str:
-    command = [
+def _under_callgrind(out: Path, options: tuple[str, ...], arguments: tuple[str, ...]) -> list[str]:
+    return [
         "valgrind",
         "--tool=callgrind",
         f"--callgrind-out-file={out}",
@@ -119,8 +126,14 @@ def _run(out: Path, options: tuple[str, ...], arguments: tuple[str, ...]) -> str
         sys.executable,
         *arguments,
     ]
+
+
+def _finished(command: list[str], bytecode: Path | None = None) -> str:
+    """Run `command` to its end and return its output. Bytecode is written to the folder `bytecode`, or not at all."""
     # one seed for all hashes, so that dictionaries and sets are laid out alike in each run
     environment = os.environ | {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+    if bytecode is not None:
+        environment |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(bytecode)}
     done = subprocess.run(  # noqa: S603 - our own scripts
         command, env=environment, capture_output=True, text=True, check=False, timeout=_LIMIT_S
     )

@@ -38,7 +38,6 @@ class Rig:
     def __init__(
         self,
         *outcomes: Outcome,
-        attempts: int = 3,
         wait_hint: WaitHint | None = None,
         draw: float = 1.0,
         policy: RenewalPolicy | None = None,
@@ -49,7 +48,6 @@ class Rig:
             self.fake,
             policy=policy or RenewalPolicy(),
             clock=self.clock,
-            attempts=attempts,
             wait_hint=wait_hint,
             rng=lambda: draw,
         )
@@ -134,22 +132,16 @@ class TestWhatIsRepeated:
 
     async def test_one_attempt(self) -> None:
         """One attempt means no retry at all."""
-        rig = Rig(answer(503), attempts=1)
+        rig = Rig(answer(503), policy=RenewalPolicy(attempts=1))
 
         assert (await rig.send()).status == 503
-
-    @pytest.mark.parametrize("attempts", [0, -1])
-    def test_no_attempt(self, attempts: int) -> None:
-        """Fewer than one attempt is a mistake, told when it is made."""
-        with pytest.raises(ConfigurationError, match="attempts"):
-            Rig(attempts=attempts)
 
 
 class TestPauses:
     async def test_doubling_to_the_cap(self) -> None:
         """Pauses double from the policy's back-off to its cap."""
-        policy = RenewalPolicy(backoff_cap=timedelta(seconds=3))
-        rig = Rig(*[NEVER_SENT] * 4, answer(200), attempts=5, policy=policy)
+        policy = RenewalPolicy(backoff_cap=timedelta(seconds=3), attempts=5)
+        rig = Rig(*[NEVER_SENT] * 4, answer(200), policy=policy)
 
         await rig.send()
 
