@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nauth.errors import InteractionRequiredError, NauthError
 from tests.simulation.books import Call, Wait, current_task
-from tests.simulation.loop import SimLoop
+from tests.simulation.loop import SimKeeper, SimLoop
 
 if TYPE_CHECKING:
     from tests.simulation.invariants import Judge
@@ -52,11 +52,13 @@ class EndJudge:
     ) -> float:
         """Every visible task is about to be told."""
         now = self._now
-        # work that was begun since the first notice, by other work, has had its bound since then
-        first = self.closings[loop][0] if again else now
+        # work that was begun since an earlier notice, by other work, has had its bound since then. At the end of a loop that
+        # went on after that notice, this is the work whose keeper is gone
+        first = self.closings[loop][0] if loop in self.closings else now
+        kept = {task.stands_for for task in told if isinstance(task, SimKeeper)} if not again else set()
         for task in (*told, *self.world.scheduler.of(loop)):
             if task.get_name() != "recipe":
-                self.noticed.setdefault(task, now if task in told else first)
+                self.noticed.setdefault(task, now if task in told or task in kept else first)
         if not again:
             risk = any(self._at_risk(node, loop) for node in process.every_node)
             # it may have been begun for a token that is stored by another way

@@ -69,10 +69,15 @@ class SimTask(asyncio.Task[Any]):
 
 
 class SimKeeper(owned_tasks.Keeper):
-    """A keeper with a place of its own in the order of tasks, as a `SimTask` has."""
+    """A keeper with a place of its own in the order of tasks, as a `SimTask` has.
+
+    Attributes:
+        stands_for: the hidden task.
+    """
 
     def __init__(self, work: owned_tasks.Work, *, loop: asyncio.AbstractEventLoop, name: str) -> None:
         assert isinstance(loop, SimLoop)
+        self.stands_for = work.task
         self.serial: int = loop.scheduler.next_serial()
         super().__init__(work, loop=loop, name=name)
 
