@@ -216,6 +216,13 @@ MANAGER: tuple[Planted, ...] = (
         "manager/cancellation",
     ),
     core(
+        "a renewal that was lost with its loop ends the cool-down that another loop's failure began",
+        "manager/backoff",
+        "        if now + cool >= self._cool_until:\n",
+        "        if True:\n",
+        "manager/backoff",
+    ),
+    core(
         "the pause after a failure does not grow",
         "manager/backoff",
         "quiet = max(self._policy.pause_s(self._policy.backoff, self._failures), told)",

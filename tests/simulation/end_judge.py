@@ -311,7 +311,9 @@ class EndJudge:
             lease = store.lease
             ours = lease is None or not store.valid(lease) or lease.handle.node.process is process
             troubled = store.flaky or store.tail or world.plan.hiccup or wait.node.handle.blocked
-            if alone and ours and not troubled and not self.judge.revocations and len(process.loops) == 1:
+            # another client of this loop is waited for as any that lives is, and then its failure is followed by a call of one's own
+            busy = self.judge.revocations or any(node.notes.calls for node in process.every_node)
+            if alone and ours and not troubled and not busy and len(process.loops) == 1:
                 wait.limit = POLL_S + world.plan.policy.deadline.total_seconds() + 16 * store.latency
         return wait
 

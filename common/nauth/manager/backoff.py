@@ -76,15 +76,19 @@ class BackoffState:
         self._error = None
 
     def failed(self, error: NauthError, now: float, *, valid: bool) -> None:
-        """Note a failed renewal; `valid` says that the old token still lives. Fills in `error.retry_after`."""
+        """Note a failed renewal; `valid` says that the old token still lives. Fills in `error.retry_after`.
+
+        A pause that another loop's failure has begun is never made shorter; callers go on to get that one's error.
+        """
         self._failures += 1
         told = error.retry_after.total_seconds() if error.retry_after is not None else 0.0
         quiet = max(self._policy.pause_s(self._policy.backoff, self._failures), told)
         cool = told if valid else max(self._policy.cooldown.total_seconds(), told)
-        self._quiet_until, self._cool_until = now + quiet, now + cool
+        self._quiet_until = max(self._quiet_until, now + quiet)
+        if now + cool >= self._cool_until:
+            self._cool_until, self._error, self._failed_at = now + cool, error, now
         if not valid:
-            error.retry_after = timedelta(seconds=cool)
-        self._error, self._failed_at = error, now
+            error.retry_after = timedelta(seconds=self._cool_until - now)
 
     def last_failure(self, now: float) -> tuple[str, timedelta, timedelta | None] | None:
         """Return the last failure's class name, how long ago it was, and how long callers get it at once."""

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from nauth.errors import NauthError, TokenRefusedError, VendorUnavailableError
+from nauth.errors import NauthError, NotSentError, TokenRefusedError, VendorUnavailableError
 from nauth.manager.backoff import BackoffState
 from nauth.secret import Secret
 from nauth.token import RenewalPolicy, Token
@@ -42,6 +42,19 @@ def test_at_first_nothing_pauses() -> None:
     assert pauses.may_try_quietly(0)
     assert cooling(pauses, 0) is None
     assert pauses.refusal(0) is None
+
+
+@pytest.mark.parametrize("valid", [True, False])
+def test_a_failure_elsewhere_does_not_shorten_a_pause(*, valid: bool) -> None:
+    """Callers go on to get the error that named the longer pause, whatever another loop's renewal met meanwhile."""
+    pauses, other = BackoffState(POLICY), NotSentError("the proxy refused")
+    pauses.failed(down(600), 0, valid=False)
+    pauses.failed(other, 100, valid=valid)
+    with pytest.raises(VendorUnavailableError, match="down"):
+        pauses.check(599)
+    assert not pauses.may_try_quietly(599)
+    assert cooling(pauses, 600) is None
+    assert other.retry_after == (None if valid else timedelta(seconds=500))
 
 
 def test_quiet_pauses_double() -> None:
