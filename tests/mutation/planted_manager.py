@@ -221,6 +221,7 @@ MANAGER: tuple[Planted, ...] = (
         "        if now + cool >= self._cool_until:\n",
         "        if True:\n",
         "manager/backoff",
+        simulated=False,
     ),
     core(
         "the pause after a failure does not grow",
