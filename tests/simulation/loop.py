@@ -79,6 +79,7 @@ class SimKeeper(owned_tasks.Keeper):
         assert isinstance(loop, SimLoop)
         self.stands_for = work.task
         self.serial: int = loop.scheduler.next_serial()
+        loop.scheduler.keepers.append(weakref.ref(self))
         super().__init__(work, loop=loop, name=name)
 
     def __hash__(self) -> int:

@@ -56,6 +56,7 @@ class Scheduler:
         self.last_timer = 0.0
         self.steps = 0
         self.made: list[weakref.ref[SimTask]] = []
+        self.keepers: list[weakref.ref[asyncio.Task[None]]] = []
         self._numbers = self._serials = 0
         self.complaints: list[str] = []
 
@@ -150,7 +151,9 @@ class Scheduler:
 
     def visible(self, loop: SimLoop) -> list[asyncio.Task[Any]]:
         """Return the unfinished tasks that a program finds when it asks for all of `loop`, oldest first."""
-        return sorted(asyncio.all_tasks(loop), key=hash)
+        # a run uses the loops of earlier ones again, and one that was cut off may have left a task in them
+        ours = {ref() for ref in (*self.made, *self.keepers)}
+        return sorted((task for task in asyncio.all_tasks(loop) if task in ours), key=hash)
 
     def close(self, loop: SimLoop) -> list[asyncio.Task[Any]]:
         """Close a loop: what it has ready or waiting for its time is dropped. Returns its tasks, pending for ever."""
