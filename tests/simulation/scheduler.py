@@ -152,7 +152,8 @@ class Scheduler:
     def visible(self, loop: SimLoop) -> list[asyncio.Task[Any]]:
         """Return the unfinished tasks that a program finds when it asks for all of `loop`, oldest first."""
         # a run uses the loops of earlier ones again, and one that was cut off may have left a task in them
-        ours = {ref() for ref in (*self.made, *self.keepers)}
+        ours: set[asyncio.Task[Any] | None] = {ref() for ref in self.made}
+        ours.update(ref() for ref in self.keepers)
         return sorted((task for task in asyncio.all_tasks(loop) if task in ours), key=hash)
 
     def close(self, loop: SimLoop) -> list[asyncio.Task[Any]]:
