@@ -68,7 +68,8 @@ class TokenEndpoint:
         ssl_context: whom to trust, and which certificate to show.
 
     Raises:
-        ConfigurationError: an address is unsafe, settings contradict each other, or certificates would not be checked.
+        ConfigurationError: an address is unsafe, settings contradict each other, the client id cannot be carried, or
+            certificates would not be checked.
     """
 
     def __init__(
@@ -100,6 +101,12 @@ class TokenEndpoint:
         self._name = name
         self._headers = dict(headers or {})
         self._ready_made = _has_authorization(self._headers)
+        if self._client_auth == "basic_raw" and ":" in self._client_id:
+            # RFC 7617 section 2: the first colon ends the user id
+            raise ConfigurationError(
+                "client_auth='basic_raw' cannot carry a client_id with a colon: the rest of it would become part of the "
+                "secret. Use 'basic', which encodes it, or 'body'"
+            )
         if self._ready_made and client_auth in {"basic", "basic_raw"}:
             raise ConfigurationError(
                 f"client_auth={client_auth!r} and the Authorization in headers contradict each other: give one of them"
