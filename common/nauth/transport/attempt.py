@@ -58,7 +58,7 @@ class Attempt:
         deadline: ends the attempt; moved on as it proceeds, so that waiting for a free connection costs none of its time.
             Entered by the transport; None where aiohttp measures.
         response: the one whose body is being read.
-        foreign: the request carried an `Authorization` of the session's own.
+        foreign: the request carried an `Authorization` of the session's own, or none because the session took it off.
         work: the owned work that this is part of, which is not cut short once something was sent. Set by `begin`.
     """
 
@@ -74,6 +74,9 @@ class Attempt:
     _handler: ClientHandlerType
     _outer: ClientMiddlewareType
     _brought: str | None = None
+    _signed: str | None = None
+    _after_ours = False
+    _watched = False
     _wait = "queue"
     _started_s = 0.0
     _proxy: URL | None = None
@@ -125,7 +128,12 @@ class Attempt:
 
     def brings(self, authorization: str | None) -> None:
         """Note the `Authorization` that the request has before the client's own middleware."""
-        self._brought = authorization
+        self._brought, self._watched = authorization, authorization is not None
+
+    async def signed(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        """Note, behind the client's own middleware, which `Authorization` the session's middlewares get to see."""
+        self._signed, self._after_ours, self._watched = request.headers.get(AUTHORIZATION), True, True
+        return await handler(request)
 
     def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> Awaitable[ClientResponse]:
         """Note that `request` is being sent, and send it."""
@@ -151,8 +159,9 @@ class Attempt:
         # On the client's session no coroutine stands around the sending. A reused connection may just have been closed:
         # there, aiohttp's one repeat is right.
         self.sent, self._request, self._earlier = True, request, request.response
-        if self._brought is not None:
-            self.foreign = self._brought == request.headers.get(AUTHORIZATION)
+        if self._watched:
+            sent = request.headers.get(AUTHORIZATION)
+            self.foreign = sent == self._brought or (self._after_ours and sent != self._signed)
         return self._handler(request)
 
     async def _once(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
