@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import re
+import ssl
 from collections.abc import Awaitable
 from datetime import timedelta
 from typing import Self
@@ -213,6 +215,11 @@ class Attempt:
         cause = _before_sending(error, self._via)
         if isinstance(error, aiohttp.ConnectionTimeoutError):
             cause = f"no connection within {self._connect.total_seconds():g} s"
+        if cause is None and (alert := _certificate_alert(error)):
+            cause = (
+                f"the server refused the TLS handshake: {alert}. It wants a client certificate, or another than it was "
+                "shown: ssl_context= with load_cert_chain(...)"
+            )
         if cause is not None:
             return self._not_sent(f"{cause} ({name})")
         if self._proxy is not None and not self.sent and isinstance(error, aiohttp.ClientResponseError):
@@ -303,7 +310,24 @@ def _before_sending(error: Exception, via: str) -> str | None:
 
 
 def _errno(error: aiohttp.ClientConnectorError) -> str:
+    if isinstance(error.os_error, ConnectionResetError):
+        # a port that takes no connections refuses them: this one took it and hung up
+        return "closed by the other side during the TLS handshake, as where it wants a client certificate or another TLS version"
     return errno.errorcode.get(error.errno or 0, "unreachable")
+
+
+_OF_A_CERTIFICATE = re.compile(r"ALERT_(?:\w*CERTIFICATE\w*|UNKNOWN_CA)", re.ASCII)
+
+
+def _certificate_alert(error: Exception) -> str | None:
+    """Return the name of the TLS alert by which a server refuses the client's certificate; None if `error` is not that.
+
+    TLS 1.3 tells a client so only after the handshake is done on its side, when it has begun to send: the server drops that
+    unread.
+    """
+    cause = error.__cause__
+    reason = str(cause.reason) if isinstance(cause, ssl.SSLError) else ""
+    return reason if _OF_A_CERTIFICATE.search(reason) else None
 
 
 def _not_http(error: Exception, what: str, name: str) -> str:
