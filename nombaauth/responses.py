@@ -12,6 +12,7 @@ import attrs
 from aiohttp import ClientError
 from multidict import istr
 
+from nauth.bearer.short_body import short_body
 from nauth.bearer.unauthorized import Answered, Screen
 from nauth.responses.body import read_body
 from nauth.responses.error_body import ErrorDocument, find_words
@@ -148,7 +149,7 @@ def window_hint(answer: Answer) -> timedelta | None:
 class Hidden401:
     """Tell whether a 2xx is a 401 in disguise: its envelope's code says ``401``.
 
-    Nomba's specification lists a 202 with the body of a 401. The body stays readable for the caller.
+    Nomba's specification lists a 202 with the body of a 401. The body stays readable for the caller; a long one is not read.
 
     Attributes:
         screen: what rules a response out by its bytes. The digits of a code may also be written in escapes, or be those of
@@ -168,16 +169,13 @@ class Hidden401:
         """Tell whether `response` refuses the token."""
         if not 200 <= response.status < 300:  # noqa: PLR2004
             return False
-        if (
-            response.content_type != "application/json"
-            or not 0 < (response.content_length or 0) <= _REFUSAL_SIZE
-        ):
+        if not response.content_type.endswith("json"):  # or "+json"
             return False
         try:
-            code, _ = _peek(await response.read())
+            body = await short_body(response, _REFUSAL_SIZE)
         except (ClientError, OSError):
             return False  # the caller meets the same failure when it reads the body
-        return effective_status(response.status, code) == 401  # noqa: PLR2004
+        return body is not None and effective_status(response.status, _peek(body)[0]) == 401  # noqa: PLR2004
 
 
 hidden_401: Hidden401 = Hidden401()
@@ -205,7 +203,7 @@ def _peek(body: bytes) -> tuple[str | None, str | None]:
 
 def _code(envelope: Mapping[str, object]) -> str | None:
     try:
-        return code_text(envelope["code"] if "code" in envelope else envelope.get("responseCode"))
+        return code_text(code if (code := envelope.get("code")) is not None else envelope.get("responseCode"))
     except TypeError:
         return None
 

@@ -140,7 +140,7 @@ class BearerAuth:
         other = getattr(other, "__self__", other)
         return isinstance(other, BearerAuth) and other._rejections is self._rejections  # noqa: SLF001 - see the docstring
 
-    async def __call__(  # noqa: C901, PLR0912 - one function: another coroutine would cost as much as all its questions
+    async def __call__(  # noqa: C901, PLR0912, PLR0915 - one function: another coroutine would cost as much as all its questions
         self, request: ClientRequest, handler: ClientHandlerType
     ) -> ClientResponse:
         """Send `request` with the token, if it may have it.
@@ -209,6 +209,8 @@ class BearerAuth:
                     except (ClientError, OSError):
                         suspect = False  # the caller meets the same failure when it reads the body
                 refused = suspect and await self._hides_401(response)
+            elif CONTENT_LENGTH not in got:
+                refused = await self._hides_401(response)
         if refused:
             return await self._after_401(request, handler, response, token)
         if (self._cache.settled is not token or self._rejections.last is not None) and response.ok:
