@@ -15,7 +15,7 @@ from multidict import istr
 from nauth.bearer.short_body import short_body
 from nauth.bearer.unauthorized import Answered, Screen
 from nauth.responses.body import read_body
-from nauth.responses.error_body import ErrorDocument, find_words
+from nauth.responses.error_body import ErrorDocument, Hidden, find_words
 from nauth.responses.reply import DATE
 from nauth.time_formats import RETRY_AFTER_CAP
 from nauth.transport.base import Answer, request_id_of
@@ -44,7 +44,7 @@ _REFUSAL_SIZE = 1024
 
 
 def read_response(
-    answer: Answer, endpoint: Endpoint, data: type[_T], *, where: str | None = None
+    answer: Answer, endpoint: Endpoint, data: type[_T], *, where: str | None = None, hide: Hidden = ()
 ) -> Envelope[_T]:
     """Return the typed envelope of a success, or raise what the failure means.
 
@@ -53,6 +53,7 @@ def read_response(
         endpoint: where from.
         data: type of the envelope's `data`; `NoneType` also takes an empty body, whose code is then empty.
         where: the address that was asked, for errors.
+        hide: what was sent and must not come back in Nomba's words.
 
     Raises:
         NombaError: the leaf for (endpoint, status, code).
@@ -64,7 +65,7 @@ def read_response(
     opened = _usual(answer, data, meta) if answer.ok else None
     if opened is not None:
         return opened
-    code, detail = _peek(answer.body)
+    code, detail = _peek(answer.body, hide)
     unreadable = answer.ok and code is None
     if not unreadable and not _succeeded(answer.status, code):
         refused = refusal(
@@ -195,15 +196,15 @@ def _normal(document: object) -> object:
     return {"data": None, **envelope, **({"code": code} if (code := _code(envelope)) is not None else {})}
 
 
-def _peek(body: bytes) -> tuple[str | None, str | None]:
+def _peek(body: bytes, hide: Hidden = ()) -> tuple[str | None, str | None]:
     """Return code and cleaned description of whatever this is; each None if it is not there."""
     envelope = ErrorDocument(body).members
-    return _code(envelope), find_words(envelope, _WORDS)
+    return _code(envelope), find_words(envelope, _WORDS, hide=hide)
 
 
 def _code(envelope: Mapping[str, object]) -> str | None:
     try:
-        return code_text(code if (code := envelope.get("code")) is not None else envelope.get("responseCode"))
+        return code_text(envelope["code"] if "code" in envelope else envelope.get("responseCode"))
     except TypeError:
         return None
 

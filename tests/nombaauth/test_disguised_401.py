@@ -57,7 +57,6 @@ async def _tokens_after(body: bytes, content_type: str, how: str = "at_once") ->
         (b'\xef\xbb\xbf{"responseCode":"401"}', _JSON, True),
         (b'{"code":"00","amount":"401"}', _JSON, False),
         (b'{"code":"00"}', _JSON, False),
-        (b'{"code":null,"responseCode":"401"}', _JSON, True),
         (b'{"code":"401"}', "application/problem+json", True),
         (b'{"code":"401"}', "text/json", True),
         (b'{"code":"401"}', "text/plain", False),

@@ -18,6 +18,7 @@ from nauth.errors import ConfigurationError, RequestRejectedError
 from nauth.oauth2.errors import Operation, refusal
 from nauth.oauth2.token_response import read_token
 from nauth.oauth2.urls import endpoint_url
+from nauth.responses.error_body import Hidden
 from nauth.secret import Secret
 from nauth.stores.base import StoreKey
 from nauth.token import RenewalPolicy, Token
@@ -175,7 +176,8 @@ class TokenEndpoint:
         """
         fields = {"grant_type": _GRANT_TYPES[operation], **parameters}
         answer = await self._post(self._token_url, fields, repeatable=repeatable)
-        return read_token(answer, operation, name=self._name, token_types=self._token_types)
+        hide = self._sent(fields)
+        return read_token(answer, operation, name=self._name, token_types=self._token_types, hide=hide)
 
     async def refresh(
         self, token: Token, *, scope: str | None = None, parameters: Parameters | None = None
@@ -225,7 +227,7 @@ class TokenEndpoint:
     async def _revoke(self, url: URL, token: Secret, hint: str) -> None:
         answer = await self._post(url, {"token": token, "token_type_hint": hint}, repeatable=True)
         if not answer.ok:
-            raise refusal(answer, Operation.REVOCATION, name=self._name)
+            raise refusal(answer, Operation.REVOCATION, name=self._name, hide=self._sent({"token": token}))
 
     async def _post(self, url: URL, fields: Parameters, *, repeatable: bool) -> Answer:
         request = Request(
@@ -236,6 +238,10 @@ class TokenEndpoint:
             repeatable=repeatable,
         )
         return await self._transport.send(request)
+
+    def _sent(self, fields: Parameters) -> Hidden:
+        """Return the secrets that a call has sent: no error quotes a server that repeats one."""
+        return (self._secret, *(value for value in fields.values() if isinstance(value, Secret)))
 
     def _client_fields(self) -> Parameters:
         match self._client_auth:

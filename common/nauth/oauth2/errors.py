@@ -19,7 +19,7 @@ from nauth.errors import (
     VendorUnavailableError,
 )
 from nauth.redact import clean
-from nauth.responses.error_body import ErrorDocument, find_words
+from nauth.responses.error_body import ErrorDocument, Hidden, find_words
 from nauth.transport.base import Answer
 from nauth.transport.retry import wait_of
 
@@ -187,7 +187,7 @@ _REDIRECT: _Meaning = (
 _DECLINES: _Meaning = (RequestRejectedError, "the server declines the request")
 
 
-def refusal(answer: Answer, operation: Operation, *, name: str) -> NauthError:
+def refusal(answer: Answer, operation: Operation, *, name: str, hide: Hidden = ()) -> NauthError:
     """Return the error for an answer of the token or revocation endpoint that is no success.
 
     The status decides only where it says "later" or where there is no known code: servers disagree on 400 and 401.
@@ -198,8 +198,9 @@ def refusal(answer: Answer, operation: Operation, *, name: str) -> NauthError:
         answer: as received; its text is never quoted but for the code and the cleaned description.
         operation: what was asked for.
         name: how the error calls the server.
+        hide: what was sent and must not come back in the server's words.
     """
-    said = ErrorBody.read(answer.body)
+    said = ErrorBody.read(answer.body, hide)
     kind, means = _meaning(answer.status, said.code, operation)
     shown = [f"HTTP {answer.status}", *([said.code] if said.code else [])]
     return kind(
@@ -246,7 +247,7 @@ class ErrorBody:
     words: str | None = None
 
     @classmethod
-    def read(cls, body: bytes) -> ErrorBody:
+    def read(cls, body: bytes, hide: Hidden = ()) -> ErrorBody:
         """Read `body`; what is not UTF-8 in it is replaced.
 
         Names count in any case. Some servers put the code into an object, the error into a list, or write members that
@@ -260,7 +261,9 @@ class ErrorBody:
         code = next(filter(None, map(_code, (error, *(nested.get(name) for name in _CODE_MEMBERS)))), None)
         if not error:
             code = next(filter(None, map(_known, (members.get(name) for name in _BARE_CODE_MEMBERS))), None)
-        words = find_words(members, ("error_description",)) or find_words(nested, _WORD_MEMBERS)
+        words = find_words(members, ("error_description",), hide=hide) or find_words(
+            nested, _WORD_MEMBERS, hide=hide
+        )
         return cls(bool(error or code) and not members.get("access_token"), code, words)
 
 

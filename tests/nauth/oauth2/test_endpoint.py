@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Awaitable
 from datetime import timedelta
 from typing import Any, Literal
 from urllib.parse import parse_qsl
 
+import attrs
 import pytest
 
 from nauth.errors import (
@@ -370,6 +372,27 @@ async def test_a_refresh_refused_in_other_words(
     with pytest.raises(CredentialsRejectedError, match="the grant was refused") as refused:
         await _asked(body, status)
     assert (refused.value.code, refused.value.detail) == (code, words)
+
+
+@pytest.mark.parametrize("told", ["s3cr t", "rt-1", "at-1"])
+@pytest.mark.parametrize("nested", [False, True])
+async def test_a_server_that_repeats_what_was_sent(told: str, nested: bool) -> None:
+    """Its words are not quoted: a short secret does not look like one."""
+    words = f"cannot use {told} here"
+    said: object = {"error": "invalid_request", "error_description": words}
+    if nested:
+        said = {"error": {"code": "invalid_request", "message": words}}
+    made = _made(FakeTransport(otherwise=answer(400, said)), client_secret="s3cr t")
+    calls: list[Awaitable[object]] = (
+        [made.revoke(attrs.evolve(_BOTH, refresh_token=None))]
+        if told == "at-1"
+        else [made.revoke(_BOTH), made.refresh(_BOTH)]
+    )
+    for call in calls:
+        with pytest.raises(NauthError) as refused:
+            await call
+        assert refused.value.code == "invalid_request"
+        assert told not in f"{refused.value} {vars(refused.value)}"
 
 
 @pytest.mark.parametrize("auth", ["basic", "body"])
