@@ -11,6 +11,7 @@ from yarl import URL
 
 from nauth.errors import MalformedResponseError
 from nauth.origins import address
+from nauth.responses.error_body import Hidden
 from nauth.token import Token
 from nauth.transport.base import Request, Transport
 from nauth.transport.token_calls import reading, send
@@ -60,7 +61,7 @@ class NombaApi:
             NombaError: see `nombaauth.errors`.
         """
         # repeatable: if the response was lost, a second sign-in replaces the session whose token was lost
-        return await self._post(Endpoint.ISSUE, "issue", request, TokenData)
+        return await self._post(Endpoint.ISSUE, "issue", request, TokenData, hide=(request.client_secret,))
 
     async def refresh_token(self, request: RefreshTokenRequest, *, bearer: Token) -> Envelope[TokenData]:
         """Exchange a refresh token: `POST /v1/auth/token/refresh`.
@@ -74,7 +75,8 @@ class NombaApi:
             NombaError: see `nombaauth.errors`.
         """
         try:
-            return await self._post(Endpoint.REFRESH, "refresh", request, TokenData, bearer=bearer)
+            hide = (request.refresh_token, bearer.access_token)
+            return await self._post(Endpoint.REFRESH, "refresh", request, TokenData, bearer=bearer, hide=hide)
         except MalformedResponseError as error:
             # a success without a token is a refusal; a body that is not JSON is not: the refresh token may still work
             if any(problem.startswith(NOT_JSON) for problem in error.problems) or not error.problems:
@@ -88,7 +90,7 @@ class NombaApi:
             NombaError: see `nombaauth.errors`. A token that is already invalid is refused in several ways;
                 `NombaAuthenticator.revoke` counts them all as success.
         """
-        return await self._post(Endpoint.REVOKE, "revoke", request, object)
+        return await self._post(Endpoint.REVOKE, "revoke", request, object, hide=(request.access_token,))
 
     async def get_balance(self, *, account_id: str | None = None) -> Envelope[Balance]:
         """Return the parent account's balance: `GET /v1/accounts/balance`.
@@ -115,6 +117,7 @@ class NombaApi:
         data: type[_T],
         *,
         bearer: Token | None = None,
+        hide: Hidden,
     ) -> Envelope[_T]:
         headers = self._headers() | {"Content-Type": "application/json"}
         request = Request(
@@ -126,7 +129,7 @@ class NombaApi:
             repeatable=True,
         )
         return read_response(
-            await send(self._auth, request, LEAVES), endpoint, data, where=address(request.url)
+            await send(self._auth, request, LEAVES), endpoint, data, where=address(request.url), hide=hide
         )
 
     def _headers(self) -> dict[str, str]:

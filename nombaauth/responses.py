@@ -12,9 +12,10 @@ import attrs
 from aiohttp import ClientError
 from multidict import istr
 
+from nauth.bearer.short_body import short_body
 from nauth.bearer.unauthorized import Answered, Screen
 from nauth.responses.body import read_body
-from nauth.responses.error_body import ErrorDocument, find_words
+from nauth.responses.error_body import ErrorDocument, Hidden, find_words
 from nauth.responses.reply import DATE
 from nauth.time_formats import RETRY_AFTER_CAP
 from nauth.transport.base import Answer, request_id_of
@@ -43,7 +44,7 @@ _REFUSAL_SIZE = 1024
 
 
 def read_response(
-    answer: Answer, endpoint: Endpoint, data: type[_T], *, where: str | None = None
+    answer: Answer, endpoint: Endpoint, data: type[_T], *, where: str | None = None, hide: Hidden = ()
 ) -> Envelope[_T]:
     """Return the typed envelope of a success, or raise what the failure means.
 
@@ -52,6 +53,7 @@ def read_response(
         endpoint: where from.
         data: type of the envelope's `data`; `NoneType` also takes an empty body, whose code is then empty.
         where: the address that was asked, for errors.
+        hide: what was sent and must not come back in Nomba's words.
 
     Raises:
         NombaError: the leaf for (endpoint, status, code).
@@ -63,7 +65,7 @@ def read_response(
     opened = _usual(answer, data, meta) if answer.ok else None
     if opened is not None:
         return opened
-    code, detail = _peek(answer.body)
+    code, detail = _peek(answer.body, hide)
     unreadable = answer.ok and code is None
     if not unreadable and not _succeeded(answer.status, code):
         refused = refusal(
@@ -148,7 +150,7 @@ def window_hint(answer: Answer) -> timedelta | None:
 class Hidden401:
     """Tell whether a 2xx is a 401 in disguise: its envelope's code says ``401``.
 
-    Nomba's specification lists a 202 with the body of a 401. The body stays readable for the caller.
+    Nomba's specification lists a 202 with the body of a 401. The body stays readable for the caller; a long one is not read.
 
     Attributes:
         screen: what rules a response out by its bytes. The digits of a code may also be written in escapes, or be those of
@@ -168,16 +170,13 @@ class Hidden401:
         """Tell whether `response` refuses the token."""
         if not 200 <= response.status < 300:  # noqa: PLR2004
             return False
-        if (
-            response.content_type != "application/json"
-            or not 0 < (response.content_length or 0) <= _REFUSAL_SIZE
-        ):
+        if not response.content_type.endswith("json"):  # or "+json"
             return False
         try:
-            code, _ = _peek(await response.read())
+            body = await short_body(response, _REFUSAL_SIZE)
         except (ClientError, OSError):
             return False  # the caller meets the same failure when it reads the body
-        return effective_status(response.status, code) == 401  # noqa: PLR2004
+        return body is not None and effective_status(response.status, _peek(body)[0]) == 401  # noqa: PLR2004
 
 
 hidden_401: Hidden401 = Hidden401()
@@ -197,10 +196,10 @@ def _normal(document: object) -> object:
     return {"data": None, **envelope, **({"code": code} if (code := _code(envelope)) is not None else {})}
 
 
-def _peek(body: bytes) -> tuple[str | None, str | None]:
+def _peek(body: bytes, hide: Hidden = ()) -> tuple[str | None, str | None]:
     """Return code and cleaned description of whatever this is; each None if it is not there."""
     envelope = ErrorDocument(body).members
-    return _code(envelope), find_words(envelope, _WORDS)
+    return _code(envelope), find_words(envelope, _WORDS, hide=hide)
 
 
 def _code(envelope: Mapping[str, object]) -> str | None:

@@ -19,6 +19,7 @@ __all__ = [
     "Targets",
     "address",
     "check_origin",
+    "is_host",
     "is_loopback",
     "origin_key",
     "parse_base_url",
@@ -36,9 +37,12 @@ _LONGEST_URL = 65_536
 
 AS_HTTP = {"ws": "http", "wss": "https"}
 """Websockets begin as requests to the http origin of the same host."""
-_HOST = re.compile(rf"[\w.:-]{{1,{_LONGEST_HOST}}}(%\w{{1,32}})?", re.ASCII)
-"""Characters of a host, an IPv6 zone included, up to the length that DNS allows (RFC 1035 section 2.3.4). yarl accepts
-spaces, control characters and any length."""
+_HOST = re.compile(
+    rf"(?![^%]*(?:\A|\.)(?:\.|[^.%]{{64}}))[\w.:-]{{1,{_LONGEST_HOST}}}(%\w{{1,32}})?", re.ASCII
+)
+"""Characters of a host, an IPv6 zone included, up to the lengths that DNS allows (RFC 1035 section 2.3.4): 63 for each part,
+and none that is empty. yarl accepts spaces, control characters and any length, and name resolution then fails in its own
+words."""
 
 
 def origin_key(url: URL) -> OriginKey:
@@ -61,6 +65,11 @@ def is_loopback(host: str | None) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_host(host: str | None) -> bool:
+    """Tell whether `host`, as a URL holds it, can be looked up or is an address."""
+    return _HOST.fullmatch(host or "") is not None
 
 
 def read_url(value: str | URL) -> URL:
@@ -98,7 +107,7 @@ def parse_base_url(value: object, *, setting: str) -> URL:
         _check_ipv6(url.raw_host or "")
     except ValueError:
         url, host, port = URL(), None, None
-    readable = host and _HOST.fullmatch(url.raw_host or "") and url.scheme in {"http", "https"} and port != 0
+    readable = host and is_host(url.raw_host) and url.scheme in {"http", "https"} and port != 0
     if not readable:
         raise ConfigurationError(f"{setting} must be an absolute https URL such as https://api.example.com")
     if url.user is not None or url.password is not None:
@@ -202,8 +211,13 @@ def _has_dot_segment(url: str | URL) -> bool:
 
 
 def unverified(tls: object) -> bool:
-    """Tell whether aiohttp's setting `tls` accepts any certificate: False, or a context that demands none."""
-    return tls is False or (isinstance(tls, ssl.SSLContext) and tls.verify_mode is ssl.CERT_NONE)
+    """Tell whether aiohttp's setting `tls` accepts any certificate: False, or a context that demands none.
+
+    One that does not compare host names accepts anybody's certificate too, as long as it is somebody's.
+    """
+    return tls is False or (
+        isinstance(tls, ssl.SSLContext) and (tls.verify_mode is ssl.CERT_NONE or not tls.check_hostname)
+    )
 
 
 def _check_ipv6(host: str) -> None:

@@ -26,6 +26,12 @@ _ALLOWED = frozenset({origin_key(_BASE), origin_key(URL("https://files.example.c
         ("wss://h:9", "https://h:9"),
         ("HTTPS://API.Example.COM/x", "https://api.example.com"),
         ("https://bücher.example", "https://xn--bcher-kva.example"),
+        ("https://api.example.com.", "https://api.example.com."),
+        (f"https://{'a' * 63}.example", f"https://{'a' * 63}.example"),
+        (
+            f"https://[1111:2222:3333:4444:5555:6666:7777:8888%25{'e' * 32}]",
+            f"https://[1111:2222:3333:4444:5555:6666:7777:8888%25{'e' * 32}]",
+        ),
         ("https://somebody:pw@h", "https://h"),
         ("http://[::1]:80", "http://[0:0:0:0:0:0:0:1]"),
     ],
@@ -115,6 +121,10 @@ def test_base_url(given: str | URL, url: str) -> None:
         ("https://[::1]@", "absolute https URL"),
         pytest.param(f"https://h/{'a' * 65_536}", "absolute https URL", id="long"),
         ("https://[::g]", "absolute https URL"),
+        ("https://api..example.com", "absolute https URL"),
+        ("https://.example.com", "absolute https URL"),
+        ("https://example.com..", "absolute https URL"),
+        (f"https://api.{'a' * 64}.com", "absolute https URL"),
         ("https://[::g%25eth0]:8443/v1", "absolute https URL"),
         ("https://good\\@evil.example", "absolute https URL"),
         ("https://exa mple.com", "absolute https URL"),
@@ -244,7 +254,10 @@ def test_foreign_without_host() -> None:
 
 
 def test_unverified() -> None:
-    """False and a context that demands no certificate switch verification off; the rest does not."""
+    """False and a context that demands no certificate, or anybody's, switch verification off; the rest does not."""
+    nameless = ssl.create_default_context()
+    nameless.check_hostname = False
+    assert unverified(nameless)
     lax = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     lax.check_hostname = False
     lax.verify_mode = ssl.CERT_NONE

@@ -319,7 +319,7 @@ async def test_a_foreign_authorization_is_named_in_the_refusal() -> None:
         raise CredentialsRejectedError("refused", status=answer.status)
 
     transport = FakeTransport(attrs.evolve(answer(401, b""), foreign=True))
-    with pytest.raises(CredentialsRejectedError, match="carried an Authorization that your session brings"):
+    with pytest.raises(CredentialsRejectedError, match="put another Authorization in its place"):
         await calls(transport, read=read_refusal).call("GET", "x", None, {})
 
 

@@ -8,16 +8,20 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from yarl import URL
 
+from nauth.bearer import BearerAuth
 from nauth.errors import ConfigurationError, NauthError, TokenRefusedError
+from nauth.events import RequestReplayed, TokenRefused
 from nauth.oauth2 import TokenEndpoint
-from nauth.transport.base import Answer
+from nauth.transport.aiohttp_private import session_middlewares
+from nauth.transport.base import Answer, Request
 from nauth.transport.network import Network
 from nauth.transport.token_calls import reading
 from tests.support.http.aiohttp_transport import adapter, post
 from tests.support.http.servers import serve
-from tests.support.http.vendor import Issuer, Vendor, client_of, served
+from tests.support.http.vendor import Issuer, Vendor, client_of, manager_of, served
 from tests.support.transport import FakeTransport
 from tests.support.vendors.table import CASES, VENDORS
 
@@ -59,6 +63,13 @@ async def test_a_context_changed_later(client_tls: ssl.SSLContext) -> None:
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with pytest.raises(ConfigurationError, match="does not check"):
         await transport.send(post(URL("https://api.example.com/")))
+
+
+async def test_a_session_that_compares_no_host_name(nameless: ssl.SSLContext) -> None:
+    """A session's connector is held to the same checks as `ssl_context`."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=nameless)) as session:
+        with pytest.raises(ConfigurationError, match="verification switched off"):
+            Network(session=session)
 
 
 async def test_a_session_that_does_not_check() -> None:
@@ -172,6 +183,55 @@ async def test_an_authorization_of_the_sessions_own() -> None:
                 await client.check()  # type: ignore[attr-defined]  # all four have it
             assert caught.value.status == 401, vendor.name
             assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("brought", [None, "Bearer own"])
+@pytest.mark.parametrize("sent", ["Basic b3RoZXI=", None])
+async def test_a_middleware_of_the_sessions_inside_ours(brought: str | None, sent: str | None) -> None:
+    """Where it puts another Authorization in the token's place, or takes it off, the text says the same and nothing is renewed."""
+
+    async def replaces(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        request.headers.popall("Authorization", None)
+        if sent is not None:
+            request.headers["Authorization"] = sent
+        return await handler(request)
+
+    headers = {} if brought is None else {"Authorization": brought}
+    for vendor in VENDORS:
+        case = next(case for case in CASES if case.vendor is vendor)
+        events: list[object] = []
+        async with (
+            vendor.sandbox(**case.switches) as sandbox,
+            aiohttp.ClientSession(headers=headers, middlewares=(replaces,)) as session,
+            vendor.client(
+                case.credentials(sandbox),
+                base_url=sandbox.base_url,
+                session=session,
+                observer=events.append,
+            ) as client,
+        ):
+            with pytest.raises(NauthError, match="no token of this client was on the request") as caught:
+                await client.check()  # type: ignore[attr-defined]  # all four have it
+            assert caught.value.status == 401, vendor.name
+            assert not any(isinstance(event, RequestReplayed | TokenRefused) for event in events), vendor.name
+
+
+async def test_a_middleware_that_leaves_the_token() -> None:
+    """One that changes other headers only is no cause of a 401."""
+
+    async def traces(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        request.headers["X-Trace"] = "1"
+        return await handler(request)
+
+    vendor = Vendor()
+    async with served(vendor) as url, aiohttp.ClientSession(middlewares=(traces,)) as session:
+        auth = BearerAuth(manager := manager_of(Issuer()), [url])
+        transport = adapter(
+            session=lambda: session, middlewares=lambda given: (auth, *session_middlewares(given))
+        )
+        answer = await transport.send(Request(method="GET", url=url))
+        await manager.aclose()
+    assert (answer.status, answer.foreign) == (401, False)
 
 
 def test_our_own_token_is_blamed_as_before() -> None:

@@ -57,6 +57,8 @@ def test_which(environ: dict[str, str], expected: str | None) -> None:
         ("10.0.0.0/8", "https://api.example.com", False),
         ("[::1]", "https://[::1]:8443", True),
         ("fd00::/8", "https://[fd00::1]", True),
+        ("xn--bcher-kva.example", "https://api.bücher.example", True),
+        ("bücher.example", "https://api.xn--bcher-kva.example", True),
         ("*.", "https://api.example.com", False),
         ("", "https://api.example.com", False),
     ],
@@ -83,7 +85,17 @@ def test_in_a_cgi_program() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", "socks5://p:1080", "http://", "http://[::g]:1", "http://p:0", "http://p:99999", "p"]
+    "value",
+    [
+        "",
+        "socks5://p:1080",
+        "http://",
+        "http://[::g]:1",
+        "http://p:0",
+        "http://p:99999",
+        "p",
+        "http://p..q:1",
+    ],
 )
 def test_no_proxy_address(value: str) -> None:
     """What is no address of an http proxy is refused, and never quoted."""

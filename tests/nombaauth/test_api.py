@@ -345,3 +345,18 @@ def test_a_request_shows_nothing() -> None:
     shown = repr(Request(method="POST", url=_BASE, headers={"Authorization": _ACCESS}, body=_SECRET.encode()))
     assert not any(canary in shown for canary in _CANARIES)
     assert _ACCESS not in repr(Answer(status=200, body=_ACCESS.encode(), sent_wall=0, sent_mono=0))
+
+
+async def test_a_secret_that_is_repeated() -> None:
+    """No words of Nomba's are quoted that hold what was sent, however short that is."""
+    said = {"code": "400", "description": "cannot use hunter2 here"}
+    api = NombaApi(base_url=_BASE, account_id=_ACCOUNT, auth=FakeTransport(otherwise=answer(400, said)))
+    old = Token(access_token=Secret("hunter2"), refresh_token=Secret("hunter2"))
+    for call in (
+        api.issue_token(IssueTokenRequest(client_id="id", client_secret=Secret("hunter2"))),
+        api.refresh_token(RefreshTokenRequest(refresh_token=Secret("hunter2")), bearer=old),
+        api.revoke_token(RevokeTokenRequest(client_id="id", access_token=Secret("hunter2"))),
+    ):
+        with pytest.raises(NombaError) as refused:
+            await call
+        assert "hunter2" not in f"{refused.value} {vars(refused.value)}"

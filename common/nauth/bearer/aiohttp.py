@@ -45,6 +45,8 @@ class BearerAuth:
       64 KiB at most, stays readable.
     * Where a middleware inside this one raises at the 401 (``raise_for_status``, say), its error reaches the caller, and
       the token is renewed for the next call.
+    * Where a middleware inside this one puts another ``Authorization`` in the token's place, a 401 says nothing of the
+      token, and is handed back.
     * 403 never renews.
 
     One object serves any number of requests:
@@ -138,7 +140,7 @@ class BearerAuth:
         other = getattr(other, "__self__", other)
         return isinstance(other, BearerAuth) and other._rejections is self._rejections  # noqa: SLF001 - see the docstring
 
-    async def __call__(  # noqa: C901, PLR0912 - one function: another coroutine would cost as much as all its questions
+    async def __call__(  # noqa: C901, PLR0912, PLR0915 - one function: another coroutine would cost as much as all its questions
         self, request: ClientRequest, handler: ClientHandlerType
     ) -> ClientResponse:
         """Send `request` with the token, if it may have it.
@@ -162,8 +164,8 @@ class BearerAuth:
             if tls is not True and unverified(tls):
                 raise OriginError(
                     "the request, or its session's connector, switches TLS verification off (ssl=False, or a context "
-                    "that demands no certificate); a token is never sent that way. For a private certificate authority "
-                    "use a context that trusts it"
+                    "that demands no certificate or compares no host name); a token is never sent that way. For a private "
+                    "certificate authority use a context that trusts it"
                 )
         for name, value, automatic in self._headers:
             if headers.get(name, automatic) == automatic:
@@ -207,10 +209,12 @@ class BearerAuth:
                     except (ClientError, OSError):
                         suspect = False  # the caller meets the same failure when it reads the body
                 refused = suspect and await self._hides_401(response)
+            elif CONTENT_LENGTH not in got:
+                refused = await self._hides_401(response)
         if refused:
             return await self._after_401(request, handler, response, token)
         if (self._cache.settled is not token or self._rejections.last is not None) and response.ok:
-            self._rejections.worked(token, _endpoint(request))
+            self._worked(request, token)
         return response
 
     async def _elsewhere(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
@@ -234,7 +238,7 @@ class BearerAuth:
         It may raise for the status, or for a body that says 401. What was read by then is looked at, nothing else.
         """
         response: ClientResponse | None = getattr(request, "response", None)
-        if response is None or request.headers.get(AUTHORIZATION) != token.authorization:
+        if response is None or not _carries(request, token):
             return False
         # the attempt may have ended before its response began; then there is no status
         status = getattr(response, "status", None)
@@ -254,6 +258,8 @@ class BearerAuth:
         self, request: ClientRequest, handler: ClientHandlerType, response: ClientResponse, token: Token
     ) -> ClientResponse:
         """Replay the request with another token if that can help; else hand `response` back."""
+        if not _carries(request, token):
+            return response
         if replayable(request.body):
             await settle(request, response)
         if not replayable(request.body):  # looked at again: an upload may have been running a moment ago
@@ -276,8 +282,18 @@ class BearerAuth:
         if replayed.status == _UNAUTHORIZED or await self._hides_401(replayed):
             self._manager.refused(renewed, at=_endpoint(request))
         elif replayed.ok:
-            self._rejections.worked(renewed, _endpoint(request))
+            self._worked(request, renewed)
         return replayed
+
+    def _worked(self, request: ClientRequest, token: Token) -> None:
+        """Note that `token` was accepted, if it is what was on the request."""
+        if _carries(request, token):
+            self._rejections.worked(token, _endpoint(request))
+
+
+def _carries(request: ClientRequest, token: Token) -> bool:
+    """Tell whether `token` was on the request as it was sent: a middleware inside ours may have put another in its place."""
+    return request.headers.get(AUTHORIZATION) == token.authorization
 
 
 def _endpoint(request: ClientRequest) -> str:

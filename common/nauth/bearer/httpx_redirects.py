@@ -103,8 +103,9 @@ class HopGuard:
             if self._stream is not None:
                 await self._stream.aclose()  # httpx does not close it after an error here
             raise OriginError(
-                "the client switches TLS verification off (verify=False, or a context that demands no certificate); a "
-                "token is never sent that way. For a private certificate authority use a context that trusts it"
+                "the client switches TLS verification off (verify=False, or a context that demands no certificate or "
+                "compares no host name); a token is never sent that way. For a private certificate authority use a context "
+                "that trusts it"
             )
         if self.inner is not None:
             await self.inner(event, info)

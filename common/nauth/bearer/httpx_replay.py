@@ -11,7 +11,16 @@ from typing import Protocol
 
 from nauth.errors import ConfigurationError
 
-__all__ = ["HttpxRequest", "HttpxResponse", "HttpxUrl", "hold", "kept", "packages", "replayable"]
+__all__ = [
+    "HttpxRequest",
+    "HttpxResponse",
+    "HttpxUrl",
+    "hold",
+    "hold_short",
+    "kept",
+    "packages",
+    "replayable",
+]
 
 _NAMES = ("httpx2", "httpx")
 
@@ -98,7 +107,7 @@ def replayable(hop: HttpxRequest, first: HttpxRequest) -> bool:
     return True
 
 
-def kept(body: bytes, *, error: Exception | None = None, like: object = None) -> _Stream:
+def kept(body: bytes, *, error: Exception | None = None, like: object = None) -> _Kept:
     """Return a stream for both packages that yields `body` each time it is read and belongs to no connection.
 
     Args:
@@ -115,15 +124,22 @@ class _Kept:
     body: bytes
     error: Exception | None
     elapsed: object
+    rest: AsyncIterator[bytes] | None = None
+    source: _Stream | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         if self.body:
             yield self.body
+        if self.rest is not None:
+            async for chunk in self.rest:
+                yield chunk
         if self.error is not None:
             raise self.error
 
     async def aclose(self) -> None:
-        """Do nothing: there is nothing open."""
+        """Close what the rest comes from, if anything is left."""
+        if self.source is not None:
+            await self.source.aclose()
 
 
 @cache
@@ -165,3 +181,29 @@ async def hold(response: HttpxResponse, *, refused: bool) -> None:
         response.stream = kept(raw, like=source)
     else:
         response.stream = kept(bytes(body), error=error, like=source)
+
+
+async def hold_short(response: HttpxResponse, most: int) -> bool:
+    """Read the body of `response` if it has at most `most` bytes as it is sent, and tell whether it has.
+
+    Either way it stays readable: a transport error is raised to the reader, and of a longer body what was read comes first.
+    """
+    if response.is_stream_consumed:
+        return True
+    source = response.stream
+    chunks, body, error = aiter(source), bytearray(), None
+    try:
+        while len(body) <= most:
+            body += await anext(chunks)
+    except StopAsyncIteration:
+        pass
+    except tuple(package.TransportError for package in packages()) as lost:
+        error = lost
+    else:
+        more = kept(bytes(body), like=source)
+        more.rest, more.source = chunks, source
+        response.stream = more
+        return False
+    await source.aclose()
+    response.stream = kept(bytes(body), error=error, like=source)
+    return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nauth.bearer.httpx_replay import HttpxRequest, HttpxResponse, hold, packages
+from nauth.bearer.httpx_replay import HttpxRequest, HttpxResponse, hold, hold_short, packages
 
 __all__ = ["HttpxResponseView"]
 
@@ -33,6 +33,12 @@ class HttpxResponseView:
     def request_info(self) -> HttpxRequest:
         """The request that was answered, with the headers it carried."""
         return self._response.request
+
+    async def short_body(self, most: int) -> bytes | None:
+        """Return the decoded body if at most `most` bytes are sent for it, else None; see `nauth.bearer.short_body`."""
+        known = self.content_length
+        short = await hold_short(self._response, most) if known is None else known <= most
+        return await self.read() if short else None
 
     async def read(self) -> bytes:
         """Return the decoded body and leave it readable; empty if it breaks off, as the caller will see too."""

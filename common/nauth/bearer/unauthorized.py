@@ -37,7 +37,7 @@ class Screen:
         mark: bytes that the body of a hidden 401 holds, unless it writes them in escapes or in other than ASCII characters.
             None if the body says nothing; the three below are not looked at then.
         types: values of ``Content-Type`` with which the body may be searched. With any other the `Hidden401` is asked.
-        digits: the most that ``Content-Length`` may have in a hidden 401. A response without one is none.
+        digits: the most that ``Content-Length`` may have in a hidden 401. About a response without one the `Hidden401` is asked.
     """
 
     statuses: Container[int]

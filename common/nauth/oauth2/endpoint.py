@@ -18,6 +18,7 @@ from nauth.errors import ConfigurationError, RequestRejectedError
 from nauth.oauth2.errors import Operation, refusal
 from nauth.oauth2.token_response import read_token
 from nauth.oauth2.urls import endpoint_url
+from nauth.responses.error_body import Hidden
 from nauth.secret import Secret
 from nauth.stores.base import StoreKey
 from nauth.token import RenewalPolicy, Token
@@ -68,7 +69,8 @@ class TokenEndpoint:
         ssl_context: whom to trust, and which certificate to show.
 
     Raises:
-        ConfigurationError: an address is unsafe, settings contradict each other, or certificates would not be checked.
+        ConfigurationError: an address is unsafe, settings contradict each other, the client id cannot be carried, or
+            certificates would not be checked.
     """
 
     def __init__(
@@ -100,6 +102,12 @@ class TokenEndpoint:
         self._name = name
         self._headers = dict(headers or {})
         self._ready_made = _has_authorization(self._headers)
+        if self._client_auth == "basic_raw" and ":" in self._client_id:
+            # RFC 7617 section 2: the first colon ends the user id
+            raise ConfigurationError(
+                "client_auth='basic_raw' cannot carry a client_id with a colon: the rest of it would become part of the "
+                "secret. Use 'basic', which encodes it, or 'body'"
+            )
         if self._ready_made and client_auth in {"basic", "basic_raw"}:
             raise ConfigurationError(
                 f"client_auth={client_auth!r} and the Authorization in headers contradict each other: give one of them"
@@ -168,7 +176,8 @@ class TokenEndpoint:
         """
         fields = {"grant_type": _GRANT_TYPES[operation], **parameters}
         answer = await self._post(self._token_url, fields, repeatable=repeatable)
-        return read_token(answer, operation, name=self._name, token_types=self._token_types)
+        hide = self._sent(fields)
+        return read_token(answer, operation, name=self._name, token_types=self._token_types, hide=hide)
 
     async def refresh(
         self, token: Token, *, scope: str | None = None, parameters: Parameters | None = None
@@ -218,7 +227,7 @@ class TokenEndpoint:
     async def _revoke(self, url: URL, token: Secret, hint: str) -> None:
         answer = await self._post(url, {"token": token, "token_type_hint": hint}, repeatable=True)
         if not answer.ok:
-            raise refusal(answer, Operation.REVOCATION, name=self._name)
+            raise refusal(answer, Operation.REVOCATION, name=self._name, hide=self._sent({"token": token}))
 
     async def _post(self, url: URL, fields: Parameters, *, repeatable: bool) -> Answer:
         request = Request(
@@ -229,6 +238,10 @@ class TokenEndpoint:
             repeatable=repeatable,
         )
         return await self._transport.send(request)
+
+    def _sent(self, fields: Parameters) -> Hidden:
+        """Return the secrets that a call has sent: no error quotes a server that repeats one."""
+        return (self._secret, *(value for value in fields.values() if isinstance(value, Secret)))
 
     def _client_fields(self) -> Parameters:
         match self._client_auth:

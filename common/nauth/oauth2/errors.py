@@ -19,7 +19,7 @@ from nauth.errors import (
     VendorUnavailableError,
 )
 from nauth.redact import clean
-from nauth.responses.error_body import ErrorDocument, find_words
+from nauth.responses.error_body import ErrorDocument, Hidden, find_words
 from nauth.transport.base import Answer
 from nauth.transport.retry import wait_of
 
@@ -133,7 +133,16 @@ _GRANT_CODES = frozenset(
         "invalid_grant",
         "invalid_token",
         "expired_token",
+        "token_expired",
+        "token_revoked",
+        "revoked_token",
         "bad_refresh_token",
+        "invalid_refresh_token",
+        "expired_refresh_token",
+        "refresh_token_expired",
+        "refresh_token_invalid",
+        "refresh_token_not_found",
+        "refresh_token_revoked",
         "interaction_required",
         "login_required",
         "consent_required",
@@ -178,7 +187,7 @@ _REDIRECT: _Meaning = (
 _DECLINES: _Meaning = (RequestRejectedError, "the server declines the request")
 
 
-def refusal(answer: Answer, operation: Operation, *, name: str) -> NauthError:
+def refusal(answer: Answer, operation: Operation, *, name: str, hide: Hidden = ()) -> NauthError:
     """Return the error for an answer of the token or revocation endpoint that is no success.
 
     The status decides only where it says "later" or where there is no known code: servers disagree on 400 and 401.
@@ -189,8 +198,9 @@ def refusal(answer: Answer, operation: Operation, *, name: str) -> NauthError:
         answer: as received; its text is never quoted but for the code and the cleaned description.
         operation: what was asked for.
         name: how the error calls the server.
+        hide: what was sent and must not come back in the server's words.
     """
-    said = ErrorBody.read(answer.body)
+    said = ErrorBody.read(answer.body, hide)
     kind, means = _meaning(answer.status, said.code, operation)
     shown = [f"HTTP {answer.status}", *([said.code] if said.code else [])]
     return kind(
@@ -237,34 +247,49 @@ class ErrorBody:
     words: str | None = None
 
     @classmethod
-    def read(cls, body: bytes) -> ErrorBody:
-        """Read `body`; what is not UTF-8 in it is replaced. Some servers put the code into an object."""
-        members = ErrorDocument(body).members
-        error = members.get("error")
+    def read(cls, body: bytes, hide: Hidden = ()) -> ErrorBody:
+        """Read `body`; what is not UTF-8 in it is replaced.
+
+        Names count in any case. Some servers put the code into an object, the error into a list, or write members that
+        they have no value for as null or empty text.
+        """
+        members = _members(ErrorDocument(body).content)
+        error = members.get("error") or members.get("errors")
+        if isinstance(error, list):
+            error = next(iter(cast("list[object]", error)), None)
         nested = _members(error)
         code = next(filter(None, map(_code, (error, *(nested.get(name) for name in _CODE_MEMBERS)))), None)
-        words = find_words(members, ("error_description",)) or find_words(nested, _WORD_MEMBERS)
-        return cls(
-            bool(error) and isinstance(error, str | dict) and "access_token" not in members,
-            code,
-            words,
+        if not error:
+            code = next(filter(None, map(_known, (members.get(name) for name in _BARE_CODE_MEMBERS))), None)
+        words = find_words(members, ("error_description",), hide=hide) or find_words(
+            nested, _WORD_MEMBERS, hide=hide
         )
+        return cls(bool(error or code) and not members.get("access_token"), code, words)
 
 
 _CODE_MEMBERS = ("error", "code", "type", "status")
+_BARE_CODE_MEMBERS = ("code", "errorcode", "error_code")
+"""Where a code may stand beside no error. Any other API has such members too, so only a code of OAuth's counts there."""
 _WORD_MEMBERS = ("error_description", "description", "message", "detail")
 
 
 def _members(document: object) -> Mapping[str, object]:
-    return cast("dict[str, object]", document) if isinstance(document, dict) else {}
+    """Return the members of an object, their names in lower case; an empty mapping for anything else."""
+    if not isinstance(document, dict):
+        return {}
+    return {name.lower(): value for name, value in cast("dict[str, object]", document).items()}
+
+
+def _known(value: object) -> str | None:
+    """Return `value` if it is one of the codes that mean something here, in any case."""
+    code = value.strip().lower() if isinstance(value, str) else ""
+    return code if code in _OF_CODE or code in _GRANT_CODES else None
 
 
 def _code(value: object) -> str | None:
     if not isinstance(value, str):
         return None
-    if value.lower() in _OF_CODE or value.lower() in _GRANT_CODES:
-        return value.lower()
-    return value if _CODE.fullmatch(value) else None
+    return _known(value) or (value if _CODE.fullmatch(value) else None)
 
 
 def _refuses_grant(status: int, code: str | None) -> bool:

@@ -12,6 +12,7 @@ from nauth.errors import MalformedResponseError
 from nauth.oauth2.errors import ErrorBody, Operation, refusal
 from nauth.redact import clean
 from nauth.responses.body import read_body
+from nauth.responses.error_body import Hidden
 from nauth.secret import Secret
 from nauth.time_formats import bounded_seconds, instant
 from nauth.token import Token
@@ -47,7 +48,12 @@ _CONVERTER = make_converter()
 
 
 def read_token(
-    answer: Answer, operation: Operation, *, name: str, token_types: Collection[str] = ()
+    answer: Answer,
+    operation: Operation,
+    *,
+    name: str,
+    token_types: Collection[str] = (),
+    hide: Hidden = (),
 ) -> Token:
     """Return the token in `answer`; its life counts from the moment the request was sent.
 
@@ -58,6 +64,7 @@ def read_token(
         operation: what was asked for.
         name: how errors call the server.
         token_types: further words for a bearer token, in lower case.
+        hide: what was sent and must not come back in the server's words.
 
     Raises:
         NauthError: the server refused; see `nauth.oauth2.errors`.
@@ -65,7 +72,7 @@ def read_token(
     """
     # some servers refuse with a status of success: an error and no token
     if not answer.ok or ErrorBody.read(answer.body).present:
-        raise refusal(answer, operation, name=name)
+        raise refusal(answer, operation, name=name, hide=hide)
     what = f"{name}'s answer to {operation.value}"
     status, request_id = answer.status, answer.request_id
     read = read_body(answer, TokenAnswer, converter=_CONVERTER, what=what)

@@ -204,7 +204,12 @@ class AiohttpTransport:
         if timeout is None:
             timeout = self._timeout_of(request)
         if not self._bare or request.url is not self._checked:
-            return self._asked(session, request, attempt, (attempt.outermost, *middlewares), timeout)
+            ours, others = middlewares[:1], middlewares[1:]
+            # the session's own stand inside ours, and may put another `Authorization` in the token's place
+            seen = (
+                (attempt.outermost, *ours, attempt.signed, *others) if others else (attempt.outermost, *ours)
+            )
+            return self._asked(session, request, attempt, seen, timeout)
         if request.headers:
             attempt.brings(request.headers.get(AUTHORIZATION))
         if (

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 import asyncio
 
-from aiohttp import BaseConnector, BasicAuth, ClientMiddlewareType, ClientRequest, ClientSession
+from aiohttp import (
+    BaseConnector,
+    BasicAuth,
+    ClientMiddlewareType,
+    ClientRequest,
+    ClientSession,
+    StreamReader,
+)
 from aiohttp.payload import IOBasePayload
 from aiohttp.typedefs import StrOrURL
 
@@ -16,6 +23,7 @@ __all__ = [
     "call_timer",
     "close_now",
     "connector_tls",
+    "more_of",
     "seekable",
     "session_loop",
     "session_middlewares",
@@ -69,6 +77,20 @@ def seekable(body: IOBasePayload) -> bool:
         return bool(body._value.seekable())  # noqa: SLF001 - see the docstring
     except (AttributeError, ValueError):
         return False
+
+
+async def more_of(content: StreamReader) -> None:
+    """Wait until more of a body has come or its end has, and read nothing of it.
+
+    Every public way to wait takes out what has come, and the public way to put it back is deprecated.
+
+    Raises:
+        aiohttp.ClientError: the body broke off.
+    """
+    lost = content.exception()
+    if lost is not None:
+        raise lost
+    await content._wait("more_of")  # noqa: SLF001 - see the docstring
 
 
 def close_now(connector: BaseConnector) -> None:

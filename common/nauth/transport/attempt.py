@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import re
+import ssl
 from collections.abc import Awaitable
 from datetime import timedelta
 from typing import Self
@@ -58,7 +60,7 @@ class Attempt:
         deadline: ends the attempt; moved on as it proceeds, so that waiting for a free connection costs none of its time.
             Entered by the transport; None where aiohttp measures.
         response: the one whose body is being read.
-        foreign: the request carried an `Authorization` of the session's own.
+        foreign: the request carried an `Authorization` of the session's own, or none because the session took it off.
         work: the owned work that this is part of, which is not cut short once something was sent. Set by `begin`.
     """
 
@@ -74,6 +76,9 @@ class Attempt:
     _handler: ClientHandlerType
     _outer: ClientMiddlewareType
     _brought: str | None = None
+    _signed: str | None = None
+    _after_ours = False
+    _watched = False
     _wait = "queue"
     _started_s = 0.0
     _proxy: URL | None = None
@@ -125,7 +130,12 @@ class Attempt:
 
     def brings(self, authorization: str | None) -> None:
         """Note the `Authorization` that the request has before the client's own middleware."""
-        self._brought = authorization
+        self._brought, self._watched = authorization, authorization is not None
+
+    async def signed(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        """Note, behind the client's own middleware, which `Authorization` the session's middlewares get to see."""
+        self._signed, self._after_ours, self._watched = request.headers.get(AUTHORIZATION), True, True
+        return await handler(request)
 
     def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> Awaitable[ClientResponse]:
         """Note that `request` is being sent, and send it."""
@@ -151,8 +161,9 @@ class Attempt:
         # On the client's session no coroutine stands around the sending. A reused connection may just have been closed:
         # there, aiohttp's one repeat is right.
         self.sent, self._request, self._earlier = True, request, request.response
-        if self._brought is not None:
-            self.foreign = self._brought == request.headers.get(AUTHORIZATION)
+        if self._watched:
+            sent = request.headers.get(AUTHORIZATION)
+            self.foreign = sent == self._brought or (self._after_ours and sent != self._signed)
         return self._handler(request)
 
     async def _once(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
@@ -204,6 +215,11 @@ class Attempt:
         cause = _before_sending(error, self._via)
         if isinstance(error, aiohttp.ConnectionTimeoutError):
             cause = f"no connection within {self._connect.total_seconds():g} s"
+        if cause is None and (alert := _certificate_alert(error)):
+            cause = (
+                f"the server refused the TLS handshake: {alert}. It wants a client certificate, or another than it was "
+                "shown: ssl_context= with load_cert_chain(...)"
+            )
         if cause is not None:
             return self._not_sent(f"{cause} ({name})")
         if self._proxy is not None and not self.sent and isinstance(error, aiohttp.ClientResponseError):
@@ -294,7 +310,24 @@ def _before_sending(error: Exception, via: str) -> str | None:
 
 
 def _errno(error: aiohttp.ClientConnectorError) -> str:
+    if isinstance(error.os_error, ConnectionResetError):
+        # a port that takes no connections refuses them: this one took it and hung up
+        return "closed by the other side during the TLS handshake, as where it wants a client certificate or another TLS version"
     return errno.errorcode.get(error.errno or 0, "unreachable")
+
+
+_OF_A_CERTIFICATE = re.compile(r"ALERT_(?:\w*CERTIFICATE\w*|UNKNOWN_CA)", re.ASCII)
+
+
+def _certificate_alert(error: Exception) -> str | None:
+    """Return the name of the TLS alert by which a server refuses the client's certificate; None if `error` is not that.
+
+    TLS 1.3 tells a client so only after the handshake is done on its side, when it has begun to send: the server drops that
+    unread.
+    """
+    cause = error.__cause__
+    reason = str(cause.reason) if isinstance(cause, ssl.SSLError) else ""
+    return reason if _OF_A_CERTIFICATE.search(reason) else None
 
 
 def _not_http(error: Exception, what: str, name: str) -> str:

@@ -88,7 +88,7 @@ class Answer:
         sent_mono: `Clock.monotonic` just before this attempt was sent. Lifetimes count from here.
         headers: names are case-insensitive.
         body: decompressed.
-        foreign: the request carried an `Authorization` of the session's own in place of the client's token.
+        foreign: the request carried an `Authorization` of the session's own, or none, in place of the client's token.
     """
 
     status: int

@@ -123,12 +123,12 @@ def _check_connector(session: ClientSession) -> None:
     if unverified(connector_tls(session)):
         raise ConfigurationError(
             "the session's connector has TLS verification switched off (ssl=False, or a context that demands no "
-            "certificate); a token is never sent that way"
+            "certificate or compares no host name); a token is never sent that way"
         )
 
 
 def _check_context(context: ssl.SSLContext) -> None:
-    if unverified(context) or not context.check_hostname:
+    if unverified(context):
         raise ConfigurationError(
             "ssl_context does not check certificates or host names (CERT_NONE, or check_hostname=False); neither "
             "credential nor token is ever sent that way. For a private certificate authority use "

@@ -15,7 +15,7 @@ from aiohttp.hdrs import PROXY_AUTHORIZATION
 from yarl import URL
 
 from nauth.errors import ConfigurationError
-from nauth.origins import AS_HTTP, is_loopback, read_url
+from nauth.origins import AS_HTTP, is_host, is_loopback, read_url
 from nauth.secret import Secret
 
 __all__ = ["EnvironmentProxies", "PickProxy", "Proxy", "ThroughProxy"]
@@ -48,7 +48,7 @@ class Proxy:
             bare = URL.build(scheme=url.scheme, host=url.host or "", port=url.port)
         except ValueError:
             url = bare = URL()
-        if url.scheme not in _SCHEMES or not bare.host or not bare.port:
+        if url.scheme not in _SCHEMES or not is_host(bare.raw_host) or not bare.port:
             raise ConfigurationError(
                 f"{setting} must be the address of an http or https proxy, such as http://user:password@proxy:3128; "
                 "SOCKS proxies need a session whose connector speaks SOCKS"
@@ -142,8 +142,9 @@ class EnvironmentProxies:
         return proxy
 
     def _excluded(self, url: URL) -> bool:
-        host = (url.host or "").lower().rstrip(".")
-        return any(_names(entry, host, url.port) for entry in self.no_proxy)
+        # a name with other than ASCII letters may stand in the variable as it is read, or as it is sent
+        hosts = {(host or "").lower().rstrip(".") for host in (url.host, url.raw_host)}
+        return any(_names(entry, host, url.port) for entry in self.no_proxy for host in hosts)
 
 
 _NONE = EnvironmentProxies()

@@ -61,9 +61,9 @@ def reading(answer: Answer) -> Generator[None]:
             raise
         told = recast(error, type(error))
         text = (
-            f"HTTP {answer.status}, but no token of this client was on the request: it carried an Authorization that your "
-            "session brings (its headers, its auth, or a middleware), and that one was refused. Take it off the session, "
-            "or make the client without session"
+            f"HTTP {answer.status}, but no token of this client was on the request: your session (its headers, its auth, or "
+            "a middleware) put another Authorization in its place, or took it off, and that was refused. Change the "
+            "session, or make the client without session"
         )
         told.args = (text,)
         raise told from None

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import aiohttp
 import pytest
-from aiohttp import web
+from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, web
 
 from nauth.bearer.aiohttp import BearerAuth
 from nauth.bearer.unauthorized import Answered
@@ -42,6 +42,35 @@ async def test_replay_is_told() -> None:
             async with session.post(url, json={}) as response:
                 assert response.status == 200
     assert events == [RequestReplayed(method="POST", status=200)]
+    await manager.aclose()
+
+
+@pytest.mark.parametrize("sent", ["Basic b3RoZXI=", None])
+async def test_another_authorization_in_the_tokens_place(sent: str | None) -> None:
+    """A 401 to what a middleware inside ours put on, or took off, renews nothing; nor does a success speak for the token."""
+    refuses = [True]
+
+    async def replaces(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        del request.headers["Authorization"]
+        if sent is not None:
+            request.headers["Authorization"] = sent
+        return await handler(request)
+
+    async def vendor(_: web.Request) -> web.Response:
+        return web.Response(status=401 if refuses[0] else 200)
+
+    issuer = Issuer()
+    manager = manager_of(issuer)
+    async with served(vendor) as url:
+        middlewares = (BearerAuth(manager, [url]), replaces)
+        async with aiohttp.ClientSession(middlewares=middlewares) as session:
+            async with session.get(url) as response:
+                assert response.status == 401
+            refuses[0] = False
+            async with session.get(url) as response:
+                assert response.status == 200
+    assert issuer.calls == 1
+    assert manager.cache.settled is None
     await manager.aclose()
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Awaitable
 from datetime import timedelta
 from typing import Any, Literal
 from urllib.parse import parse_qsl
 
+import attrs
 import pytest
 
 from nauth.errors import (
@@ -160,6 +162,7 @@ async def test_the_body_may_name_the_client(options: dict[str, Any], fields: dic
         (_URL, {"client_auth": "none"}, "contradicts"),
         (_URL, {"client_auth": "jwt"}, "must be 'basic'"),
         (_URL, {"client_auth": "basic_raw", "headers": {"authorization": "CANARY"}}, "contradict each other"),
+        (_URL, {"client_auth": "basic_raw", "client_id": "a:b"}, "cannot carry a client_id with a colon"),
         (_URL, {"token_types": "bearer"}, "list of words, not str"),
         (_URL, {"token_types": [7]}, "text only"),
         (_URL, {"token_types": 7}, "not int"),
@@ -338,6 +341,19 @@ async def test_a_code_of_another_standard(code: str) -> None:
         (400, {"error": {"type": "invalid_grant", "message": "too old"}}, "invalid_grant", "too old"),
         (400, {"error": {"code": 7, "detail": "too old"}}, None, "too old"),
         (400, {"error": "Session not found"}, None, None),
+        (200, {"access_token": None, "error": "bad_refresh_token"}, "bad_refresh_token", None),
+        (200, {"access_token": "", "refresh_token": "", "error": "invalid_grant"}, "invalid_grant", None),
+        (200, {"error": True, "message": "expired"}, None, None),
+        (200, {"Error": "invalid_grant", "Error_Description": "gone"}, "invalid_grant", "gone"),
+        (200, {"error": ["invalid_grant"]}, "invalid_grant", None),
+        (200, {"errors": [{"code": "invalid_grant", "message": "gone"}]}, "invalid_grant", "gone"),
+        (200, {"code": "invalid_grant", "message": "gone"}, "invalid_grant", None),
+        (401, {"errorCode": "INVALID_GRANT", "errorSummary": "gone"}, "invalid_grant", None),
+        (400, {"code": "not_of_oauth"}, None, None),
+        (400, {"error": " invalid_grant\n"}, "invalid_grant", None),
+        (422, {"error": "invalid_refresh_token"}, "invalid_refresh_token", None),
+        (404, {"error": "refresh_token_not_found"}, "refresh_token_not_found", None),
+        (410, {"error": "token_revoked"}, "token_revoked", None),
         (400, b"", None, None),
         (400, b"<html>", None, None),
         (400, [], None, None),
@@ -356,6 +372,27 @@ async def test_a_refresh_refused_in_other_words(
     with pytest.raises(CredentialsRejectedError, match="the grant was refused") as refused:
         await _asked(body, status)
     assert (refused.value.code, refused.value.detail) == (code, words)
+
+
+@pytest.mark.parametrize("told", ["s3cr t", "rt-1", "at-1"])
+@pytest.mark.parametrize("nested", [False, True])
+async def test_a_server_that_repeats_what_was_sent(told: str, nested: bool) -> None:
+    """Its words are not quoted: a short secret does not look like one."""
+    words = f"cannot use {told} here"
+    said: object = {"error": "invalid_request", "error_description": words}
+    if nested:
+        said = {"error": {"code": "invalid_request", "message": words}}
+    made = _made(FakeTransport(otherwise=answer(400, said)), client_secret="s3cr t")
+    calls: list[Awaitable[object]] = (
+        [made.revoke(attrs.evolve(_BOTH, refresh_token=None))]
+        if told == "at-1"
+        else [made.revoke(_BOTH), made.refresh(_BOTH)]
+    )
+    for call in calls:
+        with pytest.raises(NauthError) as refused:
+            await call
+        assert refused.value.code == "invalid_request"
+        assert told not in f"{refused.value} {vars(refused.value)}"
 
 
 @pytest.mark.parametrize("auth", ["basic", "body"])

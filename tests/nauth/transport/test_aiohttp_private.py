@@ -8,7 +8,17 @@ import ssl
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, ClientSession, TCPConnector, web
+from aiohttp import (
+    ClientHandlerType,
+    ClientPayloadError,
+    ClientRequest,
+    ClientResponse,
+    ClientSession,
+    StreamReader,
+    TCPConnector,
+    web,
+)
+from aiohttp.base_protocol import BaseProtocol
 from aiohttp.payload import PAYLOAD_REGISTRY, IOBasePayload
 from aiohttp.test_utils import TestServer
 
@@ -16,6 +26,7 @@ from nauth.transport.aiohttp_private import (
     call_timer,
     close_now,
     connector_tls,
+    more_of,
     seekable,
     session_loop,
     session_middlewares,
@@ -30,6 +41,23 @@ async def test_the_tls_setting_of_a_connector(tls: bool | ssl.SSLContext) -> Non
         assert connector_tls(session) is tls
     async with ClientSession() as session:
         assert connector_tls(session) is True
+
+
+async def test_more_of_a_body() -> None:
+    """What has come stays unread, and a body that broke off is told."""
+    content = StreamReader(BaseProtocol(loop := asyncio.get_running_loop()), limit=100, loop=loop)
+    content._protocol.transport = asyncio.Transport()
+    more = asyncio.ensure_future(more_of(content))
+    await asyncio.sleep(0)
+    assert not more.done()
+    content.feed_data(b"1")
+    await more
+    assert content.total_bytes == 1
+    content.feed_eof()
+    assert await content.read() == b"1"
+    content.set_exception(ClientPayloadError("lost"))
+    with pytest.raises(ClientPayloadError):
+        await more_of(content)
 
 
 async def test_a_session_without_a_connector_has_no_tls_setting() -> None:

@@ -155,6 +155,43 @@ class TestNotSent:
             with pytest.raises(NotSentError, match=r"TLS handshake failed: \w+ "):
                 await post(transport, url.with_scheme("https").with_port(url.port))
 
+    async def test_hung_up_amid_the_handshake(self, transport: AiohttpTransport) -> None:
+        """A server that ends the handshake without a word is not called unreachable."""
+        async with RawServer(read=False) as server:
+            with pytest.raises(NotSentError, match="closed by the other side during the TLS handshake"):
+                await post(transport, server.url(scheme="https"))
+
+    @pytest.mark.parametrize("alert", ["TLSV13_ALERT_CERTIFICATE_REQUIRED", "TLSV1_ALERT_UNKNOWN_CA"])
+    async def test_a_client_certificate_is_wanted(
+        self, transport: AiohttpTransport, monkeypatch: pytest.MonkeyPatch, alert: str
+    ) -> None:
+        """TLS 1.3 says so when the request is on its way, and the server has dropped that unread."""
+        refused = ssl.SSLError(1, "alert")
+        refused.reason = alert
+
+        async def refuse(*_: object) -> None:
+            raise refused
+
+        monkeypatch.setattr(aiohttp.client_proto.ResponseHandler, "read", refuse)
+        async with serve(hello) as url:
+            with pytest.raises(
+                NotSentError, match=rf"refused the TLS handshake: {alert}.*client certificate"
+            ):
+                await post(transport, url)
+
+    async def test_another_alert(self, transport: AiohttpTransport, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Any other alert may come at any time, and leaves the outcome open."""
+        broken = ssl.SSLError(1, "alert")
+        broken.reason = "TLSV1_ALERT_INTERNAL_ERROR"
+
+        async def breaks(*_: object) -> None:
+            raise broken
+
+        monkeypatch.setattr(aiohttp.client_proto.ResponseHandler, "read", breaks)
+        async with serve(hello) as url:
+            with pytest.raises(OutcomeUnknownError, match="the connection broke"):
+                await post(transport, url)
+
     async def test_proxy_refuses(self) -> None:
         """A proxy that will not connect has passed nothing on."""
         async with (
