@@ -160,6 +160,7 @@ class Pages(Generic[_T]):
             raise ConfigurationError(f"most must be at least 1, got {most}")
         if form.in_body and not isinstance(options.get("json", {}), Mapping):
             raise ConfigurationError("json must be a dict: this list's pages are asked for in the body")
+        calls.check_readable(list[into])  # type: ignore[valid-type]
         self._calls = calls
         self._method = method
         self._path = path

@@ -82,13 +82,12 @@ def server(form: PageForm, records: int) -> Callable[[Request], Answer]:
 
 def pages(transport: FakeTransport, form: PageForm, **changes: Any) -> Pages[Row]:
     options: CallOptions = changes.pop("options", {})
-    settings: dict[str, Any] = {"size": None, "start": None, "most": 10_000, "patience": None}
+    settings: dict[str, Any] = {"into": Row, "size": None, "start": None, "most": 10_000, "patience": None}
     clock = changes.pop("clock", FakeClock())
     return Pages(
         calls(transport, clock=clock),
         method="GET",
         path="/rows",
-        into=Row,
         form=form,
         options=options,
         **(settings | changes),
@@ -263,6 +262,7 @@ async def test_a_page_under_the_endpoints_own_name() -> None:
         (FLAG, {"size": 5}),
         (CURSOR, {"most": 0}),
         (BODY, {"options": {"json": []}}),
+        (CURSOR, {"into": complex}),
     ],
 )
 def test_wrong_settings(form: PageForm, changes: dict[str, Any]) -> None:

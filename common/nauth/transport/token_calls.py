@@ -62,8 +62,8 @@ def reading(answer: Answer) -> Generator[None]:
         told = recast(error, type(error))
         text = (
             f"HTTP {answer.status}, but no token of this client was on the request: it carried an Authorization that your "
-            "session brings (its headers, its auth, or a middleware), and that one was refused. Take it off the session, "
-            "or make the client without session"
+            "session brings (its headers, its auth, or a middleware) or this call's headers=, and that one was refused. Take "
+            "it off the call or the session, or make the client without session"
         )
         told.args = (text,)
         raise told from None
