@@ -46,6 +46,8 @@ class Herd(Protocol):
 
 
 _STORE = ("NAUTH_STORE", "NAUTH_STORE_FILE")
+_PLACES = ("CREDENTIALS", "ENVIRONMENT", "TOKEN_URL")
+"""What may say beside a credential where it is and what it is for, behind a vendor's prefix."""
 _VENDORS = ("nomad", "nomba", "noyo", "nao")
 
 
@@ -114,12 +116,15 @@ def nauth_herd() -> Herd:
 
 @pytest.fixture
 def nauth_env(monkeypatch: pytest.MonkeyPatch) -> SetEnvironment:
-    """Point the clients of a sandbox's vendor at it by the environment, for code that makes them without arguments."""
+    """Point the clients of a sandbox's vendor at it by the environment, for code that makes them without arguments.
+
+    What nauth reads of the vendor's other variables is taken out: a developer's shell may hold the real ones.
+    """
 
     def point(sandbox: Sandbox) -> Mapping[str, str]:
-        for name in _STORE:
+        values, others = _variables(sandbox)
+        for name in (*_STORE, *others):
             monkeypatch.delenv(name, raising=False)
-        values = _variables(sandbox)
         for name, value in values.items():
             monkeypatch.setenv(name, value)
         return values
@@ -127,9 +132,18 @@ def nauth_env(monkeypatch: pytest.MonkeyPatch) -> SetEnvironment:
     return point
 
 
-def _variables(sandbox: Any) -> Mapping[str, str]:
+def _variables(sandbox: Any) -> tuple[Mapping[str, str], list[str]]:
+    """Return the variables that lead to the sandbox, and the names of all that would lead elsewhere."""
     package = type(sandbox).__module__.partition(".")[0]
     if package not in {f"{vendor}auth" for vendor in _VENDORS}:
         raise TypeError(f"nauth_env takes a vendor's sandbox, not one of {package}")
     names = import_module(f"{package}.sandbox.variables")
-    return {names.BASE_URL: sandbox.base_url, **names.variables_of(sandbox.credentials)}
+    fields = import_module(f"{package}.credentials").FIELDS
+    settings = [
+        *fields.names,
+        *fields.fixed,
+        names.BASE_URL,
+        *(f"{fields.prefix}{place}" for place in _PLACES),
+    ]
+    values = {names.BASE_URL: sandbox.base_url, **names.variables_of(sandbox.credentials)}
+    return values, [f"{setting}{by}" for setting in settings for by in ("", "_FILE")]

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Literal, TypeAlias
+from typing import Literal, Self, TypeAlias
 
 import attrs
 
@@ -75,6 +75,10 @@ class Token:
     extra: Mapping[str, str] = attrs.field(
         factory=dict[str, str], converter=_frozen, repr=_names_only, hash=False
     )
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        return self
+
     # built once: every request needs it
     _header: Secret = attrs.field(init=False, repr=False, eq=False)
 
