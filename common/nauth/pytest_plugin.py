@@ -46,7 +46,7 @@ class Herd(Protocol):
 
 
 _STORE = ("NAUTH_STORE", "NAUTH_STORE_FILE")
-_PLACES = ("CREDENTIALS", "ENVIRONMENT", "TOKEN_URL")
+_PLACES = ("BASE_URL", "CREDENTIALS", "ENVIRONMENT", "TOKEN_URL")
 """What may say beside a credential where it is and what it is for, behind a vendor's prefix."""
 _VENDORS = ("nomad", "nomba", "noyo", "nao")
 
@@ -122,8 +122,8 @@ def nauth_env(monkeypatch: pytest.MonkeyPatch) -> SetEnvironment:
     """
 
     def point(sandbox: Sandbox) -> Mapping[str, str]:
-        values, others = _variables(sandbox)
-        for name in (*_STORE, *others):
+        values = _variables(sandbox)
+        for name in (*_STORE, *_settings(sandbox)):
             monkeypatch.delenv(name, raising=False)
         for name, value in values.items():
             monkeypatch.setenv(name, value)
@@ -132,18 +132,20 @@ def nauth_env(monkeypatch: pytest.MonkeyPatch) -> SetEnvironment:
     return point
 
 
-def _variables(sandbox: Any) -> tuple[Mapping[str, str], list[str]]:
-    """Return the variables that lead to the sandbox, and the names of all that would lead elsewhere."""
-    package = type(sandbox).__module__.partition(".")[0]
+def _package(sandbox: object) -> str:
+    return type(sandbox).__module__.partition(".")[0]
+
+
+def _settings(sandbox: Any) -> list[str]:
+    """Return the names of all variables that clients of the sandbox's vendor read."""
+    fields = import_module(f"{_package(sandbox)}.credentials").FIELDS
+    names = (*fields.names, *fields.fixed, *(f"{fields.prefix}{place}" for place in _PLACES))
+    return [f"{name}{by}" for name in names for by in ("", "_FILE")]
+
+
+def _variables(sandbox: Any) -> Mapping[str, str]:
+    package = _package(sandbox)
     if package not in {f"{vendor}auth" for vendor in _VENDORS}:
         raise TypeError(f"nauth_env takes a vendor's sandbox, not one of {package}")
     names = import_module(f"{package}.sandbox.variables")
-    fields = import_module(f"{package}.credentials").FIELDS
-    settings = [
-        *fields.names,
-        *fields.fixed,
-        names.BASE_URL,
-        *(f"{fields.prefix}{place}" for place in _PLACES),
-    ]
-    values = {names.BASE_URL: sandbox.base_url, **names.variables_of(sandbox.credentials)}
-    return values, [f"{setting}{by}" for setting in settings for by in ("", "_FILE")]
+    return {names.BASE_URL: sandbox.base_url, **names.variables_of(sandbox.credentials)}
