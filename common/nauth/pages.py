@@ -152,6 +152,7 @@ class Pages(Generic[_T]):
         most: int,
         patience: timedelta | None,
     ) -> None:
+        _check_types(size=size, most=most, form=form, patience=patience)
         if size is not None and (size < 1 or (form.largest is not None and size > form.largest)):
             at_most = f" and at most {form.largest}" if form.largest is not None else ""
             raise ConfigurationError(f"size must be at least 1{at_most}, got {size}")
@@ -305,6 +306,16 @@ class Pages(Generic[_T]):
             "start=error.cursor, and report the endpoint to the vendor",
             cursor=self.cursor,
         )
+
+
+def _check_types(*, size: object, most: object, form: object, patience: object) -> None:
+    for name, value in (("size", size), ("most", most)):
+        if type(value) is not int and not (name == "size" and value is None):
+            raise ConfigurationError(f"{name} must be a whole number, not {type(value).__name__}")
+    if not isinstance(form, PageForm):
+        raise ConfigurationError(f"form must be a nauth.PageForm, not {type(form).__name__}")
+    if patience is not None and not isinstance(patience, timedelta):
+        raise ConfigurationError(f"patience must be a timedelta, not {type(patience).__name__}")
 
 
 def _said_twice(name: str, said: object, path: str, options: CallOptions, *, in_body: bool) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import pytest
@@ -280,6 +280,9 @@ async def test_a_page_under_the_endpoints_own_name() -> None:
         (CURSOR, {"most": 0}),
         (BODY, {"options": {"json": []}}),
         (CURSOR, {"into": complex}),
+        (CURSOR, {"size": "5"}),
+        (CURSOR, {"most": 2.5}),
+        (CURSOR, {"patience": 5}),
         (OFFSET, {"options": {"params": {"offset": 40}}}),
         (OFFSET, {"path": "/rows?offset=40"}),
         (OFFSET, {"options": {"params": {"page_size": 5}}, "size": 10}),
@@ -290,6 +293,12 @@ def test_wrong_settings(form: PageForm, changes: dict[str, Any]) -> None:
     """What no list of this form can be asked for is refused when the list is made."""
     with pytest.raises(ConfigurationError):
         pages(FakeTransport(), form, **changes)
+
+
+def test_a_form_is_a_page_form() -> None:
+    """The name of a form is none."""
+    with pytest.raises(ConfigurationError, match=r"form must be a nauth\.PageForm, not str"):
+        pages(FakeTransport(), cast("Any", "cursor"))
 
 
 async def test_parameters_must_be_a_mapping() -> None:
