@@ -180,7 +180,10 @@ def reader_of(converter: cattrs.Converter, shape: type[_T]) -> Callable[[object,
     except ConfigurationError:
         raise
     except cattrs.StructureHandlerNotFoundError as error:
-        problem = _no_reader(error.type_, shape)
+        problem = (
+            f"{_kind_name(error.type_)} is left open, and JSON has no form that tells its members apart: say "
+            f"{_kind_name(shape)}[...]"
+        )
     except NameError as error:
         problem = f"its annotations name {error.name}, which its module does not define at the top level"
     except AttributeError:  # cattrs takes a record for its class
@@ -356,12 +359,6 @@ def _unreadable(kind: Any) -> _Hook:
         "TypedDict, a pydantic model, list[...], dict[str, ...], a scalar, None for no body, or object for the answer "
         "as it came"
     )
-
-
-def _no_reader(kind: Any, shape: Any) -> str:
-    if isinstance(kind, TypeVar):
-        return f"{kind} is left open, and JSON has no form that tells its members apart: say {_kind_name(shape)}[...]"
-    return f"{_kind_name(kind)} has no form in JSON that tells its members apart"
 
 
 def _to_none(value: object, _: object) -> None:

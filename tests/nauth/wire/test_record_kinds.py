@@ -287,7 +287,7 @@ class BadRow(TypedDict):
         (None | complex, "complex"),
         (Bank("1"), "a value of type Bank: unhashable"),
         (Left(1), "a value of type Left: it is a value and no type"),
-        (OpenType, r"~T is left open.* say OpenType\[...\]"),
+        (OpenType, r"T is left open.* say OpenType\[...\]"),
     ],
     ids=str,
 )
