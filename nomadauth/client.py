@@ -21,7 +21,7 @@ from nauth.secret import Secret
 from nauth.sources import AnySource
 from nauth.sources.authenticator import SourcedAuthenticator
 from nauth.sources.client_setup import Sourced
-from nauth.stores.base import StoreKey, TokenStore
+from nauth.stores.base import StoreKey, TokenStore, check_store
 from nauth.token import RenewalPolicy, Token
 from nauth.transport.network import Network
 from nauth.transport.token_calls import token_calls
@@ -304,6 +304,7 @@ def _identity(
 
 
 def _check_store(store: TokenStore | None, allow_persistence: bool) -> None:
+    check_store(store)
     if store is not None and store.persistent and not allow_persistence:
         raise ConfigurationError(
             f'{type(store).__name__} outlives the process, and Nomad Media asks that its JWT does not: "Keep the JWT in '

@@ -142,6 +142,8 @@ class VendorClient:
         max_response_bytes: int = MAX_RESPONSE_BYTES,
     ) -> None:
         self._login = login
+        if type(max_response_bytes) is not int or max_response_bytes < 1:
+            raise ConfigurationError("max_response_bytes must be a whole number of bytes, 1 or more")
         self._max_response_bytes = max_response_bytes
         self._network = network or Network()
         clock = clock or SYSTEM_CLOCK

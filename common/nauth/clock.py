@@ -6,7 +6,9 @@ import asyncio
 import time
 from typing import Protocol, runtime_checkable
 
-__all__ = ["SYSTEM_CLOCK", "Clock", "SystemClock"]
+from nauth.errors import ConfigurationError
+
+__all__ = ["SYSTEM_CLOCK", "Clock", "SystemClock", "check_clock"]
 
 
 @runtime_checkable
@@ -49,3 +51,15 @@ class SystemClock:
 
 SYSTEM_CLOCK = SystemClock()
 """The one that is meant where none is given: thousands of clients need no object each for it."""
+
+
+def check_clock(clock: object) -> None:
+    """Refuse what is no clock, before a client is made with it.
+
+    Raises:
+        ConfigurationError: `clock` is neither None nor a `Clock`.
+    """
+    if clock is not None and not isinstance(clock, Clock):
+        raise ConfigurationError(
+            f"clock must be a nauth.Clock, such as FakeClock(), not {type(clock).__name__}"
+        )

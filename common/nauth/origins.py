@@ -187,8 +187,13 @@ class Targets:
         """Return where a request for `url` goes, as `resolve` does, and remember it.
 
         Raises:
+            ConfigurationError: `url` is neither text nor a URL.
             OriginError: see `resolve`.
         """
+        if not isinstance(url, str | URL):  # pyright: ignore[reportUnnecessaryIsInstance] # not every caller is checked
+            raise ConfigurationError(
+                f"nothing was sent: the path must be text or a yarl.URL, not {type(url).__name__}"
+            )
         if type(url) is not str:
             return resolve(self._base, url, allowed=self._allowed)
         if _PLAIN.fullmatch(url):  # what `resolve` would make of it, for a third of the cost

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any, Generic, TypeVar, cast
 
 import attrs
+from yarl import URL
 
 from nauth.errors import ConfigurationError, MalformedResponseError, PagesError, VendorUnavailableError
 from nauth.responses.reply import Reply
@@ -151,6 +152,7 @@ class Pages(Generic[_T]):
         most: int,
         patience: timedelta | None,
     ) -> None:
+        _check_types(size=size, most=most, form=form, patience=patience)
         if size is not None and (size < 1 or (form.largest is not None and size > form.largest)):
             at_most = f" and at most {form.largest}" if form.largest is not None else ""
             raise ConfigurationError(f"size must be at least 1{at_most}, got {size}")
@@ -158,8 +160,16 @@ class Pages(Generic[_T]):
             raise ConfigurationError("size cannot be chosen: this list's vendor takes no size of a page")
         if most < 1:
             raise ConfigurationError(f"most must be at least 1, got {most}")
+        self._start = form.first if start is None else start
+        for name, said in ((form.start, self._start), (form.size, size)):
+            if name is not None and _said_twice(name, said, path, options, in_body=form.in_body):
+                raise ConfigurationError(
+                    f"{name} is the list's own parameter, and was given by hand, too. Say where to begin with start=, and how "
+                    "many records a page has with size="
+                )
         if form.in_body and not isinstance(options.get("json", {}), Mapping):
             raise ConfigurationError("json must be a dict: this list's pages are asked for in the body")
+        calls.check_readable(list[into])  # type: ignore[valid-type]
         self._calls = calls
         self._method = method
         self._path = path
@@ -167,7 +177,6 @@ class Pages(Generic[_T]):
         self._form = form
         self._options = options
         self._size = size
-        self._start = form.first if start is None else start
         self._most = most
         self._patience = patience
         self.cursor: object = None
@@ -206,6 +215,10 @@ class Pages(Generic[_T]):
             following = self._form.following(
                 Page(document=document, rows=len(entries), read=read, cursor=self.cursor, size=self._size)
             )
+            if not self._form.in_body and not _can_be_asked(following):
+                raise self._misfit(
+                    self._calls.data_root, type_name(following), "text or a number for the next page"
+                )
             rows = self._decoded(entries, where)
             before = entries
             yield rows
@@ -223,7 +236,7 @@ class Pages(Generic[_T]):
     async def _fetch(self) -> Mapping[str, object]:
         data: object = (await self._reply()).data
         if not isinstance(data, Mapping):
-            raise self._misfit(self._calls.data_root, type_name(data))
+            raise self._misfit(self._calls.data_root, type_name(data), "object")
         return cast("Mapping[str, object]", data)
 
     async def _reply(self) -> Reply[object]:
@@ -280,11 +293,11 @@ class Pages(Generic[_T]):
             root=where,
         )
 
-    def _misfit(self, where: str, got: str) -> MalformedResponseError:
+    def _misfit(self, where: str, got: str, expected: str = "list") -> MalformedResponseError:
         return self._calls.error_class(MalformedResponseError)(
-            f"the page of {self._path} has another form than form= says: {where}: expected list, got {got}. Choose the "
+            f"the page of {self._path} has another form than form= says: {where}: expected {expected}, got {got}. Choose the "
             "form that the endpoint has, or read the list by call()",
-            problems=(f"{where}: expected list, got {got}",),
+            problems=(f"{where}: expected {expected}, got {got}",),
         )
 
     def _stuck(self, read: int) -> PagesError:
@@ -293,6 +306,28 @@ class Pages(Generic[_T]):
             "start=error.cursor, and report the endpoint to the vendor",
             cursor=self.cursor,
         )
+
+
+def _check_types(*, size: object, most: object, form: object, patience: object) -> None:
+    for name, value in (("size", size), ("most", most)):
+        if type(value) is not int and not (name == "size" and value is None):
+            raise ConfigurationError(f"{name} must be a whole number, not {type(value).__name__}")
+    if not isinstance(form, PageForm):
+        raise ConfigurationError(f"form must be a nauth.PageForm, not {type(form).__name__}")
+    if patience is not None and not isinstance(patience, timedelta):
+        raise ConfigurationError(f"patience must be a timedelta, not {type(patience).__name__}")
+
+
+def _said_twice(name: str, said: object, path: str, options: CallOptions, *, in_body: bool) -> bool:
+    """Tell whether the caller names the list's parameter `name`, which would be overwritten, or sent a second time."""
+    if said is None:
+        return False
+    given = options.get("json" if in_body else "params")
+    return (isinstance(given, Mapping) and name in given) or (not in_body and name in URL(path).query)
+
+
+def _can_be_asked(following: object) -> bool:
+    return following is None or (isinstance(following, str | int | float) and type(following) is not bool)
 
 
 def _member(document: object, path: tuple[str, ...]) -> object:

@@ -46,6 +46,8 @@ class Herd(Protocol):
 
 
 _STORE = ("NAUTH_STORE", "NAUTH_STORE_FILE")
+_PLACES = ("BASE_URL", "CREDENTIALS", "ENVIRONMENT", "TOKEN_URL")
+"""What may say beside a credential where it is and what it is for, behind a vendor's prefix."""
 _VENDORS = ("nomad", "nomba", "noyo", "nao")
 
 
@@ -114,12 +116,15 @@ def nauth_herd() -> Herd:
 
 @pytest.fixture
 def nauth_env(monkeypatch: pytest.MonkeyPatch) -> SetEnvironment:
-    """Point the clients of a sandbox's vendor at it by the environment, for code that makes them without arguments."""
+    """Point the clients of a sandbox's vendor at it by the environment, for code that makes them without arguments.
+
+    What nauth reads of the vendor's other variables is taken out: a developer's shell may hold the real ones.
+    """
 
     def point(sandbox: Sandbox) -> Mapping[str, str]:
-        for name in _STORE:
-            monkeypatch.delenv(name, raising=False)
         values = _variables(sandbox)
+        for name in (*_STORE, *_settings(sandbox)):
+            monkeypatch.delenv(name, raising=False)
         for name, value in values.items():
             monkeypatch.setenv(name, value)
         return values
@@ -127,8 +132,19 @@ def nauth_env(monkeypatch: pytest.MonkeyPatch) -> SetEnvironment:
     return point
 
 
+def _package(sandbox: object) -> str:
+    return type(sandbox).__module__.partition(".")[0]
+
+
+def _settings(sandbox: Any) -> list[str]:
+    """Return the names of all variables that clients of the sandbox's vendor read."""
+    fields = import_module(f"{_package(sandbox)}.credentials").FIELDS
+    names = (*fields.names, *fields.fixed, *(f"{fields.prefix}{place}" for place in _PLACES))
+    return [f"{name}{by}" for name in names for by in ("", "_FILE")]
+
+
 def _variables(sandbox: Any) -> Mapping[str, str]:
-    package = type(sandbox).__module__.partition(".")[0]
+    package = _package(sandbox)
     if package not in {f"{vendor}auth" for vendor in _VENDORS}:
         raise TypeError(f"nauth_env takes a vendor's sandbox, not one of {package}")
     names = import_module(f"{package}.sandbox.variables")

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Literal, TypeAlias
+from typing import Literal, Self, TypeAlias
 
 import attrs
 
@@ -14,7 +14,7 @@ from nauth.errors import ConfigurationError
 from nauth.secret import Secret
 from nauth.time_formats import MAX_LIFETIME
 
-__all__ = ["MAX_LIFETIME", "RenewalPolicy", "Token", "TokenState", "margin_s"]
+__all__ = ["MAX_LIFETIME", "RenewalPolicy", "Token", "TokenState", "check_policy", "margin_s"]
 
 
 class TokenState(enum.Enum):
@@ -75,6 +75,10 @@ class Token:
     extra: Mapping[str, str] = attrs.field(
         factory=dict[str, str], converter=_frozen, repr=_names_only, hash=False
     )
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        return self
+
     # built once: every request needs it
     _header: Secret = attrs.field(init=False, repr=False, eq=False)
 
@@ -173,3 +177,15 @@ def margin_s(lifetime_s: float, policy: RenewalPolicy, spread: float) -> float:
     wanted = margin + jitter
     scale = min(1.0, lifetime_s / 2 / wanted) if wanted else 0.0
     return (margin + jitter * spread) * scale
+
+
+def check_policy(policy: object) -> None:
+    """Refuse what is no policy, before a client is made with it.
+
+    Raises:
+        ConfigurationError: `policy` is neither None nor a `RenewalPolicy`.
+    """
+    if policy is not None and not isinstance(policy, RenewalPolicy):
+        raise ConfigurationError(
+            f"policy must be a RenewalPolicy, not {type(policy).__name__}: RenewalPolicy(margin=timedelta(...))"
+        )

@@ -7,15 +7,18 @@ vendor's reader tells success from failure, whatever the HTTP status said.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+import io
+import re
+from collections.abc import AsyncIterable, Callable, Mapping
 from datetime import timedelta
 from types import NoneType
-from typing import Any, Protocol, TypedDict, TypeVar, cast
-from urllib.parse import urlencode
+from typing import Any, Final, Protocol, TypedDict, TypeVar, cast
 
 import attrs
 import cattrs
-from aiohttp import ClientError, ClientResponse
+from aiohttp import ClientError, ClientResponse, FormData, Payload, get_payload
+from aiohttp.payload import LookupError as PayloadLookupError
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
@@ -34,6 +37,7 @@ from nauth.transport.aiohttp_limits import read_at_most
 from nauth.transport.base import Answer, Request, Transport
 from nauth.transport.token_calls import ErrorClasses, reading, translate
 from nauth.wire.converter import encode, quick_reader, reader_of
+from nauth.wire.form_body import form_of, utf8
 
 __all__ = ["CallOptions", "ReadResponse", "TypedCalls", "http_status"]
 
@@ -43,6 +47,12 @@ _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that are sent again by default. PUT and DELETE are repeatable by RFC 9110 section 9.2.2, yet a payment's PUT is
 for its author to judge."""
 
+_METHODS = frozenset({*_REPEATABLE, "POST", "PUT", "PATCH", "DELETE"})
+"""Those that are written as they are sent."""
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Z-]+")
+"""RFC 9110 section 5.6.2, in upper case."""
+
 _NOT_ACTED_ON = frozenset({429, 503})
 
 
@@ -51,12 +61,13 @@ class CallOptions(TypedDict, total=False):
 
     Attributes:
         json: the body: a record (attrs, dataclass, pydantic), a dict, a list or a scalar. A record's fields are written
-            by the vendor's rule, without those that are None; a dict goes out as it is, null included. `Decimal` goes
-            out as text, an aware `datetime` as ISO 8601 in UTC.
-        data: the body as it is: bytes, text, a mapping for a form, or anything that aiohttp can stream.
+            by the vendor's rule, without those that are None; a dict goes out as it is, null included. `Decimal`, `UUID`
+            and `date` go out as text, an aware `datetime` as ISO 8601 in UTC.
+        data: the body as it is: bytes, text, a mapping for a form, or anything that aiohttp can stream. A form with a file
+            among its values goes out as multipart.
         params: what goes after the question mark, added to the path's own query.
         headers: added to the client's own; a header of the same name, in any case, takes the place of the client's.
-        timeout: deadline for each attempt, reading the response included; 15 seconds by default.
+        timeout: deadline for each attempt, reading the response included, longer than zero; 15 seconds by default.
         repeatable: whether the request may be sent again although the vendor may have acted on it. By default GET, HEAD
             and OPTIONS are; say True for a POST with an idempotency key.
     """
@@ -67,6 +78,9 @@ class CallOptions(TypedDict, total=False):
     headers: Mapping[str, str]
     timeout: timedelta | None
     repeatable: bool | None
+
+
+_OPTIONS: Final = frozenset(CallOptions.__annotations__)
 
 
 class ReadResponse(Protocol):
@@ -118,12 +132,13 @@ class TypedCalls:
         """Send a request and read its response into `into`, None for a response without data.
 
         Raises:
-            ConfigurationError: `into` is no type that JSON fits, or the body cannot be sent; nothing was sent.
+            TypeError: an option that `CallOptions` does not have; nothing was sent.
+            ConfigurationError: `into` is no type that JSON fits, or an option cannot be sent; nothing was sent.
             OriginError: `path` leaves the client's origins or has dot segments; nothing was sent.
             OutcomeUnknownError: the request is not repeatable, and its response was lost or is a 5xx other than 503.
             NauthError: the vendor's error for the response.
         """
-        kind = self._readable(into)
+        kind = self.check_readable(into)
         request = self._request(method, path, options)
         failure: NauthError
         try:
@@ -143,7 +158,7 @@ class TypedCalls:
             OutcomeUnknownError: the response broke off; or it is a 5xx other than 503 to a request that does not repeat.
             NauthError: the vendor's error for the response.
         """
-        kind = self._readable(into)
+        kind = self.check_readable(into)
         wall, mono = self.clock.wall(), self.clock.monotonic()
         async with response:
             body = await self._body(response)
@@ -153,7 +168,12 @@ class TypedCalls:
         method = response.method.upper()
         return self._opened(answer, kind, response.url, method, method in _REPEATABLE)
 
-    def _readable(self, into: Any) -> Any:
+    def check_readable(self, into: Any) -> Any:
+        """Return the type that stands for `into`.
+
+        Raises:
+            ConfigurationError: no JSON fits it.
+        """
         kind = NoneType if into is None else into
         try:
             quick_reader(self.converter, kind)
@@ -162,15 +182,17 @@ class TypedCalls:
         return kind
 
     def _request(self, method: str, path: str | URL, options: CallOptions) -> Request:
-        method = method.upper()
+        if method not in _METHODS:
+            method = _as_method(method)
         url = self.targets.get(path) if type(path) is str else None
         if url is None:
             url = self.targets.add(path)
         if not options:
             # by place, for a call by names costs as much again
             return Request(method, url, self.headers, None, None, None, method in _REPEATABLE)
+        _check(options)
         if params := options.get("params"):
-            url = url.extend_query(params)
+            url = _with_query(url, params)
         headers = CIMultiDict(self.headers)
         for name in options.get("headers") or {}:
             headers.popall(name, None)
@@ -206,15 +228,16 @@ class TypedCalls:
                 problem = str(error)
             raise ConfigurationError(f"nothing was sent: json= cannot be written as JSON: {problem}")
         if isinstance(data, str):
-            return data.encode(), None, None
+            return utf8(data), None, None
         if isinstance(data, Mapping):
-            return (
-                urlencode(cast("Mapping[str, object]", data), doseq=True).encode("ascii"),
-                None,
-                "application/x-www-form-urlencoded",
-            )
+            form = form_of(cast("Mapping[object, object]", data))
+            if isinstance(form, FormData):
+                return None, form, None
+            return form, None, "application/x-www-form-urlencoded"
         if isinstance(data, bytes | bytearray | memoryview):
             return bytes(cast("bytes", data)), None, None
+        if data is not None and not isinstance(data, _STREAMS):
+            _check_streamed(data)
         return None, data, None
 
     async def _body(self, response: ClientResponse) -> bytes:
@@ -262,6 +285,75 @@ class TypedCalls:
     def error_class(self, kind: type[_E]) -> type[_E]:
         """Return the vendor's own class for `kind`, or `kind` itself."""
         return cast("type[_E]", self.errors.get(kind, kind))
+
+
+_STREAMS = (io.IOBase, AsyncIterable, FormData, Payload, list, tuple)
+"""What aiohttp streams; a list holds the pairs of a form."""
+
+
+def _check_streamed(data: object) -> None:
+    with contextlib.suppress(PayloadLookupError):
+        get_payload(data)  # a type of the user's, for which aiohttp was given a payload
+        return
+    raise ConfigurationError(
+        f"nothing was sent: data= cannot be of type {type(data).__name__}. Give bytes, text, a mapping for a form, a file, "
+        "an async iterable of bytes, aiohttp.FormData or a payload of aiohttp's; for JSON use json="
+    )
+
+
+def _as_method(method: object) -> str:
+    found = method.upper() if isinstance(method, str) else ""
+    if not _TOKEN.fullmatch(found):
+        raise ConfigurationError("nothing was sent: the method must be a word such as GET or POST")
+    return found
+
+
+def _check(options: CallOptions) -> None:
+    if not options.keys() <= _OPTIONS:
+        # as Python says it for a function that names its keywords: a misspelled one must not be passed over
+        names = ", ".join(sorted(options.keys() - _OPTIONS))
+        raise TypeError(
+            f"nothing was sent: call() has no option {names}. It has: {', '.join(sorted(_OPTIONS))}. "
+            "For an option of aiohttp's, send by request() and read by open()"
+        )
+    if options.get("headers"):
+        _check_headers(options["headers"])
+    if options.get("timeout") is not None:
+        _check_timeout(options["timeout"])
+
+
+def _with_query(url: URL, params: Query) -> URL:
+    problem: str
+    try:
+        return url.extend_query(params)
+    except (TypeError, ValueError):  # its text quotes the value
+        problem = "a value, or a list of them, is no text and no finite number"
+    raise ConfigurationError(
+        f"nothing was sent: params= cannot be written into the URL: {problem}. Leave out what is None, write 'true' for "
+        "True, and give dates as text"
+    )
+
+
+def _check_headers(given: object) -> None:
+    if not isinstance(given, Mapping):
+        raise ConfigurationError(
+            f"nothing was sent: headers= must be a mapping of text to text, not {type(given).__name__}"
+        )
+    for name, value in cast("Mapping[object, object]", given).items():
+        if not (isinstance(name, str) and isinstance(value, str)):
+            where = f"the header {name}" if isinstance(name, str) else "a header's name"
+            raise ConfigurationError(
+                f"nothing was sent: {where} must be text, not {type(value if isinstance(name, str) else name).__name__}"
+            )
+
+
+def _check_timeout(timeout: object) -> None:
+    # aiohttp would take zero and less for no limit
+    if not isinstance(timeout, timedelta) or timeout <= timedelta(0):
+        given = "zero or less" if isinstance(timeout, timedelta) else type(timeout).__name__
+        raise ConfigurationError(
+            f"nothing was sent: timeout= must be a timedelta longer than zero, not {given}"
+        )
 
 
 def _said(error: NauthError) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.mutation.bug import Planted
+from tests.mutation.planted_calls import CALLS
 from tests.mutation.planted_doubles import DOUBLES
 from tests.mutation.planted_endings import ENDINGS
 from tests.mutation.planted_loops import LOOPS
@@ -29,6 +30,7 @@ PLANTED: tuple[Planted, ...] = (
     *LOOPS,
     *OPERATING,
     *SOURCES,
+    *CALLS,
     *PEOPLE,
     *TELEMETRY,
 )

@@ -7,10 +7,11 @@ import gc
 import sys
 import weakref
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from nauth.errors import VendorUnavailableError
+from nauth.errors import ConfigurationError, VendorUnavailableError
 from nauth.event_delivery import notify
 from nauth.events import (
     Cause,
@@ -314,3 +315,24 @@ async def test_adoption_is_told_with_its_age() -> None:
     await rig.another().token()
     await all_blocked()
     assert rig.events[-1] == TokenAdopted(age=timedelta(seconds=7), pushed=False)
+
+
+class _Later:
+    """An object whose call is async."""
+
+    async def __call__(self, event: object) -> None:
+        """Never awaited."""
+
+
+async def _later(event: object) -> None:
+    """Never awaited."""
+
+
+@pytest.mark.parametrize(
+    "observer, words",
+    [(5, "a function of one event, not int"), (_later, "not an async one"), (_Later(), "not an async one")],
+)
+def test_what_is_no_observer(observer: Any, words: str) -> None:
+    """An observer that would observe nothing is refused when the client is made."""
+    with pytest.raises(ConfigurationError, match=words):
+        Reporter.of(observer, vendor="v", identity="i", clock=FakeClock())

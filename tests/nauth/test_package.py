@@ -173,6 +173,13 @@ def test_modules_of_public_names_are_attributes() -> None:
     assert _python(code) == "True True False"
 
 
+def test_stores_made_at_their_first_use_are_listed() -> None:
+    """`dir(nauth.stores)`, which completion asks, has the names that are imported on demand."""
+    assert dir(nauth.stores) == sorted(nauth.stores.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'FileStore'"):
+        nauth.stores.FileStore  # type: ignore[attr-defined] # noqa: B018
+
+
 def test_classes_pickle() -> None:
     """A public class is pickled by its home, and is the same afterwards."""
     for name in nauth.__all__:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import pytest
@@ -82,13 +82,18 @@ def server(form: PageForm, records: int) -> Callable[[Request], Answer]:
 
 def pages(transport: FakeTransport, form: PageForm, **changes: Any) -> Pages[Row]:
     options: CallOptions = changes.pop("options", {})
-    settings: dict[str, Any] = {"size": None, "start": None, "most": 10_000, "patience": None}
+    settings: dict[str, Any] = {
+        "path": "/rows",
+        "into": Row,
+        "size": None,
+        "start": None,
+        "most": 10_000,
+        "patience": None,
+    }
     clock = changes.pop("clock", FakeClock())
     return Pages(
         calls(transport, clock=clock),
         method="GET",
-        path="/rows",
-        into=Row,
         form=form,
         options=options,
         **(settings | changes),
@@ -188,6 +193,17 @@ async def test_offset_where_the_vendor_tells_nothing() -> None:
     assert [row.number async for row in pages(transport, form, size=2)] == [0, 1, 2]
 
 
+@pytest.mark.parametrize("cursor, got", [(False, "bool"), ({"a": "canary"}, "object"), (["canary"], "list")])
+async def test_a_cursor_that_cannot_be_asked_for(cursor: object, got: str) -> None:
+    """A next page that the vendor names by no text and no number is the vendor's fault, and not the caller's."""
+    transport = FakeTransport(answer(200, {"results": rows(0, 1), "cursor": cursor}))
+    with pytest.raises(
+        MalformedResponseError, match=f"expected text or a number for the next page, got {got}"
+    ) as caught:
+        [row async for row in pages(transport, CURSOR)]
+    assert "canary" not in str(caught.value)
+
+
 async def test_more_than_most_raises() -> None:
     """A list longer than `most` does not end in silence; the error says where to go on."""
     transport = FakeTransport(otherwise=server(CURSOR, 100))
@@ -263,12 +279,26 @@ async def test_a_page_under_the_endpoints_own_name() -> None:
         (FLAG, {"size": 5}),
         (CURSOR, {"most": 0}),
         (BODY, {"options": {"json": []}}),
+        (CURSOR, {"into": complex}),
+        (CURSOR, {"size": "5"}),
+        (CURSOR, {"most": 2.5}),
+        (CURSOR, {"patience": 5}),
+        (OFFSET, {"options": {"params": {"offset": 40}}}),
+        (OFFSET, {"path": "/rows?offset=40"}),
+        (OFFSET, {"options": {"params": {"page_size": 5}}, "size": 10}),
+        (BODY, {"options": {"json": {"pageOffset": 40}}}),
     ],
 )
 def test_wrong_settings(form: PageForm, changes: dict[str, Any]) -> None:
     """What no list of this form can be asked for is refused when the list is made."""
     with pytest.raises(ConfigurationError):
         pages(FakeTransport(), form, **changes)
+
+
+def test_a_form_is_a_page_form() -> None:
+    """The name of a form is none."""
+    with pytest.raises(ConfigurationError, match=r"form must be a nauth\.PageForm, not str"):
+        pages(FakeTransport(), cast("Any", "cursor"))
 
 
 async def test_parameters_must_be_a_mapping() -> None:

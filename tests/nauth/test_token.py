@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from datetime import UTC, datetime, timedelta
 from math import inf
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from nauth.errors import ConfigurationError
 from nauth.manager.held_token import age_on_arrival, place_on_clocks
 from nauth.secret import Secret
+from nauth.sources.base import Fields
 from nauth.time_formats import instant
 from nauth.token import MAX_LIFETIME, RenewalPolicy, Token, TokenState, margin_s
 
@@ -25,6 +27,15 @@ def token(**changes: Any) -> Token:
 
 def policy(margin: float, jitter: float) -> RenewalPolicy:
     return RenewalPolicy(margin=timedelta(seconds=margin), jitter=timedelta(seconds=jitter))
+
+
+def test_values_may_be_copied_deeply() -> None:
+    """A record that holds a token, or a source's fields, can be copied with `copy.deepcopy`; both never change."""
+    given, fields = token(extra={"session": "1"}), Fields({"key": Secret("canary")}, unread={"other": "list"})
+    assert copy.deepcopy([given, fields])[0] is given
+    assert copy.deepcopy({"fields": fields})["fields"] is fields
+    with pytest.raises(TypeError):
+        fields.unread["x"] = "y"  # type: ignore[index]
 
 
 def test_repr_shows_no_secret() -> None:

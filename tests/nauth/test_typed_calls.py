@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import enum
+import io
 from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from types import NoneType
 from typing import Annotated, Any
+from uuid import UUID
 
 import attrs
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import BytesPayload, ClientSession, FormData, web
+from aiohttp.payload import PAYLOAD_REGISTRY
 from yarl import URL
 
 from nauth.errors import (
@@ -26,6 +30,7 @@ from nauth.errors import (
 from nauth.origins import Targets, origin_key
 from nauth.responses.body import read_body
 from nauth.responses.reply import AnswerMeta, Reply
+from nauth.secret import Secret
 from nauth.testing.clock import FakeClock
 from nauth.transport.base import Answer
 from nauth.typed_calls import CallOptions, TypedCalls
@@ -47,6 +52,26 @@ class Bank:
     bank_code: str
     fee: Decimal | None = None
     since: datetime | None = None
+
+
+class Colour(str, enum.Enum):  # noqa: UP042 - a StrEnum is its own text
+    """An enum whose text is not its value."""
+
+    RED = "red"
+
+
+CIRCLE: list[object] = []
+CIRCLE.append(CIRCLE)
+DATES = b'{"a":["2026-01-02","00000000-0000-0000-0000-000000000001"]}'
+FORM = b"a=red&b=s+p&c=1&c=2.5&d=%FF"
+FORM_TYPE = "application/x-www-form-urlencoded"
+
+
+@attrs.frozen
+class Planned:
+    """Only a field that may be null has a type that no JSON fits."""
+
+    since: timedelta | None = None
 
 
 def converter() -> Any:
@@ -113,6 +138,8 @@ async def test_a_call_is_sent_below_the_base_url_and_read() -> None:
         ({"data": bytearray(b"x")}, b"x", None),
         ({"data": b"x", "headers": {"content-type": "text/csv"}}, b"x", "text/csv"),
         ({"json": [], "headers": {"content-type": "application/x+json"}}, b"[]", "application/x+json"),
+        ({"json": {"a": [date(2026, 1, 2), UUID(int=1)]}}, DATES, "application/json"),
+        ({"data": {"a": Colour.RED, "b": Secret("s p"), "c": (1, 2.5), "d": b"\xff"}}, FORM, FORM_TYPE),
     ],
 )
 async def test_bodies(options: CallOptions, body: bytes | None, content_type: str | None) -> None:
@@ -138,6 +165,28 @@ async def stream() -> AsyncIterator[bytes]:
         ("x", None, {"json": float("nan")}, ConfigurationError),
         ("x", None, {"json": datetime(2026, 1, 1)}, ConfigurationError),  # noqa: DTZ001
         ("x", None, {"data": stream(), "repeatable": True}, ConfigurationError),
+        ("x", None, {"data": 5}, ConfigurationError),
+        ("x", None, {"data": SECRET + "\ud800"}, ConfigurationError),
+        ("x", None, {"data": {"a": None}}, ConfigurationError),
+        ("x", None, {"data": {"a": True}}, ConfigurationError),
+        ("x", None, {"data": {"a": [{"b": SECRET}]}}, ConfigurationError),
+        ("x", None, {"data": {1: "a"}}, ConfigurationError),
+        ("x", None, {"json": CIRCLE}, ConfigurationError),
+        ("x", None, {"json": {"a": Decimal("nan")}}, ConfigurationError),
+        ("x", None, {"params": {"a": None}}, ConfigurationError),
+        ("x", None, {"params": {"a": float("nan")}}, ConfigurationError),
+        ("x", None, {"params": {"a": SECRET.encode()}}, ConfigurationError),
+        ("x", None, {"headers": {"a": 5}}, ConfigurationError),
+        ("x", None, {"headers": {5: "a"}}, ConfigurationError),
+        ("x", None, {"headers": [("a", "b")]}, ConfigurationError),
+        ("x", None, {"timeout": 5}, ConfigurationError),
+        ("x", None, {"timeout": timedelta(0)}, ConfigurationError),
+        ("x", None, {"timeout": timedelta(seconds=-1)}, ConfigurationError),
+        ("x", Bank("1"), {}, ConfigurationError),
+        ("x", Planned, {}, ConfigurationError),
+        (None, None, {}, ConfigurationError),
+        ("x", None, {"parms": {"a": 1}}, TypeError),
+        ("x", None, {"ssl": False}, TypeError),
         ("../admin", None, {}, OriginError),
         ("a/%2E%2e/admin", None, {}, OriginError),
         ("a/..%2fadmin", None, {}, OriginError),
@@ -147,11 +196,56 @@ async def stream() -> AsyncIterator[bytes]:
 async def test_refused_before_anything_is_sent(
     path: str, into: Any, options: CallOptions, error: type[Exception]
 ) -> None:
-    """What cannot be read, written, repeated or sent there is refused while it costs nothing."""
+    """What cannot be read, written, repeated or sent there is refused while it costs nothing, and no value is quoted."""
     transport = FakeTransport()
-    with pytest.raises(error):
+    with pytest.raises(error) as caught:
         await calls(transport).call("POST", path, into, options)
     assert not transport.requests
+    assert SECRET not in repr(caught.value)
+    assert caught.value.__context__ is None or error is OriginError
+
+
+@pytest.mark.parametrize("method", ["GET ", "", "G T", "GET\r\nX: y", "P\xd6ST", None])
+async def test_a_method_that_is_no_word(method: Any) -> None:
+    """It is refused before anything is sent; a word that is no usual method goes out in upper case."""
+    transport = FakeTransport(answer(200, b""))
+    with pytest.raises(ConfigurationError, match="the method must be a word"):
+        await calls(transport).call(method, "x", None, {})
+    assert not transport.requests
+    await calls(transport).call("purge-all", "x", None, {})
+    assert transport.requests[0].method == "PURGE-ALL"
+
+
+async def test_a_form_with_a_file_is_multipart() -> None:
+    """An open file among the values of a form goes out as its content, and not as what Python calls it."""
+    transport = FakeTransport(answer(200, b""))
+    form = {"kind": "invoice", "page": [1, 2], "raw": b"\xff", "file": io.BytesIO(b"content")}
+    await calls(transport).call("POST", "x", None, {"data": form})
+    (request,) = transport.requests
+    assert isinstance(request.stream, FormData)
+    written = await request.stream().as_bytes()
+    parts = written.split(b"\r\n--")
+    assert [part.partition(b"\r\n\r\n")[2] for part in parts[:5]] == [
+        b"invoice",
+        b"1",
+        b"2",
+        b"\xff",
+        b"content",
+    ]
+    assert b'filename="file"' in parts[4]
+    assert not request.repeatable
+
+
+class Drawing:
+    """A body of the user's own kind."""
+
+
+async def test_a_body_that_aiohttp_was_taught() -> None:
+    """A type that the user has registered with aiohttp is streamed by it."""
+    PAYLOAD_REGISTRY.register(lambda _, **__: BytesPayload(b"lines"), Drawing)  # type: ignore[arg-type]
+    transport = FakeTransport(answer(200, b""))
+    await calls(transport).call("POST", "x", None, {"data": (drawing := Drawing())})
+    assert transport.requests[0].stream is drawing
 
 
 async def test_a_stream_goes_out_once() -> None:

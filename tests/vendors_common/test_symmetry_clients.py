@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from datetime import timedelta
 from typing import Any
 
 import attrs
@@ -108,6 +109,27 @@ _SHAPES = {
     "noyo": "NoyoCredentials",
     "nao": "NaoApiKey",
 }
+
+
+_WRONG_OPTIONS: tuple[tuple[dict[str, object], str], ...] = (
+    ({"store": "redis://:CANARY@host"}, r"not str.*open_store"),
+    ({"policy": timedelta(minutes=1)}, "policy must be a RenewalPolicy, not timedelta"),
+    ({"clock": 5}, r"clock must be a nauth\.Clock"),
+    ({"observer": 5}, "observer must be a function"),
+    ({"max_response_bytes": 0}, "max_response_bytes must be"),
+    ({"max_response_bytes": "5"}, "max_response_bytes must be"),
+)
+
+
+@every_kind
+async def test_options_of_another_type_are_refused(case: Case) -> None:
+    """It is said when the client is made, and not by a foreign error at the first request."""
+    async with case.vendor.sandbox(**case.switches) as sandbox:
+        credentials = case.credentials(sandbox)
+        for option, words in _WRONG_OPTIONS:
+            with pytest.raises(ConfigurationError, match=words) as refused:
+                case.vendor.client(credentials, base_url=sandbox.base_url, **option)
+            assert "CANARY" not in str(refused.value)
 
 
 @every_vendor

@@ -161,7 +161,7 @@ def check(  # noqa: PLR0917 - options of a command
     session for each credential, it asks before it signs in.
     """
     entry = VENDORS[vendor]()
-    given = _named(login)
+    given = _named(entry, login)
     _agree(entry, vendor, given, sign_in=sign_in, as_json=as_json, timeout_s=timeout)
 
     async def call() -> int:
@@ -214,7 +214,7 @@ def token(  # noqa: PLR0917 - options of a command
     Uses the service's token, or asks before it signs in, as `nauth check` does.
     """
     entry = VENDORS[vendor]()
-    given = _named(login)
+    given = _named(entry, login)
     _agree(entry, vendor, given, sign_in=sign_in, as_json=as_json, timeout_s=timeout)
 
     async def call() -> int:
@@ -250,7 +250,7 @@ def exec_command(
     token is not renewed while the command runs.
     """
     entry = VENDORS[vendor]()
-    given = _named(login)
+    given = _named(entry, login)
     _agree(entry, vendor, given, sign_in=sign_in, as_json=False, timeout_s=timeout)
     got: list[Token] = []
 
@@ -397,10 +397,7 @@ def logout(
 ) -> None:
     """Revoke a remembered login where the vendor can, and forget it. If revoking fails it is kept."""
     entry = VENDORS[vendor]()
-    if entry.login is None:
-        raise typer.BadParameter(
-            f"no person signs in to {entry.title}; there is a login for: {_those('login')}"
-        )
+    _has_logins(entry)
 
     async def call() -> int:
         remembered = RememberedLogin(name)
@@ -604,8 +601,22 @@ def _write_private(path: Path, text: str) -> None:
         file.write(text)
 
 
-def _named(login: str | None) -> RememberedLogin | None:
-    return None if login is None else RememberedLogin(login)
+def _named(entry: Vendor, login: str | None) -> RememberedLogin | None:
+    if login is None:
+        return None
+    _has_logins(entry)
+    try:
+        return RememberedLogin(login)
+    except ConfigurationError as error:
+        problem = str(error)
+    raise typer.BadParameter(problem)
+
+
+def _has_logins(entry: Vendor) -> None:
+    if entry.login is None:
+        raise typer.BadParameter(
+            f"no person signs in to {entry.title}; there is a login for: {_those('login')}"
+        )
 
 
 def _signed_in_by(client: Client) -> str | None:

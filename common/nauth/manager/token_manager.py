@@ -12,7 +12,7 @@ from math import inf
 import attrs
 
 from nauth.authenticator import Authenticator
-from nauth.clock import SYSTEM_CLOCK, Clock
+from nauth.clock import SYSTEM_CLOCK, Clock, check_clock
 from nauth.errors import (
     ClosedError,
     ConfigurationError,
@@ -39,9 +39,9 @@ from nauth.manager.token_cache import TokenCache
 from nauth.owned_tasks import Work
 from nauth.reporting import telemetry_seam
 from nauth.reporting.reporter import Reporter
-from nauth.stores.base import Reconnecting, Record, StoreKey, TokenStore, Unsubscribe
+from nauth.stores.base import Reconnecting, Record, StoreKey, TokenStore, Unsubscribe, check_store
 from nauth.stores.memory import default_store
-from nauth.token import RenewalPolicy, Token, TokenState
+from nauth.token import RenewalPolicy, Token, TokenState, check_policy
 
 __all__ = ["TokenManager"]
 
@@ -107,6 +107,9 @@ class TokenManager:
         clock: Clock | None = None,
         observer: Observer | None = None,
     ) -> None:
+        check_policy(policy)
+        check_clock(clock)
+        check_store(store)
         self._policy, self._clock = policy or _POLICY, clock or SYSTEM_CLOCK
         self._observer = Reporter.of(observer, vendor=key.vendor, identity=key.identity, clock=self._clock)
         self._monotonic, self._wall = self._clock.monotonic, self._clock.wall

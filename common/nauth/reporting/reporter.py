@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+
 import attrs
 
 from nauth.clock import Clock
+from nauth.errors import ConfigurationError
 from nauth.event_delivery import deliver
 from nauth.events import Event, Observer, Reporting
 from nauth.reporting import telemetry_seam
@@ -52,9 +55,22 @@ class Reporter(Reporting):
 
     @classmethod
     def of(cls, observer: Observer | None, *, vendor: str, identity: str, clock: Clock) -> Reporter:
-        """Return `observer` if it is a `Reporter`, else one for it."""
+        """Return `observer` if it is a `Reporter`, else one for it.
+
+        Raises:
+            ConfigurationError: it cannot be called, or is async, so that none of its events would be observed.
+        """
         if isinstance(observer, Reporter):
             return observer
+        if observer is not None and not callable(observer):
+            raise ConfigurationError(
+                f"observer must be a function of one event, not {type(observer).__name__}"
+            )
+        if any(map(inspect.iscoroutinefunction, (observer, getattr(type(observer), "__call__", None)))):  # noqa: B004
+            raise ConfigurationError(
+                "observer must be a plain function, not an async one: let it put the event into an asyncio.Queue that a task "
+                "of yours reads"
+            )
         return cls(observer, vendor=vendor, identity=identity, clock=clock)
 
     def __repr__(self) -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Protocol, cast, runtime_checkable
+from typing import Protocol, Self, cast, runtime_checkable
 
 import attrs
 
@@ -66,6 +66,10 @@ def _read_only(values: Mapping[str, Secret]) -> Mapping[str, Secret]:
     return MappingProxyType(dict(values))
 
 
+def _read_only_kinds(kinds: Mapping[str, str]) -> Mapping[str, str]:
+    return MappingProxyType(dict(kinds))
+
+
 def _names_only(values: Mapping[str, Secret]) -> str:
     return f"<{', '.join(sorted(values))}>"
 
@@ -82,7 +86,10 @@ class Fields:
 
     values: Mapping[str, Secret] = attrs.field(converter=_read_only, repr=_names_only, hash=False)
     version: str | None = None
-    unread: Mapping[str, str] = attrs.field(factory=dict[str, str], hash=False)
+    unread: Mapping[str, str] = attrs.field(factory=dict[str, str], converter=_read_only_kinds, hash=False)
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        return self
 
 
 @runtime_checkable

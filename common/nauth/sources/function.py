@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
+
+from nauth.sources.base import SourceRefusedError
 
 __all__ = ["Function"]
 
@@ -35,5 +37,16 @@ class Function(Generic[_C_co]):
         return f"function:{self._name}"
 
     async def fetch(self) -> _C_co:
-        """Call the function."""
-        return await self._fetch()
+        """Call the function.
+
+        Raises:
+            SourceRefusedError: it is not async.
+        """
+        given: object = self._fetch()
+        if not isinstance(given, Awaitable):
+            raise SourceRefusedError(
+                f"{self.name} must be an async function, not one that returns {type(given).__name__}",
+                source=self.name,
+                problems=("not async",),
+            )
+        return await cast("Awaitable[_C_co]", given)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from nauth.clock import Clock
 from nauth.errors import NauthError, fresh_copy
 from nauth.owned_tasks import own_task
+from nauth.secret import Secret
 from nauth.sources.base import Fields, Source, SourceRefusedError, SourceUnavailableError
 from nauth.sources.function import Function
 
@@ -134,13 +135,22 @@ class SharedRead(Generic[_C]):
     async def _credential(self) -> _C:
         source = self._source
         if not isinstance(source, Function):
-            return self._read(await source.read())
-        found = await source.fetch()
+            reading: object = source.read()
+            if not isinstance(reading, Awaitable):
+                raise self._wrong("must have an async read()", reading)
+            fields: object = await cast("Awaitable[object]", reading)
+            if not isinstance(fields, Fields):
+                raise self._wrong("must return nauth.sources.Fields", fields)
+            for name, value in fields.values.items():
+                if not isinstance(value, Secret):  # pyright: ignore[reportUnnecessaryIsInstance] # not every source is checked
+                    raise self._wrong(f"must give the field {name} as a nauth.Secret", value)
+            return self._read(fields)
+        found: object = await source.fetch()
         if not isinstance(found, self._kinds):
-            known = " or ".join(kind.__name__ for kind in self._kinds)
-            raise SourceRefusedError(
-                f"{self.name} must return {known}, not {type(found).__name__}",
-                source=self.name,
-                problems=("wrong type",),
-            )
-        return found
+            raise self._wrong(f"must return {' or '.join(kind.__name__ for kind in self._kinds)}", found)
+        return cast("_C", found)
+
+    def _wrong(self, wanted: str, got: object) -> SourceRefusedError:
+        return SourceRefusedError(
+            f"{self.name} {wanted}, not {type(got).__name__}", source=self.name, problems=("wrong type",)
+        )

@@ -8,9 +8,32 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 import attrs
 
+from nauth.errors import ConfigurationError
 from nauth.token import Token
 
-__all__ = ["Lease", "Listener", "Reconnecting", "Record", "StoreKey", "TokenStore", "Unsubscribe"]
+__all__ = [
+    "Lease",
+    "Listener",
+    "Reconnecting",
+    "Record",
+    "StoreKey",
+    "TokenStore",
+    "Unsubscribe",
+    "check_store",
+]
+
+
+def check_store(store: object) -> None:
+    """Refuse what is no token store, before a client is made with it.
+
+    Raises:
+        ConfigurationError: `store` is neither None nor a store. Its value is not shown: an address may hold a password.
+    """
+    if store is not None and not hasattr(store, "commit"):
+        raise ConfigurationError(
+            f"store must be a token store such as SQLiteStore(path), not {type(store).__name__}. Of a text such as "
+            "'sqlite:/var/lib/app/tokens.db' nauth.stores.open_store(text) makes one"
+        )
 
 
 @attrs.frozen(kw_only=True)

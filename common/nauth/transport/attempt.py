@@ -185,7 +185,7 @@ class Attempt:
     def unwritable(self) -> ConfigurationError:
         """Describe a request that aiohttp refused to write."""
         return ConfigurationError(
-            f"nothing was sent to {self._place}: a header holds a line break or another character that HTTP "
+            f"nothing was sent to {self._place}: the method or a header holds a line break or another character that HTTP "
             "does not allow. Check the credential for a stray line end."
         )
 

@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Generator, Mapping
 from typing import TypeAlias
 
-from nauth.clock import Clock
+from nauth.clock import Clock, check_clock
 from nauth.errors import CredentialsRejectedError, InteractionRequiredError, NauthError, recast
-from nauth.token import RenewalPolicy
+from nauth.token import RenewalPolicy, check_policy
 from nauth.transport.aiohttp import AiohttpTransport
 from nauth.transport.base import Answer, Request, Transport
 from nauth.transport.network import Network
@@ -61,9 +61,9 @@ def reading(answer: Answer) -> Generator[None]:
             raise
         told = recast(error, type(error))
         text = (
-            f"HTTP {answer.status}, but no token of this client was on the request: your session (its headers, its auth, or "
-            "a middleware) put another Authorization in its place, or took it off, and that was refused. Change the "
-            "session, or make the client without session"
+            f"HTTP {answer.status}, but no token of this client was on the request: this call's headers=, or your session (its "
+            "headers, its auth, or a middleware) put another Authorization in its place, or took it off, and that was "
+            "refused. Change the call or the session, or make the client without session"
         )
         told.args = (text,)
         raise told from None
@@ -77,6 +77,12 @@ def token_calls(
     wait_hint: WaitHint | None = None,
     network: Network | None = None,
 ) -> Transport:
-    """Return the transport for calls that deal in tokens: by `network`, no redirects, careful repeats."""
+    """Return the transport for calls that deal in tokens: by `network`, no redirects, careful repeats.
+
+    Raises:
+        ConfigurationError: `policy` or `clock` is none.
+    """
+    check_policy(policy)
+    check_clock(clock)
     transport = AiohttpTransport(clock=clock, user_agent=user_agent, network=network)
     return Retrying(transport, policy=policy, clock=clock, wait_hint=wait_hint)

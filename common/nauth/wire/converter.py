@@ -19,10 +19,11 @@ import json
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from types import NoneType, UnionType
 from typing import Any, NamedTuple, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from uuid import UUID
 
 import attrs
 import cattrs
@@ -87,15 +88,16 @@ def pascal(name: str) -> str:
 
 
 def camel(name: str) -> str:
-    """Write ``access_token`` as ``accessToken``."""
-    first, *rest = name.split("_")
-    return first + "".join(map(pascal, rest))
+    """Write ``access_token`` as ``accessToken``. Underscores in front stay: ``_id`` is ``_id``."""
+    plain = name.lstrip("_")
+    first, *rest = plain.split("_")
+    return name[: len(name) - len(plain)] + first + "".join(map(pascal, rest))
 
 
 def make_converter() -> cattrs.Converter:
     """Return a strict converter: detailed errors, no coercion, unknown keys dropped, wire names as in the models.
 
-    Understands str, int, float, bool, `Decimal`, `Secret`, aware `datetime`, `nauth.time_formats.LooseInstant`,
+    Understands str, int, float, bool, `Decimal`, `Secret`, aware `datetime`, `date`, `UUID`, `nauth.time_formats.LooseInstant`,
     ``Annotated[timedelta, Unit.S]``, literals, enums, lists, homogeneous tuples and sets, mappings, attrs classes and
     dataclasses (generic ones too), typed dicts, pydantic's models, each of them also under ``| None``; unions whose
     members have different forms in JSON, such as ``int | str`` or ``Bank | list[Bank]``; ``object`` takes anything as
@@ -111,7 +113,7 @@ def make_converter() -> cattrs.Converter:
     converter.register_structure_hook_factory(is_mapping, _mapping_factory)
     converter.register_structure_hook_factory(_is_array, _array_factory)
     converter.register_structure_hook_factory(_told_apart_by_form, _union_factory)
-    converter.register_structure_hook_factory(_is_optional_scalar, _optional_factory)
+    converter.register_structure_hook_factory(_is_optional, _optional_factory)
     rename_with(converter, identity)
     return converter
 
@@ -178,9 +180,14 @@ def reader_of(converter: cattrs.Converter, shape: type[_T]) -> Callable[[object,
     except ConfigurationError:
         raise
     except cattrs.StructureHandlerNotFoundError as error:
-        problem = f"{_kind_name(error.type_)} has no form in JSON that tells its members apart"
+        problem = (
+            f"{_kind_name(error.type_)} is left open, and JSON has no form that tells its members apart: say "
+            f"{_kind_name(shape)}[...]"
+        )
     except NameError as error:
         problem = f"its annotations name {error.name}, which its module does not define at the top level"
+    except AttributeError:  # cattrs takes a record for its class
+        problem = "it is a value and no type"
     except TypeError as error:
         problem = str(error)
     raise ConfigurationError(f"an answer cannot be read into {_kind_name(shape)}: {problem}")
@@ -257,11 +264,15 @@ def encode(converter: cattrs.Converter, record: object) -> bytes:
 
     Raises:
         TypeError: a value that JSON has no form for.
-        ValueError: NaN, an infinity or a naive datetime.
+        ValueError: NaN, an infinity, a naive datetime, or a value that holds itself or lies too deep.
     """
-    return json.dumps(
-        converter.unstructure(record), separators=(",", ":"), allow_nan=False, default=_opened
-    ).encode("ascii")
+    try:
+        return json.dumps(
+            converter.unstructure(record), separators=(",", ":"), allow_nan=False, default=_opened
+        ).encode("ascii")
+    except RecursionError:
+        pass
+    raise ValueError("it holds itself, or its parts lie too deep in each other")
 
 
 def _opened(value: object) -> str:
@@ -405,7 +416,9 @@ def _array_factory(kind: Any, converter: cattrs.Converter) -> _Hook:
 _FORMS: Mapping[type, str] = {
     str: "str",
     Secret: "str",
+    date: "str",
     datetime: "str",
+    UUID: "str",
     bool: "bool",
     int: "int",
     float: "float",
@@ -429,14 +442,14 @@ def _form(kind: Any) -> str | None:
     return None
 
 
-def _is_optional_scalar(kind: Any) -> bool:
+def _is_optional(kind: Any) -> bool:
     members = get_args(kind) if get_origin(kind) in (Union, UnionType) else ()
-    return len(members) == 2 and members[1] is NoneType and members[0] in _FORMS  # noqa: PLR2004 - it and None
+    return len(members) == 2 and NoneType in members  # noqa: PLR2004 - it and None
 
 
 def _optional_factory(kind: Any, converter: cattrs.Converter) -> _Hook:
-    # cattrs looks for the member's reader anew for each value
-    member = get_args(kind)[0]
+    # cattrs looks for the member's reader anew for each value, and so not before a request is sent
+    (member,) = (each for each in get_args(kind) if each is not NoneType)
     read = converter.get_structure_hook(member)
     return lambda value, _: None if value is None else read(value, member)
 

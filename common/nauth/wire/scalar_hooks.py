@@ -9,9 +9,10 @@ import enum
 import math
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeGuard, get_args, get_origin
+from uuid import UUID
 
 import cattrs
 
@@ -25,6 +26,10 @@ _NAMES: Final[dict[type, str]] = {dict: "object", type(None): "null"}
 # 64 characters and three digits of exponent: Decimal("1e999999999") would fill the memory when written out
 _DECIMAL = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _LONGEST_NUMBER = 64
+
+# Python's own readers also take "20240327", "2024-W13-3", "{...}" and "urn:uuid:...", which are written back otherwise
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 
 class Unit(enum.Enum):
@@ -69,14 +74,18 @@ def register_scalars(converter: cattrs.Converter) -> None:
     converter.register_structure_hook(bool, _scalar(bool))
     converter.register_structure_hook(Decimal, _to_decimal)
     converter.register_structure_hook(Secret, _to_secret)
+    converter.register_structure_hook(date, _by_form(_DATE, date.fromisoformat, "a date as YYYY-MM-DD"))
     converter.register_structure_hook(datetime, _to_datetime)
+    converter.register_structure_hook(UUID, _by_form(_UUID, UUID, "a UUID"))
     converter.register_structure_hook_func(lambda kind: kind is object, lambda value, _: value)
     converter.register_structure_hook_func(_is_literal, _to_literal)
     converter.register_structure_hook_factory(_has_unit, _duration_reader)
     converter.register_structure_hook_func(lambda kind: _marked(kind, LOOSE), _to_loose_instant)
 
     converter.register_unstructure_hook(Secret, lambda secret: secret)
-    converter.register_unstructure_hook(Decimal, str)
+    converter.register_unstructure_hook(Decimal, _from_decimal)
+    converter.register_unstructure_hook(UUID, str)
+    converter.register_unstructure_hook(date, date.isoformat)
     converter.register_unstructure_hook(datetime, _from_datetime)
     converter.register_unstructure_hook_factory(_has_unit, _duration_writer)
 
@@ -143,6 +152,28 @@ def _to_decimal(value: object, _: object) -> Decimal:
     if text is None or len(text) > _LONGEST_NUMBER or not _DECIMAL.fullmatch(text):
         raise MismatchError(expected, f"another {type_name(value)}")
     return Decimal(text)
+
+
+def _from_decimal(value: Decimal) -> str:
+    if not value.is_finite():
+        raise ValueError("a Decimal that is no finite number cannot be sent")
+    return str(value)
+
+
+def _by_form(
+    form: re.Pattern[str], read: Callable[[str], object], expected: str
+) -> Callable[[object, Any], object]:
+    """Make the hook for what `read` makes of text of one form."""
+
+    def structure(value: object, _: object) -> object:
+        if type(value) is not str:
+            raise MismatchError(expected, type_name(value))
+        try:
+            return read(value if form.fullmatch(value) else "")
+        except ValueError:
+            raise MismatchError(expected, "another str") from None
+
+    return structure
 
 
 def _to_datetime(value: object, _: object) -> datetime:

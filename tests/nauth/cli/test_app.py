@@ -43,6 +43,22 @@ def _no_secret(text: str, sandbox: NombaSandbox) -> bool:
     return not any(secret in text for secret in [*tokens, sandbox.credentials.client_secret.reveal()])
 
 
+@pytest.mark.parametrize("args", [("check",), ("token",), ("exec", "--", "true")])
+@pytest.mark.parametrize(
+    "vendor, login, words",
+    [
+        ("nomba", "ada", "no person signs in to Nomba; there is a login for: nao, nomad"),
+        ("nao", "", "the name of a login has up to 64 letters"),
+        ("nomad", "../ada", "the name of a login has up to 64 letters"),
+    ],
+)
+def test_a_login_that_cannot_be(args: tuple[str, ...], vendor: str, login: str, words: str) -> None:
+    """A login of a vendor that has none, and a name that no login has, are refused in words."""
+    done = _nauth(args[0], vendor, "--sign-in", f"--login={login}", *args[1:])
+    assert done.exit_code == 2
+    assert words in _flat(done.output)
+
+
 def test_check(nomba: NombaSandbox) -> None:
     """`nauth check nomba` prints the balance and no secret."""
     done = _nauth("check", "nomba", "--sign-in", "-v")

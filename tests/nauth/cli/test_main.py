@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +24,33 @@ def test_version() -> None:
     """`nauth --version` prints the version of the distribution."""
     done = _python(_MAIN, "--version")
     assert (done.returncode, done.stdout, done.stderr) == (0, f"nauth {version('nauth')}\n", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize("args, code", [("--version", 1), ("logins --json", 1), ("frob", 2)])
+def test_a_full_disk(args: str, code: int) -> None:
+    """Output that cannot be written is a sentence on stderr, and no traceback: not as it fails, nor as Python ends."""
+    line = f'{shlex.quote(sys.executable)} -c "{_MAIN}" {args} > /dev/full'
+    done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=False, timeout=30)  # noqa: S603
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    assert code != 1 or "No space left on device" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell")
+@pytest.mark.parametrize(
+    "args, closed, code",
+    [("logins", ">&-", 0), ("check nomba", "2>&-", 2), ("check nomba", "<&- >&- 2>&-", 2)],
+)
+def test_closed_streams(args: str, closed: str, code: int) -> None:
+    """A standard stream that the shell has closed changes nothing of the exit code."""
+    line = f'{shlex.quote(sys.executable)} -c "{_MAIN}" {args} {closed}'
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("NOMBA_")}
+    done = subprocess.run(  # noqa: S603 - our own code
+        ["/bin/sh", "-c", line], capture_output=True, text=True, check=False, timeout=30, env=environ
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False)
 
 
 @pytest.mark.parametrize("missing", ["typer", "rich.live"])

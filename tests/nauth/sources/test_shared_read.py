@@ -6,9 +6,13 @@ import asyncio
 import gc
 import weakref
 from collections.abc import Mapping
+from typing import Any, cast
+
+import pytest
 
 from nauth.secret import Secret
-from nauth.sources.base import Fields
+from nauth.sources.base import Fields, SourceRefusedError
+from nauth.sources.function import Function
 from nauth.sources.shared_read import SharedRead
 from nauth.testing.clock import FakeClock
 
@@ -49,3 +53,40 @@ def test_a_loop_closed_under_its_question_is_let_go() -> None:
     assert list(asyncio.run(shared.ask())) == ["X"]
     gc.collect()
     assert first() is None
+
+
+class _Careless:
+    """A source that no type checker has seen."""
+
+    name = "a source"
+
+    def __init__(self, gives: object, *, sync: bool = False) -> None:
+        self._gives, self._sync = gives, sync
+
+    def read(self) -> Any:
+        """Return what was given, awaitable or not."""
+        return self._gives if self._sync else self._later()
+
+    async def _later(self) -> object:
+        return self._gives
+
+
+@pytest.mark.parametrize(
+    "source, words",
+    [
+        (_Careless({"X": "canary"}), "a source must return nauth.sources.Fields, not dict"),
+        (_Careless(None), "a source must return nauth.sources.Fields, not NoneType"),
+        (_Careless(Fields({"X": "canary"})), "a source must give the field X as a nauth.Secret, not str"),  # type: ignore[dict-item]
+        (_Careless(Fields({}), sync=True), "a source must have an async read(), not Fields"),
+        (
+            Function(cast("Any", lambda: "canary"), name="f"),
+            "function:f must be an async function, not one that returns str",
+        ),
+    ],
+)
+async def test_what_a_source_must_give(source: Any, words: str) -> None:
+    """A source of the user's that gives the wrong thing is told what it must give, and the thing is not shown."""
+    shared: SharedRead[Any] = SharedRead(source, lambda fields: fields.values, FakeClock(), kinds=(dict,))
+    with pytest.raises(SourceRefusedError) as caught:
+        await shared.ask()
+    assert str(caught.value) == words

@@ -44,14 +44,29 @@ def test_clock(fake_clock, nomba_sandbox, nauth_env):
     asyncio.run(use(fake_clock))
     assert nomba_sandbox.requests["issue"] == 2
 
+REAL = (
+    "NOMBA_CLIENT_SECRET_FILE", "NOMBA_PRIVATE_KEY", "NOMBA_CREDENTIALS", "NOMBA_ENVIRONMENT", "NOMBA_BASE_URL_FILE",
+    "NOMAD_MEDIA_API_KEY", "NOMAD_MEDIA_STATIC_TOKEN_FILE", "NOYO_TOKEN_URL", "NOYO_ENVIRONMENT", "NOYO_CREDENTIALS",
+    "NAO_AUTH_TOKEN", "NAO_CLIENT_ID", "NAO_REDIRECT_URI_FILE", "NAO_CREDENTIALS",
+)
+
 def test_env(nomba_sandbox, nomad_sandbox, noyo_sandbox, nao_sandbox, nauth_env, monkeypatch):
+    from naoauth import NaoClient
+    from nomadauth import NomadClient
+    from nombaauth import NombaClient
+    from noyoauth import NoyoClient
     import os
     from nauth.testing import Sandbox
     monkeypatch.setenv("NAUTH_STORE", "nonsense")
+    for name in REAL:  # a developer's shell has the real ones, or a part of them
+        monkeypatch.setenv(name, "/nowhere")
+    monkeypatch.setenv("NOMBA_WEBHOOK_SECRET", "of the service itself")
     for sandbox in (nomba_sandbox, nomad_sandbox, noyo_sandbox, nao_sandbox):
         for name, value in nauth_env(sandbox).items():
             assert os.environ[name] == value
     assert "NAUTH_STORE" not in os.environ
+    assert os.environ["NOMBA_WEBHOOK_SECRET"]
+    NombaClient(), NomadClient(), NoyoClient(), NaoClient()
     class Other(Sandbox):
         base_url = credentials = ""
         def routes(self):

@@ -47,6 +47,8 @@ def test_rules() -> None:
     name = "refresh_token_2"
     assert (identity(name), camel(name), pascal(name)) == (name, "refreshToken2", "RefreshToken2")
     assert camel("id") == "id"
+    assert camel("_id_of") == "_idOf"
+    assert camel("_") == "_"
 
 
 def test_names_hold_both_ways(converter: cattrs.Converter) -> None:

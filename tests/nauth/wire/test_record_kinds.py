@@ -256,6 +256,13 @@ class OpenType(Generic[T]):
     field: T
 
 
+@attrs.frozen
+class Maybe:
+    """A type that has no form in JSON, and may be null."""
+
+    field: complex | None = None
+
+
 class BadRow(TypedDict):
     """A key of a type that has no form in JSON."""
 
@@ -275,6 +282,12 @@ class BadRow(TypedDict):
         (Literal["a"] | complex, "complex"),
         (OpenType, "tells its members apart"),
         (Alike | Left, "Alike or Left"),
+        (Maybe, "complex"),
+        (dict[str, complex | None], "complex"),
+        (None | complex, "complex"),
+        (Bank("1"), "a value of type Bank: unhashable"),
+        (Left(1), "a value of type Left: it is a value and no type"),
+        (OpenType, r"T is left open.* say OpenType\[...\]"),
     ],
     ids=str,
 )

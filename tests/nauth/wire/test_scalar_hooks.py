@@ -4,9 +4,10 @@ import copy
 import enum
 import json
 import pickle
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import pytest
 from cattrs import Converter
@@ -58,6 +59,8 @@ def converter() -> Converter:
         (Secret | None, None, None),
         (datetime, "2024-03-27T16:22:53+01:00", STAMP),
         (datetime | None, None, None),
+        (date, "2024-02-29", date(2024, 2, 29)),
+        (UUID, "12345678-1234-5678-1234-56781234567A", UUID("12345678-1234-5678-1234-56781234567a")),
         (LooseInstant, "2024-03-27 15:22:53", STAMP),
         (LooseInstant, 1_711_552_973_000, STAMP),
         (LooseInstant, None, None),
@@ -116,6 +119,13 @@ def test_reads(converter: Converter, kind: Any, value: object, read: object) -> 
         (datetime, "2024-03-27T15:22:53", "expected an ISO 8601 instant with an offset, got another str"),
         (datetime, "2024-03-27 15:22:53 UTC", "expected an ISO 8601 instant with an offset, got another str"),
         (datetime, 1_711_552_973, "expected an ISO 8601 instant with an offset, got int"),
+        (date, "2023-02-29", "expected a date as YYYY-MM-DD, got another str"),
+        (date, "20240229", "expected a date as YYYY-MM-DD, got another str"),
+        (date, "2024-02-29T00:00:00Z", "expected a date as YYYY-MM-DD, got another str"),
+        (date, 20240229, "expected a date as YYYY-MM-DD, got int"),
+        (UUID, "canary", "expected a UUID, got another str"),
+        (UUID, "{12345678-1234-5678-1234-567812345678}", "expected a UUID, got another str"),
+        (UUID, None, "expected a UUID, got null"),
         (Seconds, "90", "expected a duration, got str"),
         (Seconds, None, "expected a duration, got null"),
         (Seconds, True, "expected a duration, got bool"),
@@ -143,6 +153,8 @@ def test_refuses(converter: Converter, kind: Any, value: object, text: str) -> N
     "kind, value, written",
     [
         (Decimal, Decimal("10.50"), "10.50"),
+        (date, date(2024, 2, 29), "2024-02-29"),
+        (UUID, UUID(int=1), "00000000-0000-0000-0000-000000000001"),
         (
             datetime,
             datetime(2024, 3, 27, 16, 22, 53, tzinfo=timezone(timedelta(hours=1))),

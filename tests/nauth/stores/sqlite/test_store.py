@@ -157,4 +157,4 @@ def test_it_is_imported_on_demand() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603 - our own text
     assert nauth.stores.SQLiteStore is SQLiteStore
     with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
-        nauth.stores.Nothing  # noqa: B018 - that is the test
+        nauth.stores.Nothing  # type: ignore[attr-defined] # noqa: B018 - that is the test
