@@ -159,7 +159,12 @@ async def test_all_is_cancelled_while_a_client_is_opened(turns: int) -> None:
 
 async def test_an_opening_that_was_cut_off_is_told_to_its_visitors() -> None:
     """A visitor that was not cancelled itself gets a typed error, and does not wait for ever."""
-    pool = ClientPool(lambda _: asyncio.Event().wait())  # type: ignore[arg-type,return-value]  # it never opens
+
+    async def never_opens(key: str) -> _Client:
+        await asyncio.Event().wait()
+        return _Client(key)
+
+    pool = ClientPool(never_opens)
 
     async def visit() -> None:
         async with pool.client("a"):

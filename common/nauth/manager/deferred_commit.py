@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from nauth.clock import Clock
-from nauth.errors import StoreError
+from nauth.errors import NauthError
 from nauth.manager.held_token import HeldToken
 from nauth.manager.loop_state import LoopState
 from nauth.manager.renewal import Renewal, Renewed
@@ -68,7 +68,7 @@ async def commit_until_stored(
                 finally:
                     if not collected:
                         await store.release(lease)
-        except StoreError:
+        except NauthError:
             pass
         if last:
             break

@@ -300,7 +300,7 @@ class Renewal:
         except LeaseLostError:
             winner = await self._winner(version, rejected, held)
             return attrs.evolve(made, stored=False) if winner is None else self._adopted(winner)
-        except StoreError as error:  # whatever ails the store, the token is here and good
+        except NauthError as error:  # whatever ails the store or its settings, the token is here and good
             _log.warning("the store did not take a new token, which is kept and stored later: %s", error)
             return attrs.evolve(made, stored=False)
         return attrs.evolve(made, version=record.version)
@@ -315,7 +315,7 @@ class Renewal:
         """
         try:
             record = await self.store.load()
-        except StoreError:
+        except NauthError:  # a file that was replaced by one that others may read is a `ConfigurationError`
             if sure:
                 raise
             return None

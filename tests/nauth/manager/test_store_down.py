@@ -83,7 +83,10 @@ async def test_what_was_renewed_alone_is_stored_later() -> None:
     assert rig.calls == ["issue", "refresh r1", "refresh r2"]
 
 
-@pytest.mark.parametrize("error", [StoreError("full"), LeaseLostError("over"), RuntimeError("a bug")])
+@pytest.mark.parametrize(
+    "error",
+    [StoreError("full"), LeaseLostError("over"), RuntimeError("a bug"), ConfigurationError("a wrong mode")],
+)
 async def test_commit_that_fails_is_repeated(error: Exception) -> None:
     """A token that could not be committed serves at once and is stored later; its age is not lost."""
     rig = Rig(rotating=True)
@@ -98,6 +101,23 @@ async def test_commit_that_fails_is_repeated(error: Exception) -> None:
     assert record is not None
     assert record.age.total_seconds() == 1
     assert [event for event in rig.events if isinstance(event, TokenAdopted)] == []
+
+
+async def test_a_store_that_wants_to_be_put_right_during_a_renewal() -> None:
+    """A file that was replaced, during the call, by one that others may read: the new token is kept, and stored later."""
+    rig, wrong = Rig(rotating=True), ConfigurationError("others may read the file: chmod 600")
+    await rig.name()
+    for method, times in {"commit": 1, "release": 1, "lease": 2, "load": 1}.items():
+        passed = () if method == "commit" else (None,) * (method != "release")
+        rig.store.will(method, *passed, *(wrong,) * times)
+    assert (await rig.manager.renew()).access_token.reveal() == "t2"
+    assert rig.held == "t2"
+    for _ in range(12):  # the lease that could not be given back ends by time
+        await all_blocked()
+        rig.clock.advance(8)
+    await all_blocked()
+    assert await rig.stored() == ("t2", "r2", 2)
+    assert rig.tasks() == set()
 
 
 async def test_lost_answer_of_a_commit() -> None:
