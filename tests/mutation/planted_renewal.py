@@ -89,6 +89,22 @@ RENEWAL: tuple[Planted, ...] = (
         simulated=False,
     ),
     core(
+        "the token that a renewal replaces is taken for a sibling's, where it was written back meanwhile",
+        "manager/renewal",
+        "            if winner is None or made.supersedes(winner.token):\n",
+        "            if winner is None:\n",
+        "manager/store_down",
+        simulated=False,
+    ),
+    core(
+        "the token that a renewal replaces is held on, where it was pushed anew meanwhile",
+        "manager/token_manager",
+        "last = now.version <= made.version or now.version == base.version or made.supersedes(now.token)",
+        "last = now.version <= made.version or now.version == base.version",
+        "manager/store_down",
+        simulated=False,
+    ),
+    core(
         "a lease is kept after a failed renewal",
         "manager/renewal",
         "                if lease is not None and not (committed or collected):\n",

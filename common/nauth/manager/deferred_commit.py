@@ -104,6 +104,7 @@ async def _attempt(
         if record.token.same_access(made.token):
             return record
         # or a sibling has renewed since; but not a token from before this one that the store has taken late
-        if version > made.version and not renewal.steps_back(record, holding()):
+        late = made.supersedes(record.token) or renewal.steps_back(record, holding())
+        if version > made.version and not late:
             return record
     return await renewal.store.commit(lease, made.token, expected_version=version, age=age)

@@ -120,6 +120,32 @@ async def test_a_store_that_wants_to_be_put_right_during_a_renewal() -> None:
     assert rig.tasks() == set()
 
 
+@pytest.mark.parametrize("push", [False, True])
+async def test_the_token_that_is_being_replaced_is_written_back(push: bool) -> None:
+    """A store that is emptied during a renewal, and gets the old token back meanwhile, costs no rotated token.
+
+    Whoever finds the store emptied writes back what it holds: a sibling, or this process. The old token is the record with
+    the highest version then, and its refresh token is spent.
+    """
+    rig = Rig(rotating=True)
+    await rig.name()
+    gate = rig.close_gate()
+    renewing = asyncio.create_task(rig.manager.renew())
+    await all_blocked()
+    old = rig.manager.current
+    assert old is not None
+    await rig.store.plant(KEY, old, age=timedelta(seconds=1), push=push)
+    gate.set()
+    assert (await renewing).access_token.reveal() == "t2"
+    assert rig.held == "t2"
+    await all_blocked()
+    rig.clock.advance(1)
+    await all_blocked()
+    assert await rig.stored() == ("t2", "r2", 3)
+    await rig.manager.renew()
+    assert rig.calls == ["issue", "refresh r1", "refresh r2"]
+
+
 async def test_lost_answer_of_a_commit() -> None:
     """A commit that happened though its answer was lost is recognised: nothing is written twice."""
     rig = Rig(rotating=True)
