@@ -56,6 +56,22 @@ NETWORK: tuple[Planted, ...] = (
         simulated=False,
     ),
     core(
+        "what is open is left to the collector when its loop ends",
+        "transport/connectors",
+        "            if not self.given_up:\n",
+        "            if not self:\n",
+        "../network/sharing",
+        simulated=False,
+    ),
+    core(
+        "a connector that is closed leaves a generator to the collector",
+        "transport/connectors",
+        "                self.keeper.aclose().send(None)\n",
+        "                pass\n",
+        "../network/sharing",
+        simulated=False,
+    ),
+    core(
         "a child of a fork closes its parent's connections",
         "transport/connectors",
         "        self._table = {}\n",
