@@ -64,14 +64,6 @@ NETWORK: tuple[Planted, ...] = (
         simulated=False,
     ),
     core(
-        "a connector that is closed leaves a generator to the collector",
-        "transport/connectors",
-        "                self.keeper.aclose().send(None)\n",
-        "                pass\n",
-        "../network/sharing",
-        simulated=False,
-    ),
-    core(
         "a child of a fork closes its parent's connections",
         "transport/connectors",
         "        self._table = {}\n",
