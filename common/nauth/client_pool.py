@@ -8,14 +8,15 @@ import inspect
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
 from datetime import timedelta
+from functools import partial
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
 import attrs
 
 from nauth.clock import SYSTEM_CLOCK, Clock
-from nauth.errors import ClosedError, ConfigurationError, NauthError, fresh_copy
-from nauth.owned_tasks import own_task
+from nauth.errors import ClosedError, ConfigurationError, NauthError, VendorUnavailableError, fresh_copy
+from nauth.owned_tasks import Work, own_task
 
 __all__ = ["ClientPool", "Closeable", "PoolStats"]
 
@@ -24,6 +25,10 @@ _LOOKED_AT = 8
 
 _DRAIN = timedelta(seconds=10)
 """How long closing the pool waits for those who use its clients."""
+
+_NOT_OPENED = VendorUnavailableError(
+    "the client was not opened, because all tasks of its event loop were cancelled meanwhile; ask the pool again"
+)
 
 
 class Closeable(Protocol):
@@ -58,8 +63,14 @@ class PoolStats:
 @attrs.define(eq=False)
 class _Seat(Generic[C]):
     ready: asyncio.Future[C]
+    opening: Work | None = None
     users: int = 0
     last_used: float = 0.0
+
+    @property
+    def given_up(self) -> bool:
+        """Whether its opening was cut off, because all tasks of the loop were cancelled."""
+        return self.opening is not None and self.opening.given_up and not self.ready.done()
 
 
 class ClientPool(Generic[C, K]):
@@ -143,9 +154,11 @@ class ClientPool(Generic[C, K]):
         if self._closed:
             raise ClosedError("this pool of clients was closed; keep it open for as long as it is used")
         seat = self._seats.get(key)
-        if seat is None:
+        if seat is None or seat.given_up:
             seat = self._seats[key] = _Seat(asyncio.get_running_loop().create_future())
-            own_task(self._fill(key, seat), name="nauth pool open")
+            # not in the task: one that is cancelled before its first step runs none of its code
+            over = partial(self._filled, key, seat)
+            seat.opening = own_task(self._fill(key, seat), name="nauth pool open", over=over)
         else:  # a new one is at the end, unless an eager task has failed to open it and taken it out again
             self._seats.move_to_end(key)
         self._enter(seat)
@@ -185,13 +198,20 @@ class ClientPool(Generic[C, K]):
             made = self._make(key)
             client = await made if inspect.isawaitable(made) else made
         except Exception as error:  # noqa: BLE001 - told to those who wait for the client
-            if self._seats.get(key) is seat:
-                del self._seats[key]
-            seat.ready.set_exception(error)
-            seat.ready.exception()  # those who wait may have been cancelled, and asyncio would complain
+            self._fail(key, seat, error)
             return
         self._opened += 1
         seat.ready.set_result(client)
+
+    def _filled(self, key: K, seat: _Seat[C], _: Work) -> None:
+        if not seat.ready.done():
+            self._fail(key, seat, fresh_copy(_NOT_OPENED))
+
+    def _fail(self, key: K, seat: _Seat[C], error: Exception) -> None:
+        if self._seats.get(key) is seat:
+            del self._seats[key]
+        seat.ready.set_exception(error)
+        seat.ready.exception()  # those who wait may have been cancelled, and asyncio would complain
 
     def _trim(self) -> None:
         """Close some of the clients used longest ago, if they are idle for too long or too many."""

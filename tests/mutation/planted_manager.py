@@ -78,8 +78,8 @@ MANAGER: tuple[Planted, ...] = (
     core(
         "a late result replaces a newer push",
         "manager/token_manager",
-        "(ours or now.version <= made.version or now.version == base.version):",
-        "(ours or now.version <= made.version or True):",
+        "last = now.version <= made.version or now.version == base.version or made.supersedes(now.token)",
+        "last = now.version <= made.version or True",
         "manager/shared_store",
         simulated=False,
     ),
@@ -143,7 +143,7 @@ MANAGER: tuple[Planted, ...] = (
     core(
         "a deferred commit takes its own predecessor for a sibling's token",
         "manager/deferred_commit",
-        "        if version > made.version and not renewal.steps_back(record, holding()):\n",
+        "        if version > made.version and not late:\n",
         "        if version > made.version and record.age < age:\n",
         "manager/store_down",
         simulated=False,

@@ -56,6 +56,14 @@ NETWORK: tuple[Planted, ...] = (
         simulated=False,
     ),
     core(
+        "what is open is left to the collector when its loop ends",
+        "transport/connectors",
+        "            if not self.given_up:\n",
+        "            if not self:\n",
+        "../network/sharing",
+        simulated=False,
+    ),
+    core(
         "a child of a fork closes its parent's connections",
         "transport/connectors",
         "        self._table = {}\n",

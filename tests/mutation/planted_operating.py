@@ -154,15 +154,29 @@ OPERATING: tuple[Planted, ...] = (
     Planted(
         "pool: each of two visits opens a client",
         "common/nauth/client_pool.py",
-        "        if seat is None:\n            seat = self._seats[key]",
+        "        if seat is None or seat.given_up:\n            seat = self._seats[key]",
         "        if seat is None or not seat.ready.done():\n            seat = self._seats[key]",
         ("tests/nauth/test_client_pool.py",),
     ),
     Planted(
         "pool: a failure to open is remembered",
         "common/nauth/client_pool.py",
-        "            if self._seats.get(key) is seat:\n                del self._seats[key]\n",
+        "        if self._seats.get(key) is seat:\n            del self._seats[key]\n",
         "",
+        ("tests/nauth/test_client_pool.py",),
+    ),
+    Planted(
+        "pool: an opening that was cancelled before its first step leaves its visitors waiting",
+        "common/nauth/client_pool.py",
+        ', name="nauth pool open", over=over)',
+        ', name="nauth pool open")',
+        ("tests/nauth/test_client_pool.py",),
+    ),
+    Planted(
+        "pool: who visits in the turn of a cancellation joins the opening that it cut off",
+        "common/nauth/client_pool.py",
+        "        if seat is None or seat.given_up:\n",
+        "        if seat is None:\n",
         ("tests/nauth/test_client_pool.py",),
     ),
     Planted(

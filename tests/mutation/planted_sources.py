@@ -42,8 +42,22 @@ SOURCES: tuple[Planted, ...] = (
     _core(
         "two hundred callers, two hundred questions",
         "sources/shared_read",
-        "        if answer is None:\n",
+        "        if question is None or question.given_up:\n",
         "        if True:\n",
+        "sources/rotation",
+    ),
+    _core(
+        "a question that was cancelled before its first step is waited for without end",
+        "sources/shared_read",
+        ', name="nauth source", over=over)',
+        ', name="nauth source")',
+        "sources/rotation",
+    ),
+    _core(
+        "a look that was cut off is the last one",
+        "sources/authenticator",
+        "(work.task.done() or work.task.get_loop().is_closed())",
+        "False",
         "sources/rotation",
     ),
     _core(

@@ -43,6 +43,13 @@ STORES: tuple[Planted, ...] = (
         ("tests/nauth/stores/sqlite/test_processes.py",),
     ),
     Planted(
+        "SQLiteStore: a file that took the place is told of before it can be used, and never again",
+        "common/nauth/stores/sqlite/tables.py",
+        "            self._missed = True\n",
+        "            self.replaced = True\n",
+        ("tests/nauth/stores/sqlite/test_files.py",),
+    ),
+    Planted(
         "RedisStore: commit without the version",
         "common/nauth/stores/redis/scripts.py",
         "if (record[1] or '0') ~= ARGV[5] then return 'version' end\n",

@@ -9,7 +9,7 @@ import pytest
 
 from nauth import client_pool
 from nauth.client_pool import ClientPool, PoolStats
-from nauth.errors import ClosedError, ConfigurationError, NauthError
+from nauth.errors import ClosedError, ConfigurationError, NauthError, VendorUnavailableError
 from nauth.testing import FakeClock
 from nombaauth import NombaClient, NombaCredentials
 from nombaauth.sandbox import NombaSandbox
@@ -118,6 +118,66 @@ async def test_none_in_use_is_closed() -> None:
         assert (first.closed, second.closed, third.closed) == (0, 0, 1)
     await all_blocked()
     assert len(pool) == 1
+    await pool.aclose()
+
+
+async def _all_cancelled() -> list[asyncio.Task[object]]:
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    return others
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_all_is_cancelled_while_a_client_is_opened(turns: int) -> None:
+    """The loop goes on after it cancelled all tasks, even before the opening's first step: the next visit opens anew."""
+    gate = asyncio.Event()
+
+    async def open_slowly(key: str) -> _Client:
+        await gate.wait()
+        return _Client(key)
+
+    pool = ClientPool(open_slowly)
+
+    async def visit() -> _Client:
+        async with pool.client("a") as client:
+            return client
+
+    visitor = asyncio.create_task(visit())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    others = await _all_cancelled()
+    next_one = asyncio.create_task(visit())
+    await asyncio.gather(*others, return_exceptions=True)
+    assert visitor.cancelled()
+    gate.set()
+    async with asyncio.timeout(5):
+        assert (await next_one).key == "a"
+        await pool.aclose()
+    assert next_one.result().closed == 1
+
+
+async def test_an_opening_that_was_cut_off_is_told_to_its_visitors() -> None:
+    """A visitor that was not cancelled itself gets a typed error, and does not wait for ever."""
+
+    async def never_opens(key: str) -> _Client:
+        await asyncio.Event().wait()
+        return _Client(key)
+
+    pool = ClientPool(never_opens)
+
+    async def visit() -> None:
+        async with pool.client("a"):
+            raise AssertionError
+
+    visitor = asyncio.create_task(visit())
+    await all_blocked()
+    for task in asyncio.all_tasks() - {visitor, asyncio.current_task()}:
+        task.cancel()
+    with pytest.raises(VendorUnavailableError, match="ask the pool again"):
+        async with asyncio.timeout(5):
+            await visitor
+    assert not len(pool)
     await pool.aclose()
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientSession, TCPConnector, web
+from aiohttp import BaseConnector, ClientSession, TCPConnector, web
 from yarl import URL
 
 from nauth.client import VendorClient
@@ -158,6 +158,41 @@ async def test_dropped_unclosed() -> None:
         assert [str(warning.message).split(" ")[0] for warning in caught] == ["VendorClient"]
         async with client.get("/x") as response:
             assert response.status == 200
+
+
+@pytest.mark.parametrize("how", ["ends", "closed before", "dropped before", "goes on after"])
+def test_a_client_that_outlives_its_loop(how: str) -> None:
+    """What a client of several `asyncio.run` has open ends with each loop, and leaves nothing to complain of."""
+    kept: list[VendorClient] = []
+
+    async def main() -> BaseConnector:
+        async with served(Vendor("t1")) as url:
+            client = client_of(Issuer(), url)
+            async with client.get("/x") as response:
+                await response.read()
+            connector = client._http().connector
+            assert connector is not None
+            if how == "closed before":
+                await client.aclose()
+            elif how == "dropped before":
+                client._sessions.abandon()
+            elif how == "goes on after":
+                await asyncio.get_running_loop().shutdown_asyncgens()
+                assert connector.closed
+                again = client._http().connector  # it begins no generator that asyncio would warn of
+                assert again is not None
+                assert not again.closed
+                await client.aclose()
+            kept.append(client)
+            return connector
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert asyncio.run(main()).closed
+        asyncio.run(kept.pop().aclose())
+        gc.collect()
+    assert [str(warning.message) for warning in caught] == []
+    assert len(CONNECTORS) == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")

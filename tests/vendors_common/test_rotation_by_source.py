@@ -173,7 +173,7 @@ class _Stage:
     async def settled(self) -> None:
         """Wait for the question that a refusal has begun."""
         authenticator: Any = self.client._manager._authenticator
-        while authenticator._asking:  # noqa: ASYNC110 - until a manager has answered
+        while authenticator._under_way():  # noqa: ASYNC110 - until a manager has answered
             await asyncio.sleep(0.01)
 
     def end_sessions(self) -> None:

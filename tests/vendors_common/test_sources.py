@@ -236,7 +236,7 @@ async def test_each_variable_by_file(case: _Case, tmp_path: Path, monkeypatch: p
 
 async def _settled(client: Any) -> None:
     """Wait for the question that a 401 to a static credential has begun."""
-    while client._manager._authenticator._asking:  # noqa: ASYNC110 - until a thread has read a file
+    while client._manager._authenticator._under_way():  # noqa: ASYNC110 - until a thread has read a file
         await asyncio.sleep(0)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from nauth.clock import Clock
-from nauth.errors import StoreError
+from nauth.errors import NauthError
 from nauth.manager.held_token import HeldToken
 from nauth.manager.loop_state import LoopState
 from nauth.manager.renewal import Renewal, Renewed
@@ -68,7 +68,7 @@ async def commit_until_stored(
                 finally:
                     if not collected:
                         await store.release(lease)
-        except StoreError:
+        except NauthError:
             pass
         if last:
             break
@@ -104,6 +104,7 @@ async def _attempt(
         if record.token.same_access(made.token):
             return record
         # or a sibling has renewed since; but not a token from before this one that the store has taken late
-        if version > made.version and not renewal.steps_back(record, holding()):
+        late = made.supersedes(record.token) or renewal.steps_back(record, holding())
+        if version > made.version and not late:
             return record
     return await renewal.store.commit(lease, made.token, expected_version=version, age=age)

@@ -47,6 +47,7 @@ class Renewed:
         call: "refresh" or "issue"; None where a sibling's token was adopted.
         fault: why the token, though stored for its refresh token, must not be handed out.
         stored: whether the store has it.
+        follows: the token that it was made to replace; its refresh token may be spent.
     """
 
     token: Token
@@ -55,6 +56,14 @@ class Renewed:
     call: str | None = None
     fault: TokenUnchangedError | ExpiredOnArrivalError | None = None
     stored: bool = True
+    follows: Token | None = None
+
+    def supersedes(self, other: Token | None) -> bool:
+        """Tell whether `other` is the token that this one replaces, under whatever version the store has it by now.
+
+        A process that finds the store emptied writes the token that it holds back, and so may this one during the call.
+        """
+        return self.follows is not None and self.follows.same_access(other)
 
 
 Permit: TypeAlias = Callable[[], Renewed | None]
@@ -286,7 +295,8 @@ class Renewal:
                 refresh_token=token.refresh_token or base.refresh_token,
                 extra={**base.extra, **token.extra},
             )
-        return attrs.evolve(made, token=token, asked_at=mono - age_s, fault=fault_of(token, age_s, rejected))
+        fault = fault_of(token, age_s, rejected)
+        return attrs.evolve(made, token=token, asked_at=mono - age_s, fault=fault, follows=base)
 
     async def _commit(
         self, lease: Lease | None, made: Renewed, version: int, held: HeldToken, rejected: list[Token]
@@ -299,8 +309,10 @@ class Renewal:
             record = await self.store.commit(lease, made.token, expected_version=version, age=age)
         except LeaseLostError:
             winner = await self._winner(version, rejected, held)
-            return attrs.evolve(made, stored=False) if winner is None else self._adopted(winner)
-        except StoreError as error:  # whatever ails the store, the token is here and good
+            if winner is None or made.supersedes(winner.token):
+                return attrs.evolve(made, stored=False)
+            return self._adopted(winner)
+        except NauthError as error:  # whatever ails the store or its settings, the token is here and good
             _log.warning("the store did not take a new token, which is kept and stored later: %s", error)
             return attrs.evolve(made, stored=False)
         return attrs.evolve(made, version=record.version)
@@ -315,7 +327,7 @@ class Renewal:
         """
         try:
             record = await self.store.load()
-        except StoreError:
+        except NauthError:  # a file that was replaced by one that others may read is a `ConfigurationError`
             if sure:
                 raise
             return None

@@ -41,7 +41,8 @@ class KeyedStore:
     """A store's operations on one key.
 
     Each raises `StoreError` where the store fails in whatever way, or has not answered within `STORE_DEADLINE`, or within
-    `deadline` where it `queues`.
+    `deadline` where it `queues`; and `ConfigurationError` where the store demands a change of its settings or files, which
+    may come while it is in use.
     """
 
     store: TokenStore
@@ -72,7 +73,7 @@ class KeyedStore:
     async def release(self, lease: Lease) -> None:
         """Give the lease back, if the store is there to take it."""
         # a lease that cannot be given back ends by itself; the outcome of the work under it matters more
-        with contextlib.suppress(StoreError):
+        with contextlib.suppress(NauthError):
             await self._bounded("release", self.store.release(lease))
 
     async def commit(self, lease: Lease, token: Token, *, expected_version: int, age: timedelta) -> Record:
@@ -92,7 +93,7 @@ class KeyedStore:
     async def changed(self) -> None:
         """Return when the record or its lease has changed, at the latest after `POLL`."""
         # a store that cannot tell is found out by the next operation
-        with contextlib.suppress(StoreError):
+        with contextlib.suppress(NauthError):
             await self._bounded("watch", self.store.changed(self.key, timeout=POLL), POLL)
 
     async def _bounded(self, operation: str, work: Awaitable[_T], more: timedelta = timedelta(0)) -> _T:

@@ -537,7 +537,8 @@ class TokenManager:
         """Hold a token whose commit was cancelled: it may be the only copy of a rotated refresh token."""
         with self._cache.guard:
             now = self._cache.held
-            if now.version == base.version and not made.token.same_access(now.token):
+            last = now.version == base.version or made.supersedes(now.token)
+            if last and not made.token.same_access(now.token):
                 age_s = self._monotonic() - made.asked_at
                 self._cache.hold(made.token, now.version, age_s, dead=made.fault is not None, stored=False)
                 self._unstored = attrs.evolve(made, stored=False)
@@ -560,7 +561,8 @@ class TokenManager:
             # pushed before its answer came: placed anew all the same, for the wall clock may have been stepped since
             ours = made.token.same_access(now.token)
             # else a sibling's newer record may have been pushed while this one was on its way
-            if not ended and (ours or now.version <= made.version or now.version == base.version):
+            last = now.version <= made.version or now.version == base.version or made.supersedes(now.token)
+            if not ended and (ours or last):
                 version, stored = max(made.version, now.version), made.stored or (ours and now.stored)
                 self._cache.hold(made.token, version, age_s, dead=fault is not None, stored=stored)
             if fault is None:

@@ -20,9 +20,10 @@ from typing import Generic, Protocol, TypeVar
 
 import attrs
 
+from nauth.after_fork import forgets
 from nauth.authenticator import Authenticator
 from nauth.errors import ConfigurationError, CredentialsRejectedError, NauthError, fresh_copy
-from nauth.owned_tasks import own_task
+from nauth.owned_tasks import Work, own_task
 from nauth.sources.base import SourceRefusedError, SourceUnavailableError
 from nauth.sources.shared_read import SharedRead
 from nauth.token import Token
@@ -66,7 +67,7 @@ class SourcedAuthenticator(Generic[_C]):
         self._make = make
         self._extra = extra
         self._made: _Made[_C] | None = None
-        self._asking = False
+        self._asking: Work | None = None
         self._manager: Callable[[], _Manager | None] = lambda: None
 
     def __repr__(self) -> str:
@@ -135,20 +136,26 @@ class SourcedAuthenticator(Generic[_C]):
         and a changed credential ends the cool-down when it arrives.
         """
         mine = isinstance(error, CredentialsRejectedError | SourceRefusedError | SourceUnavailableError)
-        if mine and not self._asking and self._question.may_ask_again():
-            self._asking = True
-            own_task(self._look_again(), name="nauth source again")
+        if mine and not self._under_way() and self._question.may_ask_again():
+            forgets(self)
+            self._asking = own_task(self._look_again(), name="nauth source again")
         return False
+
+    def after_fork(self) -> None:
+        """Forget the question of the parent's: its answer does not come here."""
+        self._asking = None
+
+    def _under_way(self) -> bool:
+        # not a flag that the task takes back: one that is cancelled before its first step runs none of its code
+        work = self._asking
+        return work is not None and not (work.task.done() or work.task.get_loop().is_closed())
 
     async def _look_again(self) -> None:
         made = self._made
-        try:
-            with contextlib.suppress(NauthError):
-                credential = await self._question.ask()
-                if self._made is made and (made is None or made.credential != credential):
-                    await self._changed(credential)
-        finally:
-            self._asking = False
+        with contextlib.suppress(NauthError):
+            credential = await self._question.ask()
+            if self._made is made and (made is None or made.credential != credential):
+                await self._changed(credential)
 
     async def _changed(self, credential: _C) -> None:
         manager = self._manager()

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import Generic, TypeVar, cast
+
+import attrs
 
 from nauth.clock import Clock
 from nauth.errors import NauthError, fresh_copy
-from nauth.owned_tasks import own_task
+from nauth.owned_tasks import Work, own_task
 from nauth.secret import Secret
 from nauth.sources.base import Fields, Source, SourceRefusedError, SourceUnavailableError
 from nauth.sources.function import Function
@@ -22,6 +25,17 @@ _LIMIT = timedelta(seconds=15)
 """The longest that one question may take. The sources have shorter limits; this one is for functions."""
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
+
+
+@attrs.define(eq=False)
+class _Question(Generic[_C]):
+    answer: asyncio.Future[_C | NauthError]
+    work: Work | None = None
+
+    @property
+    def given_up(self) -> bool:
+        """Whether it was cut off, because all tasks of the loop were cancelled."""
+        return self.work is not None and self.work.given_up
 
 
 class SharedRead(Generic[_C]):
@@ -46,7 +60,7 @@ class SharedRead(Generic[_C]):
         self._read = read
         self._kinds = kinds
         self._clock = clock
-        self._running: dict[asyncio.AbstractEventLoop, asyncio.Future[_C | NauthError]] = {}
+        self._running: dict[asyncio.AbstractEventLoop, _Question[_C]] = {}
         self._pause_s = _FIRST_PAUSE_S
         self._next_at = clock.monotonic()
 
@@ -69,14 +83,16 @@ class SharedRead(Generic[_C]):
             SourceUnavailableError: slow, down or throttled.
         """
         loop = asyncio.get_running_loop()
-        answer = self._running.get(loop)
-        if answer is None:
+        question = self._running.get(loop)
+        if question is None or question.given_up:
             for closed in [other for other in tuple(self._running) if other.is_closed()]:
                 self._running.pop(closed, None)  # closed under its question
-            answer = self._running[loop] = loop.create_future()
-            # a task of its own: the first caller may be cancelled while others wait
-            own_task(self._run(loop, answer), name="nauth source")
-        found = await asyncio.shield(answer)
+            question = self._running[loop] = _Question(loop.create_future())
+            # a task of its own: the first caller may be cancelled while others wait. Its end is told beside it: a task
+            # that is cancelled before its first step runs none of its code
+            over = partial(self._over, loop, question)
+            question.work = own_task(self._run(loop, question), name="nauth source", over=over)
+        found = await asyncio.shield(question.answer)
         if isinstance(found, NauthError):
             raise fresh_copy(found)
         return found
@@ -97,17 +113,20 @@ class SharedRead(Generic[_C]):
         """Note that the vendor accepts the credential: the pauses begin anew."""
         self._pause_s = _FIRST_PAUSE_S
 
-    async def _run(self, loop: asyncio.AbstractEventLoop, answer: asyncio.Future[_C | NauthError]) -> None:
-        found: _C | NauthError = SourceUnavailableError(
-            f"{self.name} was not read: its event loop was ending", source=self.name
-        )
-        try:
-            found = await self._bounded()
-        finally:
-            self._running.pop(loop, None)
-            self._next_at = max(self._next_at, self._clock.monotonic() + self._pause_s)
-            if not loop.is_closed():  # else the garbage collector ends this, and no caller can be woken
-                answer.set_result(found)
+    async def _run(self, loop: asyncio.AbstractEventLoop, question: _Question[_C]) -> None:
+        found = await self._bounded()
+        self._end(loop, question, found)
+
+    def _over(self, loop: asyncio.AbstractEventLoop, question: _Question[_C], _: Work) -> None:
+        if not question.answer.done():
+            why = f"{self.name} was not read: its event loop was ending"
+            self._end(loop, question, SourceUnavailableError(why, source=self.name))
+
+    def _end(self, loop: asyncio.AbstractEventLoop, question: _Question[_C], found: _C | NauthError) -> None:
+        if self._running.get(loop) is question:
+            del self._running[loop]
+        self._next_at = max(self._next_at, self._clock.monotonic() + self._pause_s)
+        question.answer.set_result(found)
 
     async def _bounded(self) -> _C | NauthError:
         try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
+from collections.abc import AsyncGenerator
 from enum import Enum
 from typing import Protocol
 
@@ -53,8 +55,43 @@ class _Key:
 
 @attrs.define(eq=False)
 class _Shared:
+    """A connector and its users. It closes itself when its loop shuts its asynchronous generators down, as `asyncio.run` does.
+
+    Later it could not be closed: what it holds open would be left to the garbage collector, which complains of it.
+    """
+
     connector: TCPConnector
     users: int = 0
+    given_up: bool = False
+    keeper: AsyncGenerator[None] | None = None
+
+    def keep(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Make it known to the loop, unless that is at its end already."""
+        if not getattr(loop, "_asyncgens_shutdown_called", False):
+            self.keeper = self._kept()
+            # the first step makes it known; it never waits
+            with contextlib.suppress(StopIteration):
+                next(self.keeper.__anext__().__await__())
+
+    def forget(self) -> None:
+        """End the keeper of a connector that is being closed: one that is collected would become a task of the loop's."""
+        self.given_up = True
+        if self.keeper is not None:
+            # a loop in another thread may be ending it at this moment
+            with contextlib.suppress(StopIteration, RuntimeError):
+                self.keeper.aclose().send(None)
+
+    def close_now(self) -> None:
+        """Close it without waiting."""
+        close_now(self.connector)
+        self.forget()
+
+    async def _kept(self) -> AsyncGenerator[None]:
+        try:
+            yield
+        finally:
+            if not self.given_up:
+                await self.connector.close()
 
 
 @attrs.define(eq=False)
@@ -68,16 +105,19 @@ class _SharedLease:
 
     async def aclose(self) -> None:
         if self._pool.give_back(self._key, self._shared):
-            await self.connector.close()
+            closing = self.connector.close()
+            self._shared.forget()
+            await closing
 
     def abandon(self) -> None:
         if not self._pool.give_back(self._key, self._shared):
             return
         loop = self._key.loop
         if loop.is_running() and _running_loop() is not loop:
-            loop.call_soon_threadsafe(close_now, self.connector)
+            with contextlib.suppress(RuntimeError):  # it was closed meanwhile
+                loop.call_soon_threadsafe(self._shared.close_now)
         else:
-            close_now(self.connector)
+            self._shared.close_now()
 
 
 @attrs.define(eq=False)
@@ -119,6 +159,8 @@ class Connectors:
             while True:
                 if shared is None:
                     shared = self._table[key] = _Shared(_open(use, key.tls))
+                    if use is Use.REQUESTS:  # those of token calls hold nothing open
+                        shared.keep(key.loop)
                 shared.users += 1
                 # looked at after counting: now no finalizer closes it any more
                 if not shared.connector.closed:
@@ -137,13 +179,17 @@ class Connectors:
 
     def after_fork(self) -> None:
         """Start anew in a child. What the parent had open is kept, unused: dropping it would end the parent's TLS."""
+        for shared in self._table.values():
+            shared.given_up = (
+                True  # a child that ends the parent's loop must not speak on the parent's connections
+            )
         self._inherited.append(self._table)
         self._table = {}
 
     def _sweep(self) -> None:
         for key in list(self._table):
             if key.loop.is_closed() and (shared := self._table.pop(key, None)) is not None:
-                close_now(shared.connector)  # its loop is closed: this only forgets the connections
+                shared.close_now()  # its loop is closed: this only forgets the connections
 
 
 CONNECTORS = Connectors()

@@ -83,7 +83,10 @@ async def test_what_was_renewed_alone_is_stored_later() -> None:
     assert rig.calls == ["issue", "refresh r1", "refresh r2"]
 
 
-@pytest.mark.parametrize("error", [StoreError("full"), LeaseLostError("over"), RuntimeError("a bug")])
+@pytest.mark.parametrize(
+    "error",
+    [StoreError("full"), LeaseLostError("over"), RuntimeError("a bug"), ConfigurationError("a wrong mode")],
+)
 async def test_commit_that_fails_is_repeated(error: Exception) -> None:
     """A token that could not be committed serves at once and is stored later; its age is not lost."""
     rig = Rig(rotating=True)
@@ -98,6 +101,49 @@ async def test_commit_that_fails_is_repeated(error: Exception) -> None:
     assert record is not None
     assert record.age.total_seconds() == 1
     assert [event for event in rig.events if isinstance(event, TokenAdopted)] == []
+
+
+async def test_a_store_that_wants_to_be_put_right_during_a_renewal() -> None:
+    """A file that was replaced, during the call, by one that others may read: the new token is kept, and stored later."""
+    rig, wrong = Rig(rotating=True), ConfigurationError("others may read the file: chmod 600")
+    await rig.name()
+    for method, times in {"commit": 1, "release": 1, "lease": 2, "load": 1}.items():
+        passed = () if method == "commit" else (None,) * (method != "release")
+        rig.store.will(method, *passed, *(wrong,) * times)
+    assert (await rig.manager.renew()).access_token.reveal() == "t2"
+    assert rig.held == "t2"
+    for _ in range(12):  # the lease that could not be given back ends by time
+        await all_blocked()
+        rig.clock.advance(8)
+    await all_blocked()
+    assert await rig.stored() == ("t2", "r2", 2)
+    assert rig.tasks() == set()
+
+
+@pytest.mark.parametrize("push", [False, True])
+async def test_the_token_that_is_being_replaced_is_written_back(push: bool) -> None:
+    """A store that is emptied during a renewal, and gets the old token back meanwhile, costs no rotated token.
+
+    Whoever finds the store emptied writes back what it holds: a sibling, or this process. The old token is the record with
+    the highest version then, and its refresh token is spent.
+    """
+    rig = Rig(rotating=True)
+    await rig.name()
+    gate = rig.close_gate()
+    renewing = asyncio.create_task(rig.manager.renew())
+    await all_blocked()
+    old = rig.manager.current
+    assert old is not None
+    await rig.store.plant(KEY, old, age=timedelta(seconds=1), push=push)
+    gate.set()
+    assert (await renewing).access_token.reveal() == "t2"
+    assert rig.held == "t2"
+    await all_blocked()
+    rig.clock.advance(1)
+    await all_blocked()
+    assert await rig.stored() == ("t2", "r2", 3)
+    await rig.manager.renew()
+    assert rig.calls == ["issue", "refresh r1", "refresh r2"]
 
 
 async def test_lost_answer_of_a_commit() -> None:

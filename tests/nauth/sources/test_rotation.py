@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 import pytest
 
+from nauth.after_fork import begin_child
 from nauth.env_settings import EnvironmentReader
 from nauth.errors import (
     ConfigurationError,
@@ -426,6 +427,77 @@ def test_a_loop_that_ends_during_a_question(stage_free: _Stage) -> None:
     asyncio.run(ask_and_leave())
     stage_free.source.gate = None
     assert asyncio.run(question.ask()).id == "i"
+
+
+async def _all_cancelled() -> None:
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_all_is_cancelled_during_a_question(turns: int, stage: _Stage) -> None:
+    """The loop goes on after it cancelled all tasks, even before the question's first step: the next caller asks anew."""
+    question = stage.sourced.question(stage.clock)
+    stage.source.gate = asyncio.Event()
+    first = asyncio.create_task(question.ask())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    second = asyncio.create_task(question.ask())
+    await asyncio.gather(*others, return_exceptions=True)
+    assert first.cancelled()
+    stage.source.gate.set()
+    async with asyncio.timeout(5):
+        assert (await second).id == "i"
+
+
+async def test_a_question_that_was_cut_off_is_told_to_its_callers(stage: _Stage) -> None:
+    """A caller that was not cancelled itself gets a typed error, and does not wait for ever."""
+    question = stage.sourced.question(stage.clock)
+    stage.source.gate = asyncio.Event()
+    caller = asyncio.create_task(question.ask())
+    await _turns()
+    for task in asyncio.all_tasks() - {caller, asyncio.current_task()}:
+        task.cancel()
+    with pytest.raises(SourceUnavailableError, match="event loop was ending"):
+        async with asyncio.timeout(5):
+            await caller
+
+
+async def test_a_look_that_was_cut_off_is_repeated(stage: _Stage) -> None:
+    """All is cancelled before the look's first step: callers of the cool-down begin the next one."""
+    manager = stage.manager()
+    stage.vendor.secret = "s-2"
+    with pytest.raises(CredentialsRejectedError):
+        await manager.token()
+    stage.clock.advance(2)
+    with pytest.raises(CredentialsRejectedError):
+        await manager.token()
+    await _all_cancelled()
+    asked, stage.source.secret = stage.source.asked, "s-2"
+    stage.clock.advance(4)
+    with pytest.raises(CredentialsRejectedError):
+        await manager.token()
+    await _turns()
+    assert stage.source.asked == asked + 1
+    await manager.token()
+
+
+async def test_a_look_of_the_parents_is_not_waited_for(stage: _Stage) -> None:
+    """A child that was forked during the parent's look may look itself: that one's answer does not come to it."""
+    authenticator, refusal = stage.authenticator(), CredentialsRejectedError("no")
+    stage.source.gate = asyncio.Event()
+    stage.clock.advance(2)
+    authenticator.cause_gone(refusal)
+    assert authenticator._under_way()
+    begin_child()
+    assert not authenticator._under_way()
+    stage.source.gate.set()
+    await _turns()
 
 
 @pytest.fixture

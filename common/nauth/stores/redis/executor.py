@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import re
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from types import TracebackType
 from typing import Any, TypeAlias, TypeVar
 
 import attrs
@@ -149,7 +149,7 @@ class ScriptExecutor:
 
     async def _next(self, names: AsyncGenerator[str | bytes]) -> str | StoreError | None:
         try:
-            async with _deadline(self.timeout_s):
+            async with _Deadline(self.timeout_s):
                 name = await anext(names, None)
         except Exception as error:  # noqa: BLE001 - whatever the user's client raises, the store has failed
             return explained(error, timeout_s=self.timeout_s)
@@ -263,7 +263,7 @@ class ScriptExecutor:
         """Send `calls` and settle them all; those whose connection breaks are sent twice."""
         began_s = _monotonic()
         try:
-            async with _deadline(self.timeout_s):
+            async with _Deadline(self.timeout_s):
                 lost = await self._attempt(calls, repeated=False)
                 if lost:
                     await asyncio.sleep(random.uniform(0.5, 1.5) * _PAUSE_S)  # noqa: S311 - spreads load, guards nothing
@@ -324,29 +324,44 @@ class ScriptExecutor:
         return [len(keys), *keys, self.channel, call.digest, *map(_opened, call.args)]
 
 
-@contextlib.asynccontextmanager
-async def _deadline(seconds: float) -> AsyncGenerator[None]:
-    """Raise `TimeoutError` after `seconds` in which the event loop had time to read an answer.
+class _Deadline:
+    """Raises `TimeoutError` after `seconds` in which the event loop had time to read an answer.
 
     The clock alone would blame the server for a loop that is busy: the loop looks at its timers before it reads what
     has arrived. So each round counts for an eightieth of the deadline at most.
+
+    No generator: exchanges go on while the loop shuts its asynchronous generators down (see `LoopState`), and asyncio
+    warns of each that begins then.
     """
-    loop = asyncio.get_running_loop()
-    timer: asyncio.TimerHandle
 
-    def tick(left: int) -> None:
-        nonlocal timer
+    __slots__ = ("_limit", "_loop", "_pause_s", "_timer")
+
+    _loop: asyncio.AbstractEventLoop
+    _timer: asyncio.TimerHandle
+
+    def __init__(self, seconds: float) -> None:
+        self._pause_s = seconds / _ROUNDS
+        self._limit = asyncio.timeout(None)
+
+    async def __aenter__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._wait(_ROUNDS)
+        await self._limit.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        await self._limit.__aexit__(kind, error, trace)
+
+    def _wait(self, rounds: int) -> None:
+        self._timer = self._loop.call_later(self._pause_s, self._tick, rounds - 1)
+
+    def _tick(self, left: int) -> None:
         if left:
-            timer = loop.call_later(seconds / _ROUNDS, tick, left - 1)
+            self._wait(left)
         else:
-            limit.reschedule(loop.time())
-
-    timer = loop.call_later(seconds / _ROUNDS, tick, _ROUNDS - 1)
-    try:
-        async with asyncio.timeout(None) as limit:
-            yield
-    finally:
-        timer.cancel()
+            self._limit.reschedule(self._loop.time())
 
 
 _CLOSED = "this RedisStore was closed, or its event loop ended, before Redis had answered"

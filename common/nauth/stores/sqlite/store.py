@@ -16,7 +16,7 @@ from typing import TypeVar
 import attrs
 
 from nauth.clock import SYSTEM_CLOCK, Clock
-from nauth.errors import StoreError
+from nauth.errors import NauthError, StoreError
 from nauth.loop_ref import LoopRef, this_loop
 from nauth.stores.base import Lease, Listener, Record, StoreKey, Unsubscribe
 from nauth.stores.codec import REFRESH_LIFETIME, checked_lifetime
@@ -243,7 +243,7 @@ class SQLiteStore:
             if tables.replaced:
                 tables.replaced = False
                 for key in list(self._reconnected):
-                    with contextlib.suppress(StoreError):
+                    with contextlib.suppress(NauthError):
                         self._reconnected.tell(key, tables.load(key))
 
     def _leased(self, key: StoreKey, ttl: timedelta) -> SQLiteLease:

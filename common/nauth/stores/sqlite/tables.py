@@ -66,6 +66,7 @@ class Tables:
         self.held: dict[Lease, int] = {}
         self._many_held = _FEW_LEASES
         self.replaced: bool = False
+        self._missed = False
 
     def load(self, key: StoreKey) -> Record | None:
         """Return the record of `key`, or None."""
@@ -234,13 +235,15 @@ class Tables:
             return self._db
         if self._identity not in {None, found}:
             self.abandon()  # deleted or replaced: our leases went with it
-            self.replaced = True
+            self._missed = True
         self._disconnect()
         path = resolved(self._path)
         locks = Path(f"{path}-alive")
         refuse_exposed(locks, folder=True)
         self._db = open_database(path)
         self._identity = identity(path)
+        # only now: the file that takes the place may be one that cannot be used before a person has put it right
+        self.replaced, self._missed = self.replaced or self._missed, False
         if self._liveness.name is None:
             self._liveness = LivenessLock(locks)
         return self._db

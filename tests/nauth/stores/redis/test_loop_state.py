@@ -13,7 +13,9 @@ import warnings
 import attrs
 import pytest
 
-from nauth.stores.redis.store import RedisStore
+from nauth.stores.base import Record
+from nauth.stores.redis.scripts import LOAD
+from nauth.stores.redis.store import RedisStore, _digest
 from tests.support.authenticator import made
 from tests.support.manager import KEY
 from tests.support.redis.clients import lease, put, until
@@ -58,6 +60,26 @@ def test_a_loop_that_ends(valkey: Server, prefix: str, again: str) -> None:
     )
     complaints = [line for line in ran.stderr.splitlines() if not line.startswith("Executing")]
     assert (ran.returncode, ran.stdout, complaints) == (0, "done\n", [])
+
+
+def test_an_exchange_that_begins_at_the_loops_end(valkey: Server, prefix: str) -> None:
+    """What a worker sends while the loop shuts its generators down is answered, and asyncio warns of nothing."""
+    store, found = RedisStore(valkey.url, prefix=prefix), list[Record | None]()
+
+    async def late() -> None:
+        loop = asyncio.get_running_loop()
+        while not loop._asyncgens_shutdown_called:  # type: ignore[attr-defined]  # noqa: ASYNC110 - asyncio tells of it nowhere
+            await asyncio.sleep(0)
+        found.append(
+            await store._states._table[loop].executor.ask(LOAD, _digest(KEY), read=lambda _, __: None)
+        )
+
+    async def main() -> None:
+        await store.load(KEY)
+        store._states.here().executor.own(late())
+
+    asyncio.run(main())
+    assert found == [None]
 
 
 async def test_closing_and_going_on(valkey: Server, prefix: str) -> None:

@@ -10,6 +10,7 @@ import attrs
 import pytest
 
 from nauth.errors import ConfigurationError, LeaseLostError, StoreError
+from nauth.stores.base import Record
 from nauth.stores.sqlite.store import SQLiteStore
 from tests.support.authenticator import made
 from tests.support.manager import KEY
@@ -142,6 +143,30 @@ async def test_a_deleted_file_is_made_anew(shelf: Shelf, again: bool) -> None:
     assert await store.lease(KEY, LONG) is None
     shelf.clock.advance(1)
     assert (await shelf.put(store, made("c"), attrs.evolve(KEY, identity="c"))).version > before.version
+
+
+async def test_a_file_that_took_the_place_is_told_of_when_it_can_be_used(shelf: Shelf) -> None:
+    """A backup that others may read is refused; once a person has closed it to them, the store tells what is in it."""
+    store, told = shelf.open(), list[Record | None]()
+    await shelf.put(store, made("a"))
+    store.on_reconnect(KEY, told.append)
+
+    def restored() -> None:
+        for end in ("", "-wal", "-shm"):
+            Path(f"{shelf.path}{end}").unlink()
+        shelf.path.touch(0o600)
+        shelf.path.chmod(0o644)
+
+    await outside(restored)
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="mode 0644"):
+            await store.load(KEY)
+    assert told == []
+    await outside(shelf.path.chmod, 0o600)
+    assert await store.load(KEY) is None
+    assert told == [None]
+    assert await store.load(KEY) is None
+    assert told == [None]
 
 
 async def test_all_files_deleted(shelf: Shelf) -> None:
