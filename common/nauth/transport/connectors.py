@@ -14,6 +14,7 @@ from aiohttp import BaseConnector, TCPConnector
 
 from nauth.after_fork import forgets, guard
 from nauth.errors import ClosedError, ConfigurationError
+from nauth.loop_end import closed_by_loop
 from nauth.transport.aiohttp_private import close_now, session_loop
 from nauth.transport.network import Network
 from nauth.transport.proxies import Proxy
@@ -65,13 +66,9 @@ class _Shared:
     given_up: bool = False
     keeper: AsyncGenerator[None] | None = None
 
-    def keep(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Make it known to the loop, unless that is at its end already."""
-        if not getattr(loop, "_asyncgens_shutdown_called", False):
-            self.keeper = self._kept()
-            # the first step makes it known; it never waits
-            with contextlib.suppress(StopIteration):
-                next(self.keeper.__anext__().__await__())
+    def keep(self) -> None:
+        """Make it known to the running loop."""
+        self.keeper = closed_by_loop(self._kept())
 
     def forget(self) -> None:
         """End the keeper of a connector that is being closed: one that is collected would become a task of the loop's."""
@@ -160,7 +157,7 @@ class Connectors:
                 if shared is None:
                     shared = self._table[key] = _Shared(_open(use, key.tls))
                     if use is Use.REQUESTS:  # those of token calls hold nothing open
-                        shared.keep(key.loop)
+                        shared.keep()
                 shared.users += 1
                 # looked at after counting: now no finalizer closes it any more
                 if not shared.connector.closed:
@@ -180,9 +177,8 @@ class Connectors:
     def after_fork(self) -> None:
         """Start anew in a child. What the parent had open is kept, unused: dropping it would end the parent's TLS."""
         for shared in self._table.values():
-            shared.given_up = (
-                True  # a child that ends the parent's loop must not speak on the parent's connections
-            )
+            # a child that ends the parent's loop must not speak on the parent's connections
+            shared.given_up = True
         self._inherited.append(self._table)
         self._table = {}
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator
 
 from nauth.after_fork import guard
 from nauth.errors import ConfigurationError
+from nauth.loop_end import closed_by_loop
 from nauth.owned_tasks import own_task
 from nauth.stores.redis.client_factory import Source
 from nauth.stores.redis.executor import ScriptExecutor
@@ -30,10 +31,7 @@ class LoopState:
         self.closed: bool = False
         self._loop = asyncio.get_running_loop()
         self._ours = ours
-        self._keeper = self._keep()
-        # the first step makes it known to the loop; it never waits
-        with contextlib.suppress(StopIteration):
-            next(self._keeper.__anext__().__await__())
+        self._keeper = closed_by_loop(self._keep())
 
     @property
     def gone(self) -> bool:
