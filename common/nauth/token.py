@@ -116,7 +116,7 @@ def _positive(instance: object, attribute: attrs.Attribute[timedelta], value: ti
 def _count(_: object, __: attrs.Attribute[int], value: object) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ConfigurationError(
-            f"RenewalPolicy.attempts must be a whole number of 1 or more, got {value!r}: it counts the first attempt too"
+            "RenewalPolicy.attempts must be a whole number of 1 or more: it counts the first attempt too"
         )
 
 
