@@ -8,6 +8,14 @@ __all__ = ["NETWORK"]
 
 NETWORK: tuple[Planted, ...] = (
     core(
+        "the end of a loop cancels the task in which aiohttp writes a token call's body",
+        "transport/aiohttp_limits",
+        "        if writer is not None:\n            hidden(writer)\n",
+        "        del writer\n",
+        "transport/aiohttp_limits",
+        simulated=False,
+    ),
+    core(
         "token calls go past the proxy",
         "transport/aiohttp",
         "        middlewares = () if pick is None else (ThroughProxy(pick),)\n",

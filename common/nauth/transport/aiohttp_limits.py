@@ -12,6 +12,8 @@ from aiohttp.connector import Connection
 from aiohttp.hdrs import CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING
 from aiohttp.http_exceptions import BadHttpMessage
 
+from nauth.owned_tasks import hidden
+
 __all__ = [
     "FIELD_SIZE",
     "INTERIM",
@@ -76,11 +78,20 @@ class TokenRequest(ClientRequest):
         return key._replace(proxy_headers_hash=hash(("token call", key.proxy_headers_hash)))
 
     async def send(self, conn: Connection) -> ClientResponse:
-        """Send, and let the connection be closed afterwards."""
+        """Send, and let the connection be closed afterwards.
+
+        Before Python 3.12 aiohttp writes the body in a task that begins a turn later. A program that cancels all tasks in
+        between would cancel it before its first step, and the server would wait for the body, and the renewal for the server.
+        """
         assert conn.protocol is not None  # noqa: S101 - the connection was made a moment ago
         conn.protocol.force_close()
         self.headers.setdefault(CONNECTION, "close")
-        return await super().send(conn)
+        response = await super().send(conn)
+        # aiohttp keeps the name for classes such as this one
+        writer = self._writer
+        if writer is not None:
+            hidden(writer)
+        return response
 
 
 def read_at_most(response: ClientResponse, most: int) -> Awaitable[bytes | None]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from math import inf
 
 import aiohttp
 import pytest
 from aiohttp import ClientResponse, web
+from aiohttp.connector import Connection
 from aiohttp.test_utils import TestServer
 
-from nauth.transport.aiohttp_limits import BoundedResponse, _announced, read_at_most
+from nauth.transport.aiohttp_limits import BoundedResponse, TokenRequest, _announced, read_at_most
 from tests.support.http.servers import serve
 
 
@@ -83,3 +85,31 @@ async def test_a_length_that_is_none(response: ClientResponse) -> None:
         headers["Content-Length"] = text
         assert _announced(headers) == inf
     assert await read_at_most(response, 10) == b"a" * 10
+
+
+class _CutOff(TokenRequest):
+    """A program cancels what it finds of aiohttp's own tasks, in the turn in which a request is sent."""
+
+    async def send(self, conn: Connection) -> ClientResponse:
+        response = await super().send(conn)
+        for task in asyncio.all_tasks():
+            if "ClientRequest" in repr(task.get_coro()):
+                task.cancel()
+        return response
+
+
+async def test_a_body_is_written_where_all_tasks_are_cancelled() -> None:
+    """The task in which aiohttp writes a body is not among the tasks that a program finds and cancels at its loop's end."""
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(body=await request.read())
+
+    app = web.Application()
+    app.router.add_post("/", answer)
+    async with (
+        asyncio.timeout(10),
+        TestServer(app) as server,
+        aiohttp.ClientSession(request_class=_CutOff) as session,
+        session.post(server.make_url("/"), data=b"body") as response,
+    ):
+        assert await response.read() == b"body"
