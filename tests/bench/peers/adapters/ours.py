@@ -22,7 +22,9 @@ class Nauth(Peer):
 
     name: ClassVar[str] = "nauth"
     package: ClassVar[str] = "nauth"
-    imports: ClassVar[str] = "nauth"
+    imports: ClassVar[str] = (
+        "nauth.bearer.aiohttp"  # which imports the manager too; `import nauth` alone imports nothing
+    )
     # the margin is never more than half of the lifetime, jitter included
     window: ClassVar[Window | None] = Window(lifetime_s=6, wait_s=3.2)
 
