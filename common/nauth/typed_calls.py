@@ -236,8 +236,7 @@ class TypedCalls:
             return form, None, "application/x-www-form-urlencoded"
         if isinstance(data, bytes | bytearray | memoryview):
             return bytes(cast("bytes", data)), None, None
-        if data is not None and not isinstance(data, _STREAMS):
-            _check_streamed(data)
+        _check_streamed(data)
         return None, data, None
 
     async def _body(self, response: ClientResponse) -> bytes:
@@ -292,6 +291,8 @@ _STREAMS = (io.IOBase, AsyncIterable, FormData, Payload, list, tuple)
 
 
 def _check_streamed(data: object) -> None:
+    if data is None or isinstance(data, _STREAMS):
+        return
     with contextlib.suppress(PayloadLookupError):
         get_payload(data)  # a type of the user's, for which aiohttp was given a payload
         return
@@ -316,10 +317,10 @@ def _check(options: CallOptions) -> None:
             f"nothing was sent: call() has no option {names}. It has: {', '.join(sorted(_OPTIONS))}. "
             "For an option of aiohttp's, send by request() and read by open()"
         )
-    if options.get("headers"):
-        _check_headers(options["headers"])
-    if options.get("timeout") is not None:
-        _check_timeout(options["timeout"])
+    if headers := options.get("headers"):
+        _check_headers(headers)
+    if (timeout := options.get("timeout")) is not None:
+        _check_timeout(timeout)
 
 
 def _with_query(url: URL, params: Query) -> URL:

@@ -43,10 +43,10 @@ class Function(Generic[_C_co]):
             SourceRefusedError: it is not async.
         """
         given: object = self._fetch()
-        if not isinstance(given, Awaitable):
+        if not isinstance(given, Awaitable):  # pyright: ignore[reportUnnecessaryIsInstance] # not every caller is checked
             raise SourceRefusedError(
                 f"{self.name} must be an async function, not one that returns {type(given).__name__}",
                 source=self.name,
                 problems=("not async",),
             )
-        return await cast("Awaitable[_C_co]", given)
+        return await cast("Awaitable[_C_co]", given)  # pyright: ignore[reportUnnecessaryCast] # mypy does not know

@@ -155,7 +155,7 @@ class SharedRead(Generic[_C]):
         source = self._source
         if not isinstance(source, Function):
             reading: object = source.read()
-            if not isinstance(reading, Awaitable):
+            if not isinstance(reading, Awaitable):  # pyright: ignore[reportUnnecessaryIsInstance] # as below
                 raise self._wrong("must have an async read()", reading)
             fields: object = await cast("Awaitable[object]", reading)
             if not isinstance(fields, Fields):
@@ -167,7 +167,7 @@ class SharedRead(Generic[_C]):
         found: object = await source.fetch()
         if not isinstance(found, self._kinds):
             raise self._wrong(f"must return {' or '.join(kind.__name__ for kind in self._kinds)}", found)
-        return cast("_C", found)
+        return cast("_C", found)  # pyright: ignore[reportUnnecessaryCast] # mypy does not know
 
     def _wrong(self, wanted: str, got: object) -> SourceRefusedError:
         return SourceRefusedError(
