@@ -218,7 +218,7 @@ def _has_dot_segment(url: str | URL) -> bool:
 def unverified(tls: object) -> bool:
     """Tell whether aiohttp's setting `tls` accepts any certificate: False, or a context that demands none.
 
-    One that does not compare host names accepts anybody's certificate too, as long as it is somebody's.
+    One that does not compare host names accepts the certificate of any host.
     """
     return tls is False or (
         isinstance(tls, ssl.SSLContext) and (tls.verify_mode is ssl.CERT_NONE or not tls.check_hostname)

@@ -35,9 +35,8 @@ def main() -> NoReturn:
         sys.exit(_INTERRUPTED)
     try:
         sys.exit(app(prog_name="nauth"))
-    except (
-        OSError
-    ) as error:  # the disk behind stdout is full; where a pipe's reader has gone, typer ends by itself
+    except OSError as error:
+        # the disk behind stdout is full; where a pipe's reader has gone, typer ends by itself
         sys.stderr.write(f"nauth: the output cannot be written: {error.strerror}\n")
         sys.exit(_FAILED)
     finally:

@@ -62,15 +62,8 @@ class Reporter(Reporting):
         """
         if isinstance(observer, Reporter):
             return observer
-        if observer is not None and not callable(observer):
-            raise ConfigurationError(
-                f"observer must be a function of one event, not {type(observer).__name__}"
-            )
-        if any(map(inspect.iscoroutinefunction, (observer, getattr(type(observer), "__call__", None)))):  # noqa: B004
-            raise ConfigurationError(
-                "observer must be a plain function, not an async one: let it put the event into an asyncio.Queue that a task "
-                "of yours reads"
-            )
+        if observer is not None:  # most managers have none, and thousands are made
+            _check(observer)
         return cls(observer, vendor=vendor, identity=identity, clock=clock)
 
     def __repr__(self) -> str:
@@ -90,3 +83,13 @@ class Reporter(Reporting):
         deliver(TAKEOVERS, event)
         if self._observer is not None:
             deliver(self._observer, event)
+
+
+def _check(observer: object) -> None:
+    if not callable(observer):
+        raise ConfigurationError(f"observer must be a function of one event, not {type(observer).__name__}")
+    if any(map(inspect.iscoroutinefunction, (observer, getattr(type(observer), "__call__", None)))):  # noqa: B004
+        raise ConfigurationError(
+            "observer must be a plain function, not an async one: let it put the event into an asyncio.Queue that a task "
+            "of yours reads"
+        )

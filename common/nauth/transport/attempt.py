@@ -78,7 +78,6 @@ class Attempt:
     _brought: str | None = None
     _signed: str | None = None
     _after_ours = False
-    _watched = False
     _wait = "queue"
     _started_s = 0.0
     _proxy: URL | None = None
@@ -130,11 +129,11 @@ class Attempt:
 
     def brings(self, authorization: str | None) -> None:
         """Note the `Authorization` that the request has before the client's own middleware."""
-        self._brought, self._watched = authorization, authorization is not None
+        self._brought = authorization
 
     async def signed(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Note, behind the client's own middleware, which `Authorization` the session's middlewares get to see."""
-        self._signed, self._after_ours, self._watched = request.headers.get(AUTHORIZATION), True, True
+        self._signed, self._after_ours = request.headers.get(AUTHORIZATION), True
         return await handler(request)
 
     def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> Awaitable[ClientResponse]:
@@ -161,7 +160,7 @@ class Attempt:
         # On the client's session no coroutine stands around the sending. A reused connection may just have been closed:
         # there, aiohttp's one repeat is right.
         self.sent, self._request, self._earlier = True, request, request.response
-        if self._watched:
+        if self._brought is not None or self._after_ours:
             sent = request.headers.get(AUTHORIZATION)
             self.foreign = sent == self._brought or (self._after_ours and sent != self._signed)
         return self._handler(request)

@@ -124,7 +124,7 @@ async def test_a_store_that_wants_to_be_put_right_during_a_renewal() -> None:
 async def test_the_token_that_is_being_replaced_is_written_back(push: bool) -> None:
     """A store that is emptied during a renewal, and gets the old token back meanwhile, costs no rotated token.
 
-    Whoever finds the store emptied writes back what it holds: a sibling, or this process. The old token is the record with
+    The process that finds the store emptied writes back what it holds, be it a sibling or this one. The old token is the record with
     the highest version then, and its refresh token is spent.
     """
     rig = Rig(rotating=True)

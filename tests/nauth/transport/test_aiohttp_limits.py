@@ -10,24 +10,21 @@ import aiohttp
 import pytest
 from aiohttp import ClientResponse, web
 from aiohttp.connector import Connection
-from aiohttp.test_utils import TestServer
 
 from nauth.transport.aiohttp_limits import BoundedResponse, TokenRequest, _announced, read_at_most
 from tests.support.http.servers import serve
 
 
+async def _echo(request: web.Request) -> web.Response:
+    return web.Response(body=await request.read())
+
+
 async def test_a_body_waits_for_100_continue() -> None:
     """A request that asks first sends its body once the server has said "100 Continue", and is answered."""
-
-    async def answer(request: web.Request) -> web.Response:
-        return web.Response(body=await request.read())
-
-    app = web.Application()
-    app.router.add_post("/", answer)
     async with (
-        TestServer(app) as server,
+        serve(_echo) as url,
         aiohttp.ClientSession(response_class=BoundedResponse) as session,
-        session.post(server.make_url("/"), data=b"body", expect100=True) as response,
+        session.post(url, data=b"body", expect100=True) as response,
     ):
         assert await response.read() == b"body"
 
@@ -100,16 +97,10 @@ class _CutOff(TokenRequest):
 
 async def test_a_body_is_written_where_all_tasks_are_cancelled() -> None:
     """The task in which aiohttp writes a body is not among the tasks that a program finds and cancels at its loop's end."""
-
-    async def answer(request: web.Request) -> web.Response:
-        return web.Response(body=await request.read())
-
-    app = web.Application()
-    app.router.add_post("/", answer)
     async with (
         asyncio.timeout(10),
-        TestServer(app) as server,
+        serve(_echo) as url,
         aiohttp.ClientSession(request_class=_CutOff) as session,
-        session.post(server.make_url("/"), data=b"body") as response,
+        session.post(url, data=b"body") as response,
     ):
         assert await response.read() == b"body"
