@@ -203,9 +203,8 @@ class NombaClient(VendorClient):
             headers = CIMultiDict(options.get("headers") or {})
             headers["accountId"] = account_id
             options["headers"] = headers
-        reply: Envelope[Any] = cast(
-            "Envelope[Any]", await (self._calls or self._typed()).call(method, path, into, options)
-        )
+        read: Any = await (self._calls or self._typed()).call(method, path, into, options)
+        reply: Envelope[Any] = read
         return reply
 
     @overload

@@ -39,6 +39,9 @@ _LIMIT, _REMAINING, _RATE_WINDOW = map(
     istr, ("X-Rate-Limit-Limit", "X-Rate-Limit-Remaining", "X-Rate-Limit-Window")
 )
 
+_MADE = cast("Callable[..., Envelope[Any]]", Envelope)
+"""A type checker takes the fields of the base class for the first ones."""
+
 _REFUSAL_SIZE = 1024
 """Bytes a refusal may have that comes with a status of success. A real answer whose length has as many digits is read early."""
 
@@ -113,8 +116,8 @@ def _envelope(document: object, status: int, data: type[_T], meta: AnswerMeta) -
     if not (description is None or (type(description) is str and description.isascii())):
         return None
     read = quick_reader(CONVERTER, data)(members.get("data"), data)
-    # by place: names would cost as much again; a type checker takes the fields of the base class for the first ones
-    return cast("Callable[..., Envelope[_T]]", Envelope)(code, read, description, meta)
+    # by place: names would cost as much again
+    return _MADE(code, read, description, meta)
 
 
 def _meta(answer: Answer) -> AnswerMeta:
