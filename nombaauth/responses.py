@@ -106,10 +106,8 @@ def _usual(answer: Answer, data: type[_T], meta: AnswerMeta) -> Envelope[_T] | N
         return None
 
 
-def _envelope(document: object, status: int, data: type[_T], meta: AnswerMeta) -> Envelope[_T] | None:
-    if not isinstance(document, dict):
-        return None
-    members = cast("dict[str, object]", document)
+def _envelope(members: Any, status: int, data: type[_T], meta: AnswerMeta) -> Envelope[_T] | None:
+    # what is no object has no `get`
     code, description = "00" if members.get("code") == "00" else _code(members), members.get("description")
     if code is None or (code != "00" and not _succeeded(status, code)):
         return None
