@@ -22,7 +22,7 @@ from pathlib import Path
 import attrs
 
 from tests.bench.instructions.callgrind import counted, missing, whole
-from tests.bench.instructions.scenarios import CLIENTS, SCENARIOS
+from tests.bench.instructions.scenarios import AUTH, CLIENT, CLIENTS, PLAIN, SCENARIOS
 from tests.bench.instructions.server import serving
 
 RECORD = Path(__file__).with_name("recorded.json")
@@ -45,11 +45,12 @@ def _rows() -> list[Row]:
     for where, bar, nomba in (("same path", 1.04, 1.07), ("another path each time", 1.06, 1.08)):
         rows += [
             Row(
-                f"{vendor} client, {where}",
-                f"plain session like {vendor}, {where}",
+                f"{through.format(vendor)}, {where}",
+                f"{PLAIN.format(vendor)}, {where}",
                 nomba if vendor == "nomba" else bar,
             )
             for vendor in CLIENTS
+            for through in (AUTH, CLIENT)
         ]
     return [
         *rows,

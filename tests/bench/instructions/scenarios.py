@@ -139,12 +139,18 @@ async def _nao(host: str) -> VendorClient:
 
 
 CLIENTS = {"nomad": _nomad, "nomba": _nomba, "noyo": _noyo, "nao": _nao}
+PLAIN, AUTH, CLIENT = "plain session like {}", "{} auth on the user's session", "{} client"
+"""What a request goes through, and how its figure is called."""
 _OF_AIOHTTP = {"host", "accept-encoding"}
 """What each session sends by itself."""
 
 
-def _request(vendor: str, *, plain: bool, many: bool) -> Scenario:
-    """Return the scenario of a request: through the vendor's client, or through a session that has the same headers."""
+def _request(vendor: str, *, through: str, many: bool) -> Scenario:
+    """Return the scenario of a request.
+
+    It goes through a plain session with the headers that the vendor wants, through a session of the user's with the client's
+    middleware (`client.auth`), or through the vendor's client.
+    """
 
     @contextlib.asynccontextmanager
     async def opened(_: str, host: str) -> AsyncGenerator[Do]:
@@ -165,19 +171,23 @@ def _request(vendor: str, *, plain: bool, many: bool) -> Scenario:
                     await response.read()
                     assert response.status == 200
 
-            if not plain:
+            if through == CLIENT:
                 yield ours
                 return
-        base = url.removesuffix("/v1/rows")
-        async with ClientSession(headers=sent) as session:
+            if through == AUTH:
+                made = ClientSession(middlewares=(client.auth,))
+            else:
+                made = ClientSession(headers=sent)
+            base = url.removesuffix("/v1/rows")
+            async with made as session:
 
-            async def theirs() -> None:
-                path = f"/v1/rows/{next(numbers)}" if many else "/v1/rows/one"
-                async with session.get(f"{base}{path}") as response:
-                    await response.read()
-                    assert response.status == 200
+                async def theirs() -> None:
+                    path = f"/v1/rows/{next(numbers)}" if many else "/v1/rows/one"
+                    async with session.get(f"{base}{path}") as response:
+                        await response.read()
+                        assert response.status == 200
 
-            yield theirs
+                yield theirs
 
     return Scenario(opened, 150, 34)
 
@@ -313,9 +323,8 @@ def _requests() -> dict[str, Scenario]:
     found: dict[str, Scenario] = {}
     for many, where in ((False, "same path"), (True, "another path each time")):
         for vendor in CLIENTS:
-            for plain in (True, False):
-                who = f"plain session like {vendor}" if plain else f"{vendor} client"
-                found[f"{who}, {where}"] = _request(vendor, plain=plain, many=many)
+            for through in (PLAIN, AUTH, CLIENT):
+                found[f"{through.format(vendor)}, {where}"] = _request(vendor, through=through, many=many)
     return found
 
 
