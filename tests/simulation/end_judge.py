@@ -38,6 +38,7 @@ class EndJudge:
         self.judge, self.world = judge, judge.world
         self.noticed: dict[asyncio.Task[Any], float] = {}
         self.closings: dict[SimLoop, tuple[float, bool, dict[Node, int]]] = {}
+        self._notices: dict[asyncio.AbstractEventLoop, list[float]] = {}
         self._waits: dict[Wait, None] = {}
         self._operations: dict[asyncio.Task[Any] | None, Call] = {}
 
@@ -52,6 +53,7 @@ class EndJudge:
     ) -> float:
         """Every visible task is about to be told."""
         now = self._now
+        self._notices.setdefault(loop, []).append(now)
         # work that was begun since an earlier notice, by other work, has had its bound since then. At the end of a loop that
         # went on after that notice, this is the work whose keeper is gone
         first = self.closings[loop][0] if loop in self.closings else now
@@ -223,9 +225,10 @@ class EndJudge:
     def calm(self, call: Call) -> None:
         """A call begins: is the pause over that follows one that was given up?"""
         node, notes, what = call.node, call.node.notes, call.what
-        # a token taken over from the store since then ends the pause
+        # a token taken over from the store since then ends the pause, and callers whose token is gone wait for none
         same = self._serial(node.manager.current) == notes.calm_with
-        if same and node.cause_in(call.loop) == "stale" and self._now < notes.calm - _SLACK_S:
+        early = node.cause_in(call.loop) == "stale" and not node.waiters_in(call.loop)
+        if same and early and self._now < notes.calm - _SLACK_S:
             self.judge.violate(
                 f"{node.name} calls {what} {notes.calm - self._now:.3f} s before the pause after a call given up is over"
             )
@@ -267,8 +270,9 @@ class EndJudge:
             return inf
         notice = self.noticed.get(call.task)
         if notice is None:  # work that was begun by other work while the loop was ending has the same bound
-            began = self.closings.get(call.task.get_loop(), (inf, False, {}))[0]  # type: ignore[call-overload]  # a SimLoop
-            notice = began if began <= call.began <= began + BOUND_S else inf
+            # a loop that goes on may have heard of several
+            heard = self._notices.get(call.task.get_loop(), ())
+            notice = next((then for then in heard if then <= call.began <= then + BOUND_S), inf)
         return notice
 
     # --- closed loops --------------------------------------------------------------------------------------

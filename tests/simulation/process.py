@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from nauth.events import Event, RenewalFailed, RenewalJoined, RenewalSucceeded, TokenAdopted
 from nauth.manager.held_token import HeldToken
+from nauth.manager.single_flight import Flight
 from nauth.manager.token_manager import TokenManager
 from nauth.stores.base import StoreKey
 from nauth.stores.memory import MemoryStore
@@ -149,9 +150,17 @@ class Node:
 
     def cause_in(self, loop: asyncio.AbstractEventLoop | None) -> str:
         """Say why a renewal is under way in `loop`, if one is."""
-        loop_state = None if loop is None else self.manager._loops.of(loop)
-        flight = None if loop_state is None else loop_state.flight
+        flight = self._flight_in(loop)
         return "-" if flight is None else flight.cause.value
+
+    def waiters_in(self, loop: asyncio.AbstractEventLoop | None) -> int:
+        """Return how many callers wait for the renewal in `loop`."""
+        flight = self._flight_in(loop)
+        return 0 if flight is None else len(flight)
+
+    def _flight_in(self, loop: asyncio.AbstractEventLoop | None) -> Flight | None:
+        loop_state = None if loop is None else self.manager._loops.of(loop)
+        return None if loop_state is None else loop_state.flight
 
     def step(self, what: str) -> None:
         """Note one operation on the way through a renewal."""
