@@ -25,8 +25,8 @@ class Nauth(Peer):
     imports: ClassVar[str] = (
         "nauth.bearer.aiohttp"  # which imports the manager too; `import nauth` alone imports nothing
     )
-    # the margin is never more than half of the lifetime, jitter included
-    window: ClassVar[Window | None] = Window(lifetime_s=6, wait_s=3.2)
+    # margin and jitter together are never more than half of the lifetime, and the jitter of a token may be zero
+    window: ClassVar[Window | None] = Window(lifetime_s=6, wait_s=4.0)
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
