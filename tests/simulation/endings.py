@@ -34,7 +34,8 @@ def check_idle(world: World, when: str) -> None:
             judge.violate(f"{when}: {holder.name} never gave its lease back")
     if any(not is_over(waiter.get_loop()) for _, waiter in world.store.waiters):
         judge.violate(f"{when}: a caller still waits for the store")
-    kept = [loop for loop in owned_tasks._running if not is_over(loop)]
+    alive = {loop for process in world.every_process if not process.dead for loop in process.loops}
+    kept = [loop for loop in owned_tasks._running if loop in alive]
     if kept:
         judge.violate(f"{when}: the owned tasks of {len(kept)} loops are still kept")
 

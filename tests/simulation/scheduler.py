@@ -195,9 +195,9 @@ class Scheduler:
             left = self.of(loop)
             for task in left:
                 task.cancel()
-            loop.drain()  # once more after the last: what its tasks have asked to be called at their ends
             if not left:
                 break
+            loop.drain()
         for task in self.of(loop):
             # not a test's business: a killed process ends no task
             setattr(task, "_log_destroy_pending", False)  # noqa: B010 - unknown to the type checkers

@@ -60,6 +60,7 @@ class World:
         self.scheduler = SCHEDULER
         self.endings = Endings(self)
         SCHEDULER.reset(chance, shuffled=self.plan.shuffled)
+        owned_tasks._running.clear()  # a killed process ends no task, and a run uses the loops of earlier ones again
         self.judge = Judge(self)
         self.store = MemoryServer(self) if self.plan.memory else StoreServer(self)
         self.vendor = Vendor(self, self.plan.kind)

@@ -203,15 +203,20 @@ async def test_deposit_replaces_an_older_record() -> None:
     assert await rig.stored() == ("t1", "r1", 2)
 
 
+@pytest.mark.parametrize("between", [0, 1])
 @pytest.mark.parametrize("refused", [True, False])
-async def test_a_token_that_the_store_takes_late(refused: bool) -> None:
-    """A commit that was given up, and reaches the store after its token was replaced, neither stops nor undoes the next one."""
+async def test_a_token_that_the_store_takes_late(refused: bool, between: int) -> None:
+    """A commit that was given up, and reaches the store after its token was replaced, neither stops nor undoes the latest one."""
     rig = Rig(policy=attrs.evolve(POLICY, on_store_failure="renew-alone"), rotating=True)
     rig.store.will("commit", DOWN)
-    first = await rig.manager.token()
+    first = latest = await rig.manager.token()
+    for _ in range(between):
+        rig.store.will("lease", DOWN)
+        rig.store.will("commit", DOWN)
+        latest = await rig.manager.renew(latest if refused else None)
     rig.store.will("lease", DOWN)
-    second = await rig.manager.renew(first if refused else None)
-    assert second.access_token.reveal() == "t2"
+    latest = await rig.manager.renew(latest if refused else None)
+    assert latest.access_token.reveal() == f"t{2 + between}"
     await all_blocked()
     rig.clock.advance(0.5)
     await rig.store.plant(KEY, first, age=timedelta(0))  # it tells the age of when it was sent
@@ -219,8 +224,8 @@ async def test_a_token_that_the_store_takes_late(refused: bool) -> None:
     for _ in range(20):
         rig.clock.advance(1)
         await all_blocked()
-    assert rig.held == "t2"
-    assert (await rig.stored() or ())[:2] == ("t2", "r2")
+    assert rig.held == f"t{2 + between}"
+    assert (await rig.stored() or ())[:2] == (f"t{2 + between}", f"r{2 + between}")
     assert rig.tasks() == set()
 
 
