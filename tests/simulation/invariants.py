@@ -264,8 +264,9 @@ class Judge:
         if name in notes.revoked and not world.plan.kind.caches:
             self.violate(f"{node.name} handed out {name}, which was revoked")
         held = node.manager._cache.held
-        # the renewal that closing waits for may bring the same token with later ends, which are held no more
-        again = node.closed and world.plan.kind.caches
+        # a renewal that closing waits for may bring the same token with later ends, which are held no more: from the vendor, or
+        # by another loop from the store
+        again = node.closed
         if token.same_access(held.token) and not held.refused and not again:
             state = held.state(node.clock.monotonic(), node.clock.wall())
             if state is TokenState.EXPIRED:

@@ -198,7 +198,7 @@ class Scheduler:
             if not left:
                 break
             loop.drain()
-        for task in self.of(loop):
+        for pending in [*self.of(loop), *self.visible(loop)]:
             # not a test's business: a killed process ends no task
-            setattr(task, "_log_destroy_pending", False)  # noqa: B010 - unknown to the type checkers
+            setattr(pending, "_log_destroy_pending", False)  # noqa: B010 - unknown to the type checkers
         loop.ready = self.ready
