@@ -38,7 +38,7 @@ class EndJudge:
         self.judge, self.world = judge, judge.world
         self.noticed: dict[asyncio.Task[Any], float] = {}
         self.closings: dict[SimLoop, tuple[float, bool, dict[Node, int]]] = {}
-        self._notices: dict[asyncio.AbstractEventLoop, list[float]] = {}
+        self._notices: dict[SimLoop, list[float]] = {}
         self._waits: dict[Wait, None] = {}
         self._operations: dict[asyncio.Task[Any] | None, Call] = {}
 
@@ -270,9 +270,11 @@ class EndJudge:
             return inf
         notice = self.noticed.get(call.task)
         if notice is None:  # work that was begun by other work while the loop was ending has the same bound
-            # a loop that goes on may have heard of several
-            heard = self._notices.get(call.task.get_loop(), ())
-            notice = next((then for then in heard if then <= call.began <= then + BOUND_S), inf)
+            # a loop that goes on may have heard of several; while its process stands still, none of the bound passes
+            loop = call.task.get_loop()
+            assert isinstance(loop, SimLoop)
+            heard, bound = self._notices.get(loop, ()), BOUND_S + loop.lag
+            notice = next((then for then in heard if then <= call.began <= then + bound), inf)
         return notice
 
     # --- closed loops --------------------------------------------------------------------------------------
