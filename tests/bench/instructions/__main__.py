@@ -82,6 +82,10 @@ IMPORTS = {
 }
 
 
+_WIDTH = 58
+"""Of the longest name of a row, in characters."""
+
+
 def _setting() -> dict[str, str]:
     names = ("aiohttp", "yarl", "multidict", "attrs", "anyio")
     return {
@@ -113,21 +117,21 @@ def _ratio(row: Row, found: dict[str, int]) -> float:
 def _judge(found: dict[str, int], recorded: dict[str, int], missed: list[str]) -> bool:
     """Print the figures with what is above its bar; say whether all are near their record."""
     good = True
-    print(f"{'':44}{'instructions':>14}{'recorded':>14}{'ratio':>8}{'bar':>7}")
+    print(f"{'':{_WIDTH}}{'instructions':>14}{'recorded':>14}{'ratio':>8}{'bar':>7}")
     for row in (row for row in ROWS if row.name in found):
         ratio = _ratio(row, found)
         if ratio > row.bar:
-            print(f"{'':44}above its bar{', as when it was recorded' if row.name in missed else ''}:")
+            print(f"{'':{_WIDTH}}above its bar{', as when it was recorded' if row.name in missed else ''}:")
         faults = _above(row.name, found, recorded)
         good = good and not faults
-        print(f"{row.floor:44}{found[row.floor]:14,}{recorded.get(row.floor, 0):14,}")
+        print(f"{row.floor:{_WIDTH}}{found[row.floor]:14,}{recorded.get(row.floor, 0):14,}")
         print(
-            f"{row.name:44}{found[row.name]:14,}{recorded.get(row.name, 0):14,}{ratio:8.3f}{row.bar:7.2f} {', '.join(faults)}"
+            f"{row.name:{_WIDTH}}{found[row.name]:14,}{recorded.get(row.name, 0):14,}{ratio:8.3f}{row.bar:7.2f} {', '.join(faults)}"
         )
     for name in (name for name in ALONE if name in found):
         faults = _above(name, found, recorded)
         good = good and not faults
-        print(f"{name:44}{found[name]:14,}{recorded.get(name, 0):14,} {', '.join(faults)}")
+        print(f"{name:{_WIDTH}}{found[name]:14,}{recorded.get(name, 0):14,} {', '.join(faults)}")
     return good
 
 
@@ -141,12 +145,12 @@ def _above(name: str, found: dict[str, int], recorded: dict[str, int]) -> list[s
 
 def _imports() -> bool:
     floor = whole("-c", "import aiohttp")
-    print(f"{'import aiohttp':44}{floor:16,} instructions")
+    print(f"{'import aiohttp':{_WIDTH}}{floor:16,} instructions")
     good = True
     for statement, bar in IMPORTS.items():
         found = whole("-c", statement)
         good = good and found / floor <= bar
-        print(f"{statement:44}{found:16,} instructions  ratio {found / floor:.3f} (bar {bar})")
+        print(f"{statement:{_WIDTH}}{found:16,} instructions  ratio {found / floor:.3f} (bar {bar})")
     return good
 
 
