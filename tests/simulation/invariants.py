@@ -256,8 +256,11 @@ class Judge:
         if name == wait.rejected:
             self.violate(f"{node.name} handed {name} to the caller who had just rejected it")
         elif (
-            not world.plan.kind.caches and not self._apart and notes.dead.get(name, now) < now
-        ):  # at the same instant the waiter had already been given it
+            # at the same instant the waiter had already been given it, and a client that closes hears of no rejection
+            not world.plan.kind.caches
+            and not self._apart
+            and notes.dead.get(name, now) < min(now, node.closes_at)
+        ):
             self.violate(f"{node.name} handed out {name}, which was rejected")
         if wait.rejected is not None:
             notes.dead.setdefault(wait.rejected, now)
