@@ -204,7 +204,7 @@ class NombaClient(VendorClient):
             headers["accountId"] = account_id
             options["headers"] = headers
         read: Any = await (self._calls or self._typed()).call(method, path, into, options)
-        reply: Envelope[Any] = read
+        reply: Envelope[Any] = read  # not by `cast`, which is a call
         return reply
 
     @overload
