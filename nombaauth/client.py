@@ -221,9 +221,8 @@ class NombaClient(VendorClient):
         Raises:
             NauthError: as for `call`.
         """
-        reply: Envelope[Any] = cast(
-            "Envelope[Any]", await (self._calls or self._typed()).open(response, into)
-        )
+        read: Any = await (self._calls or self._typed()).open(response, into)
+        reply: Envelope[Any] = read
         return reply
 
     async def check(self) -> Balance:

@@ -40,7 +40,7 @@ _LIMIT, _REMAINING, _RATE_WINDOW = map(
 )
 
 _MADE = cast("Callable[..., Envelope[Any]]", Envelope)
-"""A type checker takes the fields of the base class for the first ones."""
+"""`Envelope`, to be called by place, where a type checker would take the fields of the base class for the first ones."""
 
 _REFUSAL_SIZE = 1024
 """Bytes a refusal may have that comes with a status of success. A real answer whose length has as many digits is read early."""

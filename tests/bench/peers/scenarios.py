@@ -18,7 +18,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from math import inf
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -254,7 +253,8 @@ async def _during_and_after(
     after: list[float] = []
     wait_s = 0.0 if scene.kind.window is None else scene.kind.window.wait_s
     # all within the time limit of a row
-    for _ in range(next(rounds for rounds, longest_s in ((6, 5), (3, 10), (1, inf)) if wait_s <= longest_s)):
+    rounds = 6 if wait_s <= 5 else 3 if wait_s <= 10 else 1
+    for _ in range(rounds):
         scene.control(reset=True)
         # opens the connections: else those that are new would be counted to the renewal
         peer = await _in_window(
